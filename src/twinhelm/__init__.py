@@ -1,0 +1,1 @@
+"""twinhelm: one open platform that runs machines and models side by side."""

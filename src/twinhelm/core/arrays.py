@@ -1,0 +1,20 @@
+"""Names for the array types that cross room borders, so that signatures say their width."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BOOL", "F32", "F64", "I32", "I64", "U8", "U32", "U64", "Array"]
+
+Array = NDArray[Any]
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I32 = NDArray[np.int32]
+I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+U32 = NDArray[np.uint32]
+U64 = NDArray[np.uint64]
+BOOL = NDArray[np.bool_]

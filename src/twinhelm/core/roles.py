@@ -1,0 +1,67 @@
+"""Who may do what: five roles and the right each route and command asks for.
+
+Roles nest: an admin holds every right. The matrix is data, so that the pages and the tests read
+the same table as the doors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["ANONYMOUS", "GRANTS", "Identity", "Right", "Role", "allows"]
+
+
+class Role(StrEnum):
+    """The five roles."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    DATA_SCIENTIST = "data scientist"
+    APPROVER = "approver"
+    ADMIN = "admin"
+
+
+class Right(StrEnum):
+    """What a route or command needs.
+
+    READ: look at anything but identities. INGEST: send telemetry. OPERATE: acknowledge, resolve,
+    run repairs. BUILD: train and register models. APPROVE: decide on promotions and repairs.
+    ADMIN: identities, settings, backup.
+    """
+
+    READ = "read"
+    INGEST = "ingest"
+    OPERATE = "operate"
+    BUILD = "build"
+    APPROVE = "approve"
+    ADMIN = "admin"
+
+
+GRANTS: dict[Role, frozenset[Right]] = {
+    Role.VIEWER: frozenset({Right.READ}),
+    Role.OPERATOR: frozenset({Right.READ, Right.INGEST, Right.OPERATE}),
+    Role.DATA_SCIENTIST: frozenset({Right.READ, Right.INGEST, Right.BUILD}),
+    Role.APPROVER: frozenset({Right.READ, Right.APPROVE}),
+    Role.ADMIN: frozenset(Right),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking: ``name`` as the journal writes it, ``roles``, and how they proved it.
+
+    ``proof`` is one of loopback (nobody signed in), session, token, system.
+    """
+
+    name: str
+    roles: frozenset[Role]
+    proof: str
+
+
+ANONYMOUS = Identity("anonymous@loopback", frozenset(), "loopback")
+
+
+def allows(identity: Identity, right: Right) -> bool:
+    """Tell whether any of the identity's roles grants ``right``."""
+    return any(right in GRANTS[role] for role in identity.roles)
