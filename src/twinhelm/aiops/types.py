@@ -12,7 +12,9 @@ from enum import StrEnum
 
 from twinhelm.core.arrays import BOOL, F64, I64, U32
 from twinhelm.core.claims import Evidence
+from twinhelm.core.entities import Edge
 from twinhelm.core.labels import Labels
+from twinhelm.core.telemetry import Alert, Change, LogBlock, MetricMeta, SampleBlock, SpanBlock
 
 __all__ = [
     "Anomaly",
@@ -20,6 +22,8 @@ __all__ = [
     "Forecast",
     "Incident",
     "IncidentState",
+    "Received",
+    "Rejected",
     "Rejection",
     "Resource",
     "Scores",
@@ -191,3 +195,33 @@ class Rejection:
     example: str
     first_ms: int
     last_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A part of one request that was not kept: which reason, how much, and one example of it.
+
+    Decoders and :mod:`twinhelm.aiops.clean` return these; the flow adds them up as
+    :class:`Rejection`.
+    """
+
+    reason: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What one request brought, decoded: whatever it did not bring is empty.
+
+    ``samples`` carries ids already interned by the decoder's ``intern`` callable.
+    """
+
+    samples: SampleBlock = field(default_factory=SampleBlock.empty)
+    logs: LogBlock | None = None
+    spans: SpanBlock | None = None
+    changes: tuple[Change, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    metas: tuple[MetricMeta, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
