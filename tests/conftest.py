@@ -1,0 +1,16 @@
+"""What every test may ask for: real peers, and the real server. See ``tests/peers``."""
+
+from __future__ import annotations
+
+import pytest
+
+from peers.programs import require
+
+pytest_plugins = ("peers.fixtures", "peers.server")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip (or in CI fail) what is marked ``peer(name)`` where that program is absent."""
+    for mark in item.iter_markers("peer"):
+        for name in mark.args:
+            require(name)

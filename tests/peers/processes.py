@@ -1,0 +1,133 @@
+"""Real processes on loopback: started, waited for, ended by their own id, and awaited."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+__all__ = ["Peer", "answers", "free_port"]
+
+
+def free_port() -> int:
+    """Ask the system for a port of 127.0.0.1 that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str) -> Callable[[], bool]:
+    """Make a probe that is true once GET ``url`` answers 200."""
+
+    def probe() -> bool:
+        try:
+            return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    return probe
+
+
+class Peer:
+    """One running program. ``url`` is its address; ``log`` what it wrote.
+
+    ``ready`` is asked until it is true or ``patience_s`` is over; then the test fails with the
+    end of the log.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        url: str,
+        log: Path,
+        ready: Callable[[], bool],
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+        cwd: Path | None = None,
+        stop_signal: int = signal.SIGTERM,
+        patience_s: float = 30.0,
+    ) -> None:
+        self.argv = list(argv)
+        self.url = url
+        self.log_path = log
+        self._ready = ready
+        self._env = {**os.environ, **(env or {})}
+        self._user = user
+        self._cwd = cwd
+        self._stop_signal = stop_signal
+        self._patience_s = patience_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """Everything the program wrote so far, both streams."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """The process id; fails when the program is not running."""
+        assert self._process is not None, f"{self.argv[0]} is not running"
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is there."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> Peer:
+        """Start the program and wait until it is ready; fails with its log when it is not."""
+        assert not self.running, f"{self.argv[0]} is running already"
+        with self.log_path.open("ab") as out:
+            self._process = subprocess.Popen(
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=self._env,
+                cwd=self._cwd,
+                user=self._user,
+            )
+        deadline = time.monotonic() + self._patience_s
+        while not self._ready():
+            code = self._process.poll()
+            if code is not None or time.monotonic() > deadline:
+                self.kill9()
+                state = f"ended with {code}" if code is not None else "did not become ready"
+                raise AssertionError(f"{' '.join(self.argv)} {state}:\n{self.log[-4000:]}")
+            time.sleep(0.05)
+        return self
+
+    def stop(self, *, patience_s: float = 20.0) -> int:
+        """Ask the process to end, wait, and return its exit status; kill it when it will not."""
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        if process.poll() is None:
+            process.send_signal(self._stop_signal)
+        try:
+            return process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(
+                f"{self.argv[0]} did not end within {patience_s} s:\n{self.log[-4000:]}"
+            ) from None
+
+    def kill9(self) -> None:
+        """End the process at once, as a crash would, and wait until it is gone."""
+        if self._process is not None:
+            process, self._process = self._process, None
+            process.kill()
+            process.wait()
+
+    def restart(self) -> Peer:
+        """Stop (where it runs) and start again: same port, same data."""
+        self.stop()
+        return self.start()

@@ -1,0 +1,64 @@
+"""The outside programs that tests run against: what each is called and how to get it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+__all__ = ["PROGRAMS", "Program", "find", "require"]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One outside program: names it is installed under, in order, and its Debian package."""
+
+    executables: tuple[str, ...]
+    package: str
+    folders: tuple[str, ...] = ()
+    """Folders outside PATH to look in, as globs; the last match in sorted order wins."""
+
+
+PROGRAMS = {
+    "prometheus": Program(("prometheus",), "prometheus"),
+    "alertmanager": Program(("prometheus-alertmanager", "alertmanager"), "prometheus-alertmanager"),
+    "node_exporter": Program(
+        ("prometheus-node-exporter", "node_exporter"), "prometheus-node-exporter"
+    ),
+    "victoria_metrics": Program(("victoria-metrics", "victoria-metrics-prod"), "victoria-metrics"),
+    # Debian keeps the server out of PATH, one folder per major version.
+    "postgresql": Program(("initdb",), "postgresql", ("/usr/lib/postgresql/*/bin",)),
+    "chromium": Program(("chromium", "chromium-browser", "google-chrome"), "chromium"),
+}
+
+
+def find(name: str) -> Path | None:
+    """Return where the program is, or None; raises KeyError for a name not in the table."""
+    program = PROGRAMS[name]
+    for pattern in program.folders:
+        for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True):
+            if (folder / program.executables[0]).is_file():
+                return folder / program.executables[0]
+    for executable in program.executables:
+        if path := shutil.which(executable):
+            return Path(path)
+    return None
+
+
+def require(name: str) -> Path:
+    """Return where the program is, or skip the test that asks, saying how to get it.
+
+    Where ``TWINHELM_REQUIRE_PEERS=1`` (continuous integration) absence fails the test instead.
+    """
+    key = name.replace("-", "_")
+    if key not in PROGRAMS:
+        pytest.fail(f"no peer is called {name!r}; they are {', '.join(PROGRAMS)}")
+    if path := find(key):
+        return path
+    reason = f"{key} is not installed: apt-get install {PROGRAMS[key].package}"
+    if os.environ.get("TWINHELM_REQUIRE_PEERS") == "1":
+        pytest.fail(f"{reason} (TWINHELM_REQUIRE_PEERS=1 allows no skip)")
+    pytest.skip(reason)
