@@ -32,9 +32,22 @@ FOREIGN = re.compile(
 )
 # What such a function is called by is the registry it is handed to, never an import.
 REGISTERING = {"callback", "command"}
-FILLER = set(re.findall(r"\w+", "a all an and are for from get in is it of on return the this to"))
-    re.findall(r"\w+", "a all an and are be for from get in is it make of on return the this to")
-)
+FILLER = {
+    "a",
+    "all",
+    "an",
+    "and",
+    "for",
+    "from",
+    "in",
+    "is",
+    "of",
+    "on",
+    "or",
+    "return",
+    "the",
+    "to",
+}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
