@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+
+from twinhelm.aiops.clean.entities import edges_of, entity_of, host_of, resource_of
+from twinhelm.aiops.types import Resource
+from twinhelm.core.labels import labels_of
+
+
+@pytest.mark.parametrize(
+    ("labels", "entity"),
+    [
+        ({"__name__": "node_load1", "instance": "db-1:9100", "job": "node"}, "host:db-1"),
+        ({"__name__": "system.cpu.time", "host.name": "DB-1", "service.name": "x"}, "host:db-1"),
+        ({"__name__": "http_requests_total", "job": "shop", "instance": "a:80"}, "service:shop"),
+        (
+            {"__name__": "rpc", "service_name": "cart", "service_namespace": "shop", "pod": "c-1"},
+            "service:shop/cart",
+        ),
+        ({"__name__": "cpu", "pod": "c-1", "namespace": "shop", "job": "k"}, "container:shop/c-1"),
+        ({"__name__": "process_cpu_ratio", "host": "a", "process": "stress"}, "host:a"),
+        ({"__name__": "pg_rows", "datname": "orders", "instance": "db:9187"}, "database:db/orders"),
+        ({"__name__": "kafka_lag", "topic": "orders"}, "queue:orders"),
+        ({"__name__": "cpu", "hostname": "a"}, "host:a"),
+        ({"__name__": "lonely"}, "other:lonely"),
+        ({}, "other:unnamed"),
+    ],
+)
+def test_precedence_of_entities(labels: dict[str, str], entity: str) -> None:
+    assert entity_of(labels_of(labels)) == entity
+
+
+@pytest.mark.parametrize(
+    ("labels", "host"),
+    [
+        ({"instance": "a.example.:9100"}, "a.example"),
+        ({"host_name": "a", "instance": "10.0.0.1:9100"}, "a"),
+        ({"instance": "fe80::1"}, "fe80::1"),
+        ({"instance": "[fe80::1]:9100"}, "fe80::1"),
+        ({"node": "N1"}, "n1"),
+        ({"job": "x"}, ""),
+    ],
+)
+def test_one_name_for_one_machine(labels: dict[str, str], host: str) -> None:
+    assert host_of(labels_of(labels)) == host
+
+
+@pytest.mark.parametrize(
+    ("name", "resource"),
+    [
+        ("node_cpu_seconds_total", Resource.CPU),
+        ("node_load1", Resource.CPU),
+        ("node_memory_MemAvailable_bytes", Resource.MEMORY),
+        ("node_filesystem_avail_bytes", Resource.DISK),
+        ("node_disk_written_bytes_total", Resource.DISK),
+        ("node_pressure_memory_waiting_seconds_total", Resource.PRESSURE),
+        ("node_filefd_allocated", Resource.DESCRIPTORS),
+        ("process_open_fds", Resource.DESCRIPTORS),
+        ("node_network_receive_bytes_total", Resource.NETWORK),
+        ("http_request_duration_seconds_sum", Resource.LATENCY),
+        ("http_requests_total", Resource.TRAFFIC),
+        ("http_request_errors_total", Resource.ERRORS),
+        ("work_queue_depth", Resource.SATURATION),
+        ("process_resident_memory_bytes", Resource.MEMORY),
+        ("widgets", Resource.OTHER),
+    ],
+)
+def test_what_a_name_measures(name: str, resource: Resource) -> None:
+    assert resource_of(name) is resource
+
+
+def test_server_errors_by_code() -> None:
+    assert resource_of("http_requests_total", (("code", "503"),)) is Resource.ERRORS
+
+
+def test_edges_point_to_what_is_leaned_on() -> None:
+    labels = labels_of({"__name__": "rpc", "service_name": "cart", "pod": "c-1", "node": "n1"})
+    pairs = {(edge.source, edge.target) for edge in edges_of(labels, 5)}
+    assert pairs == {
+        ("service:cart", "container:c-1"),
+        ("container:c-1", "host:n1"),
+        ("service:cart", "host:n1"),
+    }
+    assert edges_of(labels_of({"__name__": "node_load1", "instance": "a:1"}), 5) == []

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from twinhelm.aiops.clean.signals import Signal, SignalMaker, families, signal_of
+from twinhelm.core.errors import NewerFormat
+from twinhelm.core.labels import labels_of
+from twinhelm.core.telemetry import STALE_NAN_BITS, MetricMeta, MetricType, SampleBlock
+
+STALE = np.array([STALE_NAN_BITS], np.uint64).view(np.float64)[0]
+
+
+def maker(*names: str) -> SignalMaker:
+    made = SignalMaker()
+    for i, name in enumerate(names):
+        made.declare(i, labels_of({"__name__": name}))
+    return made
+
+
+def feed(made: SignalMaker, times_s: list[float], values: list[float], series: int = 0) -> list:
+    given = made.signals(
+        SampleBlock(
+            np.full(len(values), series, np.uint32),
+            (np.array(times_s) * 1000).astype(np.int64),
+            np.array(values, np.float64),
+        )
+    )
+    return [(t / 1000, round(v, 6)) for t, v in zip(given.time_ms, given.value, strict=True)]
+
+
+def test_gauge_passes_and_missing_values_do_not() -> None:
+    got = feed(maker("temperature"), [1, 2, 3, 4], [5.0, float("nan"), float("inf"), 6.0])
+    assert got == [(1, 5.0), (4, 6.0)]
+
+
+def test_counter_becomes_rate_per_second() -> None:
+    assert feed(maker("x_total"), [0, 10, 20], [0, 50, 50]) == [(10, 5.0), (20, 0.0)]
+
+
+def test_reset_counts_from_zero() -> None:
+    assert feed(maker("x_total"), [0, 10, 20], [100, 200, 30]) == [(10, 10.0), (20, 3.0)]
+
+
+def test_no_rate_across_a_gap_or_a_stale_end() -> None:
+    got = feed(maker("x_total"), [0, 10, 100, 110, 120, 130], [0, 10, 900, 910, STALE, 930])
+    assert got == [(10, 1.0), (110, 1.0)]
+
+
+def test_a_slower_sender_is_found_out() -> None:
+    times = [0, 1, 2] + [2 + 10 * k for k in range(1, 6)]
+    assert len(feed(maker("x_total"), times, [float(t) for t in times])) >= 5
+
+
+def test_unsorted_and_repeated_times_give_no_rate() -> None:
+    assert feed(maker("x_total"), [10, 10, 5, 20], [0, 9, 9, 10]) == [(20, 1.0)]
+
+
+def test_undeclared_series_wait_to_be_declared() -> None:
+    made = maker("a", "b")
+    assert made.undeclared(np.array([7, 1, 7, 3000], np.uint32)).tolist() == [7, 3000]
+    assert feed(made, [1], [1.0], series=7) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "signal"),
+    [
+        ("http_requests_total", MetricType.UNKNOWN, Signal.COUNTER),
+        ("http_request_duration_seconds_bucket", MetricType.HISTOGRAM, Signal.NONE),
+        ("http_request_duration_seconds_sum", MetricType.HISTOGRAM, Signal.COUNTER),
+        ("rpc_seconds", MetricType.SUMMARY, Signal.GAUGE),
+        ("x_created", MetricType.UNKNOWN, Signal.NONE),
+        ("target_info", MetricType.UNKNOWN, Signal.NONE),
+        ("process_start_time_seconds", MetricType.GAUGE, Signal.NONE),
+        ("events", MetricType.COUNTER, Signal.COUNTER),
+        ("pods_total", MetricType.GAUGE, Signal.GAUGE),
+        ("node_vmstat_pgfault", MetricType.UNKNOWN, Signal.COUNTER),
+        ("node_netstat_Tcp_CurrEstab", MetricType.UNKNOWN, Signal.GAUGE),
+        ("phase", MetricType.STATESET, Signal.NONE),
+    ],
+)
+def test_what_a_metric_is_judged_by(name: str, kind: MetricType, signal: Signal) -> None:
+    assert signal_of(name, MetricMeta(name, kind)) is signal
+
+
+def test_metadata_that_comes_later_changes_the_judgement() -> None:
+    made = maker("events")
+    made.declare(0, labels_of({"__name__": "events"}), MetricMeta("events", MetricType.COUNTER))
+    assert feed(made, [0, 10], [0, 50]) == [(10, 5.0)]
+
+
+def test_family_names() -> None:
+    assert families("a_total") == ("a_total", "a")
+    assert families("up") == ("up",)
+
+
+def test_rates_go_on_after_restore() -> None:
+    first = maker("x_total")
+    feed(first, [0, 10], [0, 10])
+    second = SignalMaker()
+    assert second.restore(first.snapshot())
+    assert feed(second, [20], [40]) == [(20, 3.0)]
+
+
+def test_damaged_snapshot_changes_nothing_and_newer_is_refused() -> None:
+    made = maker("x_total")
+    data = made.snapshot()
+    assert not made.restore(b"")
+    assert not made.restore(data[:-1])
+    assert not made.restore(b"x" * len(data))
+    with pytest.raises(NewerFormat):
+        made.restore(data[:4] + b"\x09" + data[5:])
+    assert feed(made, [0, 10], [0, 10]) == [(10, 1.0)]
