@@ -1,1 +1,21 @@
-"""Not furnished yet."""
+"""Where records and the journal rest: one SQL database, SQLite by default, PostgreSQL by URL.
+
+What comes in: :class:`twinhelm.core.ports.Record` values and journal rows from every room above,
+through :class:`twinhelm.core.ports.Records`. What goes out: the same, found by key, state,
+parent or time. Two implementations keep one contract: :class:`SqlRecords` and, for tests and for
+the Python face without a server, :class:`MemoryRecords`.
+
+Writers go one after the other (SQLite's ``BEGIN IMMEDIATE``, an advisory lock on PostgreSQL), so
+that a change and its journal row stand in one transaction and the chain never forks; readers
+never wait for writers.
+
+    records = open_records("sqlite:////var/lib/twinhelm/records.sqlite")
+    with records.writing() as unit:
+        unit.put(Record("alert", "a1", {"text": "disk"}, state="firing"))
+"""
+
+from twinhelm.store.records.memory import MemoryRecords
+from twinhelm.store.records.restore import restore_records
+from twinhelm.store.records.sql import SqlRecords, open_records
+
+__all__ = ["MemoryRecords", "SqlRecords", "open_records", "restore_records"]

@@ -1,0 +1,188 @@
+"""The journal: a change and the event that tells of it, in one transaction.
+
+What comes in: records to keep and :class:`twinhelm.events.event.Event` values, from the flows of
+both wings and from the doors. What goes out: rows in order of ``seq``, and a verdict on whether
+they are as they were written. A crash at any point leaves both the change and its event, or
+neither.
+
+    with journal.writing("ada") as write:
+        write.put(incident_record)
+        write.event(IncidentResolved(incident=3, note="disk replaced"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from twinhelm.core.clock import Clock
+from twinhelm.core.json import dumps, loads
+from twinhelm.core.ports import JournalRow, Record, Records, RecordsUnit
+from twinhelm.events.chain import Link, Verification, follow, sealed
+from twinhelm.events.event import Event
+
+__all__ = ["Journal", "JournalWriter"]
+
+_HEAD = ("journal", "head")
+_PAGE_ROWS = 5_000
+
+
+class Journal:
+    """Writes events beside changes, reads them back, and verifies the chain.
+
+    Two writers in one thread at once raise :class:`~twinhelm.core.errors.Conflict`; writers in
+    several threads or processes wait for each other.
+    """
+
+    def __init__(self, records: Records, clock: Clock) -> None:
+        self._records = records
+        self._clock = clock
+
+    @contextmanager
+    def writing(self, actor: str) -> Iterator[JournalWriter]:
+        """Open one transaction in which ``actor`` changes records and tells of it.
+
+        It commits on leaving and rolls back, events included, on an exception.
+        """
+        with self._records.writing() as unit:
+            write = JournalWriter(unit, self._clock, actor)
+            yield write
+            write.keep_head()
+
+    def read(
+        self,
+        *,
+        after_seq: int = 0,
+        subject: str | None = None,
+        kind: str | None = None,
+        newest_first: bool = False,
+        limit: int = 1000,
+    ) -> list[JournalRow]:
+        """Read rows after ``after_seq``, of one subject or kind or of all, in order of seq."""
+        with self._records.reading() as unit:
+            return unit.read_journal(
+                after_seq=after_seq,
+                subject=subject,
+                kind=kind,
+                newest_first=newest_first,
+                limit=limit,
+            )
+
+    def head(self) -> Link:
+        """Return the newest sequence and hash as kept beside the chain; write it down elsewhere."""
+        with self._records.reading() as unit:
+            return _kept(unit)
+
+    def walk(self) -> Iterator[JournalRow]:
+        """Yield every row in order, read in pages; new rows that come meanwhile included."""
+        seq = 0
+        while page := self.read(after_seq=seq, limit=_PAGE_ROWS):
+            yield from page
+            seq = page[-1].seq
+
+    def verify(self) -> Verification:
+        """Walk the whole chain; find the first row that was altered, removed, added or moved.
+
+        Memory stays at one page. Writing goes on meanwhile: the head read before the walk must
+        be in it, and nothing past the head read after the walk may be.
+        """
+        before = self.head()
+        at, reason = follow(Link(), self.walk(), through=before)
+        if not reason and at.seq < before.seq:
+            reason = f"rows {at.seq + 1} to {before.seq} are missing at the end"
+        elif not reason and at.seq > (after := self.head()).seq:
+            at, reason = after, f"row {after.seq + 1} was added past the end"
+        first_bad = at.seq + 1 if reason else None
+        return Verification(not reason, at.seq, at.hash, first_bad, reason)
+
+
+class JournalWriter:
+    """One open transaction: records as in :class:`RecordsUnit`, and events."""
+
+    def __init__(self, unit: RecordsUnit, clock: Clock, actor: str) -> None:
+        self._unit = unit
+        self._clock = clock
+        self._actor = actor
+        self._at: Link | None = None
+
+    def get(self, kind: str, key: str) -> Record | None:
+        """See :meth:`RecordsUnit.get`."""
+        return self._unit.get(kind, key)
+
+    def find(
+        self,
+        kind: str,
+        *,
+        state: str | Sequence[str] | None = None,
+        parent: str | None = None,
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        newest_first: bool = False,
+        limit: int = 1000,
+        offset: int = 0,
+    ) -> list[Record]:
+        """See :meth:`RecordsUnit.find`."""
+        return self._unit.find(
+            kind,
+            state=state,
+            parent=parent,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            newest_first=newest_first,
+            limit=limit,
+            offset=offset,
+        )
+
+    def count(self, kind: str, *, state: str | Sequence[str] | None = None) -> int:
+        """See :meth:`RecordsUnit.count`."""
+        return self._unit.count(kind, state=state)
+
+    def put(self, record: Record) -> Record:
+        """See :meth:`RecordsUnit.put`."""
+        return self._unit.put(record)
+
+    def delete(self, kind: str, key: str) -> None:
+        """See :meth:`RecordsUnit.delete`."""
+        self._unit.delete(kind, key)
+
+    def event(self, event: Event) -> JournalRow:
+        """Append what happened to the chain, at the clock's time and in the actor's name."""
+        if self._at is None:
+            self._at = _end_of(self._unit)
+        row = sealed(
+            JournalRow(
+                seq=self._at.seq + 1,
+                time_ms=self._clock.now_ms(),
+                actor=self._actor,
+                kind=event.kind,
+                subject=event.subject,
+                body=loads(dumps(event.body)),
+                previous=self._at.hash,
+                hash="",
+            )
+        )
+        self._unit.append_journal(row)
+        self._at = Link(row.seq, row.hash)
+        return row
+
+    def keep_head(self) -> None:
+        """Keep the newest link as a record, once per transaction that told of anything."""
+        if self._at is not None:
+            kind, key = _HEAD
+            self._unit.put(Record(kind, key, {"seq": self._at.seq, "hash": self._at.hash}))
+
+
+def _kept(unit: RecordsUnit) -> Link:
+    record = unit.get(*_HEAD)
+    return Link(record.body["seq"], record.body["hash"]) if record else Link()
+
+
+def _end_of(unit: RecordsUnit) -> Link:
+    """Find where to go on: past every row there is, but from the hash that was kept.
+
+    Where somebody cut off, replaced or added rows at the end the two disagree, and the next row
+    must not smooth that over: it leaves a break that every later verification finds.
+    """
+    row = unit.last_journal_row()
+    kept = _kept(unit)
+    return Link(max(kept.seq, row.seq if row else 0), kept.hash)
