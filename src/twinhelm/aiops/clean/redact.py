@@ -61,7 +61,7 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         r"\1[redacted:password]@",
     ),
     (
-        ("pass", "pwd", "secret", "token", "api_key", "apikey", "api-key", "access_key"),
+        ("pass", "pwd", "secret", "token", "key"),
         re.compile(
             rf"({_WORD}\\?[\"']?\s{{0,3}}[=:]\s{{0,3}}\\?[\"']?)(?!\[redacted)"
             r"[^\s\"'&,;}\]\\]{1,500}",
