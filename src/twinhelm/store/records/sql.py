@@ -22,7 +22,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from twinhelm.core.errors import BadInput, Conflict, Overloaded
+from twinhelm.core.errors import BadInput, Conflict, DatabaseDown, Overloaded
 from twinhelm.store.records.backup import Line, copy_out, lines_of
 from twinhelm.store.records.failures import meaning_of
 from twinhelm.store.records.migrate import check_revision, ensure_schema
@@ -169,6 +169,8 @@ class SqlRecords:
         raw = self._engine.raw_connection()
         try:
             raw.cursor().execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            raise DatabaseDown(f"{self._name} is being opened by another process") from error
         finally:
             raw.close()
 
