@@ -1,0 +1,151 @@
+"""Answer which alerts an Alertmanager, Grafana or Prometheus told us of.
+
+In comes the body of Alertmanager's webhook (version 4, and Grafana's, which adds fields), or of
+``POST /api/v2/alerts`` (what Prometheus and vmalert send to an Alertmanager); out goes a
+:class:`~twinhelm.aiops.types.Received` with alerts. Unknown fields are ignored. An ``endsAt`` in
+the year 1 means that the alert still fires.
+
+A fingerprint that nobody gave is 64 bits of a hash over the labels, so that the same labels
+give the same one for ever; it is not the number Alertmanager would have computed. Alerts that
+break the label limits are refused one by one (``label_limit``). Pure.
+
+Source: Alertmanager "Webhook receiver", its ``api/v2/openapi.yaml``, and ``types.Alert``.
+
+>>> body = b'[{"labels": {"alertname": "Down"}, "startsAt": "2023-11-14T22:13:20Z"}]'
+>>> decode_api_alerts(body, now_ms=1_700_000_060_000).alerts[0].starts_ms
+1700000000000
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any
+
+from twinhelm.aiops.collect.instants import instant_ms
+from twinhelm.aiops.collect.otlp_attributes import Refusals
+from twinhelm.aiops.types import Received
+from twinhelm.core.errors import BadInput, Refused
+from twinhelm.core.json import dumps, loads
+from twinhelm.core.labels import LabelLimits, Labels, check_labels, labels_of
+from twinhelm.core.telemetry import Alert
+
+__all__ = ["decode_api_alerts", "decode_webhook", "fingerprint_of"]
+
+
+def decode_webhook(body: bytes, *, now_ms: int, limits: LabelLimits | None = None) -> Received:
+    """Decode a webhook notification.
+
+    ``now_ms`` stands in for a start or, on a resolved alert, an end that is missing. Raises
+    :class:`BadInput` where the body is no such notification.
+    """
+    given = loads(body, what="webhook")
+    entries = given.get("alerts") if isinstance(given, dict) else None
+    if not isinstance(entries, list):
+        raise BadInput(
+            'an Alertmanager webhook is {"version": "4", "alerts": [...]}',
+            hint="point webhook_configs, not another receiver, at this address",
+        )
+    source = given.get("receiver")
+    return _gather(
+        entries,
+        f"webhook/{source}" if isinstance(source, str) and source else "webhook",
+        now_ms=now_ms,
+        limits=limits or LabelLimits(),
+        named=False,
+    )
+
+
+def decode_api_alerts(body: bytes, *, now_ms: int, limits: LabelLimits | None = None) -> Received:
+    """Decode ``POST /api/v2/alerts``: a missing start is now; an end still ahead is none.
+
+    Raises :class:`BadInput` where an alert has no ``alertname`` or ends before it starts.
+    """
+    given = loads(body, what="list of alerts")
+    if not isinstance(given, list):
+        raise BadInput('a list of alerts is [{"labels": {"alertname": ...}}, ...]')
+    return _gather(
+        given, "alertmanager-api", now_ms=now_ms, limits=limits or LabelLimits(), named=True
+    )
+
+
+def fingerprint_of(labels: Labels) -> str:
+    """Name a label set by 16 hex digits.
+
+    >>> fingerprint_of((("alertname", "Down"),))
+    '75ebfa11dbd33fa7'
+    """
+    return blake2b(dumps(labels), digest_size=8).hexdigest()
+
+
+def _gather(
+    entries: list[Any], source: str, *, now_ms: int, limits: LabelLimits, named: bool
+) -> Received:
+    """Read alerts; ``named`` tells that an alert needs an alertname and that ends may default."""
+    alerts, refusals = [], Refusals()
+    for position, entry in enumerate(entries):
+        where = f"alerts[{position}]"
+        if not isinstance(entry, dict):
+            raise BadInput(f"{where} is {str(entry)[:60]}, an object is needed")
+        labels = _texts(entry, "labels", where)
+        try:
+            check_labels(labels, limits)
+        except Refused as error:
+            refusals.add("label_limit", error.message)
+            continue
+        if named and not dict(labels).get("alertname"):
+            raise BadInput(f"{where} has no label alertname", hint="every alert needs one")
+        starts_ms = _time(entry, "startsAt", where)
+        ends_ms = _time(entry, "endsAt", where)
+        if starts_ms is None:
+            starts_ms = min(now_ms, ends_ms) if ends_ms is not None else now_ms
+        if not named:
+            ends_ms = _webhook_end(entry, ends_ms, now_ms)
+        elif ends_ms is None or ends_ms > now_ms:
+            # The future end is only a promise to repeat the alert; until then it fires.
+            ends_ms = None
+        elif ends_ms < starts_ms:
+            raise BadInput(f"{where} ends at {ends_ms} before it starts at {starts_ms} (ms)")
+        given = entry.get("fingerprint")
+        link = entry.get("generatorURL")
+        alerts.append(
+            Alert(
+                given if isinstance(given, str) and given else fingerprint_of(labels),
+                labels,
+                _texts(entry, "annotations", where),
+                starts_ms,
+                ends_ms,
+                source,
+                link if isinstance(link, str) else "",
+            )
+        )
+    return Received(alerts=tuple(alerts), rejected=refusals.listed())
+
+
+def _webhook_end(entry: Mapping[str, Any], ends_ms: int | None, now_ms: int) -> int | None:
+    """Return the end of an alert: its status says whether there is one."""
+    if entry.get("status") == "resolved":
+        return now_ms if ends_ms is None else ends_ms
+    return ends_ms if ends_ms is not None and ends_ms <= now_ms else None
+
+
+def _time(entry: Mapping[str, Any], name: str, where: str) -> int | None:
+    """Read a time; None where it is absent, empty or in the year 1 (Go's zero time)."""
+    given = entry.get(name)
+    if given is None or given == "":
+        return None
+    moment = instant_ms(given, what=f"{where}.{name}")
+    return moment if moment > 0 else None
+
+
+def _texts(entry: Mapping[str, Any], name: str, where: str) -> Labels:
+    """Read an object of texts, absent for none."""
+    given = entry.get(name)
+    if given is None:
+        return ()
+    if not isinstance(given, dict):
+        raise BadInput(f"{where}.{name} is {str(given)[:60]}, an object is needed")
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise BadInput(f"{where}.{name}.{key[:40]} is {str(value)[:60]}, text is needed")
+    return labels_of(given)

@@ -1,0 +1,172 @@
+"""Answer which pipeline runs happened, and which data they read and wrote.
+
+In comes the body of ``POST /api/v1/lineage`` (an OpenLineage 2-0-2 run event, or an array of
+them); out goes a :class:`~twinhelm.aiops.types.Received` with one change of kind ``pipeline``
+per run and edges from the pipeline to what it reads and from what it writes to the pipeline.
+
+All events of a run give the same change id (``run/RUNID``), so that a later event replaces an
+earlier one in the store; within one request they are merged here. A terminal event (COMPLETE,
+FAIL, ABORT) does not know when its run began, and its change begins when it ends: whoever keeps
+changes joins it with the stored one through :func:`merge_runs`. Job and dataset events (without
+a run) change nothing and are skipped.
+
+Pure. Source: OpenLineage specification 2-0-2, ``RunEvent``; ``nominalTime``, ``errorMessage``
+and ``parent`` facets.
+
+>>> received = decode_openlineage(b'''{
+...     "eventTime": "2023-11-14T22:13:20Z", "eventType": "START", "run": {"runId": "r1"},
+...     "job": {"namespace": "shop", "name": "load"},
+...     "inputs": [{"namespace": "db", "name": "t"}]}''')
+>>> received.changes[0].entity, received.edges[0].target
+('pipeline:shop/load', 'dataset:db/t')
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from twinhelm.aiops.collect.instants import instant_ms
+from twinhelm.aiops.types import Received
+from twinhelm.core.entities import Edge
+from twinhelm.core.errors import BadInput, TooLarge
+from twinhelm.core.json import loads
+from twinhelm.core.telemetry import Change
+
+__all__ = ["decode_openlineage", "merge_runs"]
+
+OUTCOMES = {
+    "START": "running",
+    "RUNNING": "running",
+    "OTHER": "",
+    "COMPLETE": "success",
+    "FAIL": "failure",
+    "ABORT": "aborted",
+}
+TERMINAL = ("success", "failure", "aborted")
+MAX_EVENTS = 10_000
+EDGE_LIFE_MS = 30 * 86_400_000
+"""A pipeline runs daily or monthly; an edge outlives the pause."""
+LONGEST_NAME = 1024
+
+
+def decode_openlineage(body: bytes) -> Received:
+    """Decode one event or an array; raises :class:`BadInput` for what is no run event."""
+    given = loads(body, what="OpenLineage event")
+    events = given if isinstance(given, list) else [given]
+    if len(events) > MAX_EVENTS:
+        raise TooLarge(f"the body has {len(events)} events, the limit is {MAX_EVENTS}")
+    runs: dict[str, Change] = {}
+    edges: dict[tuple[str, str], Edge] = {}
+    for event in events:
+        if not isinstance(event, dict):
+            raise BadInput(f"an event is {str(event)[:60]}, an object is needed")
+        if "run" not in event and ("dataset" in event or "job" in event):
+            continue
+        change = _change(event)
+        known = runs.get(change.id)
+        runs[change.id] = change if known is None else merge_runs(known, change)
+        for edge in _edges(event, change):
+            edges[edge.source, edge.target] = edge
+    return Received(changes=tuple(runs.values()), edges=tuple(edges.values()))
+
+
+def merge_runs(first: Change, second: Change) -> Change:
+    """Join what two events said of one run, whichever came first.
+
+    The run begins at the earlier time; a terminal outcome wins over a running one, and the
+    later of two terminal ones stands.
+    """
+    newest = second
+    if first.end_ms is not None and (second.end_ms is None or second.end_ms < first.end_ms):
+        newest = first
+    return replace(
+        newest,
+        time_ms=min(first.time_ms, second.time_ms),
+        outcome=newest.outcome or first.outcome or second.outcome,
+        attributes={**first.attributes, **second.attributes, **newest.attributes},
+    )
+
+
+def _change(event: Mapping[str, Any]) -> Change:
+    """Turn one run event into a change."""
+    run, job = _object(event, "run"), _object(event, "job")
+    run_id, name = _name(run, "runId"), f"{_name(job, 'namespace')}/{_name(job, 'name')}"
+    moment = instant_ms(event.get("eventTime"), what="eventTime")
+    kind = event.get("eventType", "OTHER")
+    if not isinstance(kind, str) or kind.upper() not in OUTCOMES:
+        raise BadInput(f"eventType is {str(kind)[:40]!r}", hint=f"one of {', '.join(OUTCOMES)}")
+    outcome = OUTCOMES[kind.upper()]
+    facets = run.get("facets")
+    facets = facets if isinstance(facets, dict) else {}
+    error = _facet(facets, "errorMessage", "message")
+    parent = facets.get("parent")
+    parent_job = parent.get("job") if isinstance(parent, dict) else None
+    attributes = {
+        "job": name,
+        "run_id": run_id,
+        "producer": str(event.get("producer", ""))[:LONGEST_NAME],
+        "error": error[:LONGEST_NAME],
+        "nominal_start": _facet(facets, "nominalTime", "nominalStartTime")[:64],
+        "parent_job": _facet({"job": parent_job}, "job", "name")[:LONGEST_NAME],
+    }
+    verb = {"success": "finished", "failure": "failed", "aborted": "was stopped"}.get(outcome)
+    return Change(
+        id=f"run/{run_id}",
+        time_ms=moment,
+        kind="pipeline",
+        entity=f"pipeline:{name}",
+        title=f"pipeline {name} {verb or 'started'}",
+        source="openlineage",
+        end_ms=moment if outcome in TERMINAL else None,
+        outcome=outcome,
+        attributes={key: value for key, value in attributes.items() if value},
+    )
+
+
+def _edges(event: Mapping[str, Any], change: Change) -> Iterable[Edge]:
+    """Yield an edge for each data set that the run read or wrote."""
+    for field in ("inputs", "outputs"):
+        sets = event.get(field) or []
+        if not isinstance(sets, list):
+            raise BadInput(f"{field} is {str(sets)[:60]}, an array is needed")
+        for item in sets:
+            if not isinstance(item, dict):
+                raise BadInput(f"{field} holds {str(item)[:60]}, an object is needed")
+            dataset = f"dataset:{_name(item, 'namespace')}/{_name(item, 'name')}"
+            read = field == "inputs"
+            yield Edge(
+                source=change.entity if read else dataset,
+                target=dataset if read else change.entity,
+                kind="reads" if read else "written_by",
+                told_by="openlineage",
+                confidence=1.0,
+                last_seen_ms=change.end_ms or change.time_ms,
+                ttl_ms=EDGE_LIFE_MS,
+            )
+
+
+def _object(event: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a field that must be an object."""
+    found = event.get(name)
+    if not isinstance(found, dict):
+        raise BadInput(f"{name} is {str(found)[:60]}, an object is needed")
+    return found
+
+
+def _name(given: Mapping[str, Any], field: str) -> str:
+    """Return a field that must be non-empty text."""
+    found = given.get(field)
+    if not isinstance(found, str) or not found or len(found) > LONGEST_NAME:
+        raise BadInput(
+            f"{field} is {str(found)[:60]!r}, text of 1 to {LONGEST_NAME} characters is needed"
+        )
+    return found
+
+
+def _facet(facets: Mapping[str, Any], facet: str, field: str) -> str:
+    """Return a text out of a facet, empty where it is not there."""
+    found = facets.get(facet)
+    value = found.get(field) if isinstance(found, dict) else None
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,77 @@
+"""Write what an OTLP sender hears back: success, or partial success with a count and a reason.
+
+In come the refusals that decoding and cleaning counted; out goes the body of a 200 answer in the
+encoding that was asked in. An empty message (``{}`` in JSON) is full success. Pure.
+
+Source: OTLP specification, "Full Success", "Partial Success" and "Failures".
+
+>>> reply("logs", [], as_json=True)
+b'{}'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from twinhelm.aiops.types import Rejected
+from twinhelm.core.errors import TwinhelmError
+from twinhelm.core.json import dumps
+
+__all__ = ["Signal", "failure", "partial_success", "reply"]
+
+Signal = Literal["logs", "metrics", "traces"]
+
+COUNT_FIELDS = {
+    "logs": ("rejectedLogRecords", "rejected_log_records"),
+    "metrics": ("rejectedDataPoints", "rejected_data_points"),
+    "traces": ("rejectedSpans", "rejected_spans"),
+}
+LONGEST_MESSAGE = 2000
+"""Characters; at most four bytes each, so that the length fits two bytes of a varint."""
+INVALID_ARGUMENT = 3
+UNAVAILABLE = 14
+
+
+def partial_success(rejected: Sequence[Rejected]) -> tuple[int, str]:
+    """Return how many items were refused, and a sentence that says why; (0, "") for none."""
+    total = sum(item.count for item in rejected)
+    return total, "; ".join(f"{item.count} {item.reason}: {item.example}" for item in rejected)
+
+
+def reply(signal: Signal, rejected: Sequence[Rejected], *, as_json: bool) -> bytes:
+    """Write the body of a 200 answer."""
+    count, text = partial_success(rejected)
+    json_name, name = COUNT_FIELDS[signal]
+    if as_json:
+        # int64 is text in proto3 JSON.
+        part = {json_name: str(count), "errorMessage": text}
+        return dumps({"partialSuccess": part} if rejected else {})
+    message: (
+        ExportLogsServiceResponse | ExportMetricsServiceResponse | ExportTraceServiceResponse
+    ) = {
+        "logs": ExportLogsServiceResponse,
+        "metrics": ExportMetricsServiceResponse,
+        "traces": ExportTraceServiceResponse,
+    }[signal]()
+    if rejected:
+        setattr(message.partial_success, name, count)
+        message.partial_success.error_message = text
+    written: bytes = message.SerializeToString()
+    return written
+
+
+def failure(error: TwinhelmError, *, as_json: bool) -> bytes:
+    """Write the body of a 4xx or 5xx answer: a ``google.rpc.Status``."""
+    code = INVALID_ARGUMENT if error.status < 500 else UNAVAILABLE
+    if as_json:
+        return dumps({"code": code, "message": str(error)})
+    text = str(error)[:LONGEST_MESSAGE].encode(errors="replace")
+    # google.rpc.Status: field 1 is the code, field 2 the message, whose length takes two bytes.
+    return bytes((0x08, code, 0x12, len(text) & 0x7F | 0x80, len(text) >> 7)) + text
