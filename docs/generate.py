@@ -1,0 +1,201 @@
+"""Writes the reference pages from the tables that the program itself obeys.
+
+    python docs/generate.py            write docs/settings.md, events.md, commands.md, routes.md
+    python docs/generate.py --check    say which of them are not what they should be
+
+Nothing on those pages is written by hand; ``tests/house/test_docs.py`` fails when one is stale.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import typer.main
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from typer import Context
+from typer.core import TyperGroup
+
+from twinhelm.cli import app
+from twinhelm.core import json
+from twinhelm.core.settings import Settings
+from twinhelm.events.kinds import EVENT_KINDS
+from twinhelm.web.routes import ROUTES, Route
+
+__all__ = ["PAGES", "commands", "events", "routes", "settings", "stale"]
+
+DOCS = Path(__file__).parent
+HEAD = "<!-- Written by docs/generate.py; `make docs` writes it anew. -->\n"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Write a Markdown table; bars and line ends inside a cell are made harmless."""
+    lines = [list(head)]
+    lines.append(["---"] * len(lines[0]))
+    lines += [list(row) for row in rows]
+    return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def settings() -> str:
+    """Write the page of every setting: name, environment variable, default, meaning."""
+    parts = [
+        HEAD,
+        "# Settings\n\n",
+        "Weakest first: the defaults below, the file `twinhelm.toml` in the data directory (or the "
+        "file that `TWINHELM_CONFIG` names), the environment, flags on the command line. "
+        "`twinhelm config` prints what holds and where each value came from. A name that is not "
+        "on this page is refused, so a typing mistake is heard of.\n\n",
+        'In the file, a section is a table: `[server]`, then `listen = "127.0.0.1:9700"`. Lists '
+        "in the environment are JSON: `'[\"watch.example.org\"]'`.\n",
+    ]
+    plain: list[tuple[str, ...]] = []
+    for name, info in Settings.model_fields.items():
+        section = info.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            rows = [_setting(f"{name}.", *item) for item in section.model_fields.items()]
+            parts.append(f"\n## {name}\n\n{(section.__doc__ or '').strip()}\n\n")
+            parts.append(table(("setting", "environment", "default", "meaning"), rows))
+        else:
+            plain.append(_setting("", name, info))
+    parts.insert(4, "\n" + table(("setting", "environment", "default", "meaning"), plain))
+    return "".join(parts)
+
+
+def _setting(prefix: str, name: str, info: FieldInfo) -> tuple[str, ...]:
+    variable = f"TWINHELM_{prefix.replace('.', '__')}{name}".upper()
+    default = info.get_default(call_default_factory=True)
+    shown = json.dumps(str(default) if isinstance(default, Path) else default).decode()
+    return f"`{prefix}{name}`", f"`{variable}`", f"`{shown}`", info.description or ""
+
+
+def events() -> str:
+    """Write the page of every kind of event that the journal may hold."""
+    parts = [
+        HEAD,
+        "# Events\n\n",
+        "Whatever happened or was decided is one row of the journal: sequence number, time, actor, "
+        "kind, subject, body, the hash of the row before, and its own hash. A row is written in "
+        "the transaction of the change it tells of. `twinhelm journal` reads them and `twinhelm "
+        "journal verify` walks the chain.\n",
+    ]
+    for kind in EVENT_KINDS.values():
+        parts.append(f"\n## `{kind.kind}`\n\n{_dedented(kind.__doc__ or '')}\n\n")
+        parts.append(f"Subject: `{kind.about}`.\n\n")
+        fields = [(f"`{field.name}`", f"`{field.type}`") for field in dataclasses.fields(kind)]
+        parts.append(table(("field", "type"), fields) if fields else "It has no fields.\n")
+    return "".join(parts)
+
+
+def _dedented(text: str) -> str:
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+def routes() -> str:
+    """Write the page of every route: method, path, the right it needs, what it is for."""
+    parts = [
+        HEAD,
+        "# Routes\n\n",
+        "The table that the server itself obeys: a request that stands in no row is answered 404. "
+        "*Right* is what the asker's roles must grant; on loopback, doors (`ingest`) and reading "
+        "need no token unless `auth.required` is set. *State* marks what changes state that "
+        "belongs to people: it takes a token, or a signed-in browser that sends its form token.\n",
+    ]
+    groups: dict[str, list[Route]] = {}
+    for route in ROUTES:
+        groups.setdefault(_group(route), []).append(route)
+    for name, group in groups.items():
+        rows = [
+            (
+                route.method,
+                f"`{route.path}`",
+                route.right.value if route.right else "none",
+                "yes" if route.changes and not route.door else "",
+                route.summary,
+            )
+            for route in group
+        ]
+        parts.append(f"\n## {name}\n\n")
+        parts.append(table(("method", "path", "right", "state", "what for"), rows))
+    return "".join(parts)
+
+
+def _group(route: Route) -> str:
+    if route.door:
+        return "Doors in"
+    for prefix, name in (
+        ("/api/twinhelm/", "twinhelm's own API"),
+        ("/api/v1/", "Prometheus query API"),
+        ("/-/", "Health and sign-in"),
+        ("/metrics", "Health and sign-in"),
+        ("/sign", "Health and sign-in"),
+    ):
+        if route.path.startswith(prefix):
+            return name
+    return "Pages"
+
+
+def commands() -> str:
+    """Write the page of every command with its arguments and options."""
+    root = typer.main.get_command(app)
+    parts = [
+        HEAD,
+        "# Commands\n\n",
+        "Every command has `--help`. Exit status: 0 it worked, 1 it was refused or is unavailable "
+        "(the reason and what to try are on standard error), 2 the command line is not "
+        "understood.\n",
+    ]
+    _describe(root, Context(root, info_name="twinhelm"), parts)
+    return "".join(parts)
+
+
+def _describe(command: Any, context: Context, parts: list[str]) -> None:
+    if context.parent is not None:
+        parts.append(f"\n## `{context.command_path}`\n\n{_dedented(command.help or '')}\n")
+        usage = " ".join(command.collect_usage_pieces(context))
+        parts.append(f"\n    {context.command_path} {usage}\n")
+    rows = [_parameter(each) for each in command.params if each.name != "help"]
+    if rows:
+        parts.append("\n" + table(("argument or option", "default", "meaning"), rows))
+    if isinstance(command, TyperGroup):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            if inner is not None and not inner.hidden:
+                _describe(inner, Context(inner, info_name=name, parent=context), parts)
+
+
+def _parameter(each: Any) -> tuple[str, str, str]:
+    default = "" if each.default in (None, False) or callable(each.default) else f"{each.default}"
+    names = ", ".join(f"`{name}`" for name in (*each.opts, *each.secondary_opts))
+    return names, f"`{default}`" if default else "", getattr(each, "help", None) or ""
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings,
+    "events.md": events,
+    "commands.md": commands,
+    "routes.md": routes,
+}
+
+
+def stale() -> list[str]:
+    """Name the pages whose text is not what it should be."""
+    return [
+        name
+        for name, page in PAGES.items()
+        if not (DOCS / name).is_file() or (DOCS / name).read_text(encoding="utf-8") != page()
+    ]
+
+
+if __name__ == "__main__":
+    if "--check" in sys.argv[1:]:
+        sys.exit(f"stale: {', '.join(stale())}; run `make docs`" if stale() else 0)
+    for file_name, make in PAGES.items():
+        (DOCS / file_name).write_text(make(), encoding="utf-8")

@@ -1,0 +1,53 @@
+"""The reference pages say what the program does, and every link in the docs leads somewhere."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("name", ["settings.md", "events.md", "commands.md", "routes.md"])
+def test_a_reference_page_is_what_the_program_says(name):
+    page = runpy.run_path(str(DOCS / "generate.py"))["PAGES"][name]
+    written = (DOCS / name).read_text(encoding="utf-8")
+    assert written == page(), f"docs/{name} is stale: run `make docs`"
+
+
+def test_every_link_leads_somewhere():
+    wrong = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+        for target in LINK.findall(page.read_text(encoding="utf-8"))
+        if "://" not in target and not (page.parent / target).exists()
+    ]
+    assert not wrong
+
+
+def test_every_decision_is_listed():
+    index = (DOCS / "decisions" / "README.md").read_text(encoding="utf-8")
+    missing = [
+        page.name
+        for page in (DOCS / "decisions").glob("*.md")
+        if page.name != "README.md" and page.name not in index
+    ]
+    assert not missing
+
+
+def test_every_dependency_has_its_reason():
+    """What is installed with the server is named on a page of decisions."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = [
+        re.split(r"[\[<>=~ ]", line)[0]
+        for line in (*project["project"]["dependencies"], *project["dependency-groups"]["dev"])
+    ]
+    said = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "decisions").glob("*.md"))
+    assert not [name for name in wanted if f"`{name}`" not in said]
