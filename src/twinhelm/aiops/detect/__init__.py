@@ -1,1 +1,12 @@
-"""Not furnished yet."""
+"""Detect: which values are strange, in every series, at every tick.
+
+In: blocks of signals. Out: :class:`twinhelm.aiops.types.Scores` (:class:`Detector`) and the lives
+of :class:`twinhelm.aiops.types.Anomaly` (:class:`AnomalyTracker`). A score of 0.5 means that the
+tail of this series' own history gives such a value once in 100,000 samples; 0.67 means once in
+10 billion. Scores are evidence against "as before", not of harm.
+"""
+
+from twinhelm.aiops.detect.baseline import DETECTOR, Detector, detect_array
+from twinhelm.aiops.detect.tracker import AnomalyTracker
+
+__all__ = ["DETECTOR", "AnomalyTracker", "Detector", "detect_array"]

@@ -1,0 +1,216 @@
+"""The detector: every series, every tick, no set-up.
+
+Question: is this sample strange for its series? In: :class:`SampleBlock` of signals (gauge
+values, counter rates) with dense ids, from :mod:`twinhelm.aiops.flow`. Out:
+:class:`twinhelm.aiops.types.Scores`, a row per sample. What it looks for and when it is wrong
+stands in :mod:`.kernel`. State is one float32 row of 96 bytes per series, 12 bytes of index, and
+256 bytes of time-of-day profile once a series is three hours old; matrices grow by doubling.
+
+>>> detector = Detector(DetectSettings())
+>>> block = SampleBlock(np.zeros(1, np.uint32), np.array([1000]), np.array([1.5]))
+>>> float(detector.observe(block).score[0])
+0.0
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from twinhelm.aiops.detect.kernel import FAST, HELD, SLOT_NONE, SLOT_WANTED, SLOW, WIDTH, walk
+from twinhelm.aiops.detect.season import WIDTH as PROFILE_WIDTH
+from twinhelm.aiops.detect.snapshot import pack, unpack
+from twinhelm.aiops.types import Scores
+from twinhelm.core.arrays import F64, I64
+from twinhelm.core.errors import BadInput, TooLarge
+from twinhelm.core.settings import DetectSettings
+from twinhelm.core.telemetry import SampleBlock
+
+__all__ = ["DETECTOR", "MAX_SERIES", "Detector", "detect_array", "threshold_of"]
+
+DETECTOR = "baseline/1"
+"""Name and version of this detector as a product: scores of one version compare."""
+MAX_SERIES = 20_000_000
+"""Ids are dense; one above this is a mistake, not a large site."""
+_FORMAT = 1
+_NEVER = np.iinfo(np.int64).min
+
+
+def threshold_of(sensitivity: float) -> float:
+    """Turn sensitivity into the ``-log10`` tail probability that is flagged.
+
+    0 gives 8.7, 0.5 gives 5 (one sample in 100,000, where the tail fits), 1 gives 2.9.
+    """
+    return float(5.0 * 3.0 ** (0.5 - sensitivity))
+
+
+class Detector:
+    """Robust online baselines of all series; safe to call from several threads.
+
+    ``settings.sensitivity`` moves the decision only; scores stay comparable.
+    """
+
+    def __init__(self, settings: DetectSettings | None = None) -> None:
+        self.threshold = threshold_of((settings or DetectSettings()).sensitivity)
+        self._lock = threading.Lock()
+        self._rows = np.zeros((0, WIDTH), np.float32)
+        self._seen = np.zeros(0, np.int64)
+        self._slots = np.zeros(0, np.int32)
+        self._profiles = np.zeros((0, PROFILE_WIDTH), np.float32)
+        self._profiles_used = 0
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Count the series ids known, the highest seen plus one."""
+        return self._count
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of state held now."""
+        return self._rows.nbytes + self._seen.nbytes + self._slots.nbytes + self._profiles.nbytes
+
+    def observe(self, block: SampleBlock) -> Scores:
+        """Judge samples in order and learn from them.
+
+        A sample that is NaN (a stale marker too), infinite, or not newer than the newest learnt
+        of its series scores 0 and changes nothing. Until a series has 24 samples its range is
+        NaN and its score 0. Raises :class:`BadInput` for columns of unequal length and
+        :class:`TooLarge` for an id at or above ``MAX_SERIES``.
+        """
+        series = np.ascontiguousarray(block.series, np.uint32)
+        time_ms = np.ascontiguousarray(block.time_ms, np.int64)
+        value = np.ascontiguousarray(block.value, np.float64)
+        n = len(series)
+        if len(time_ms) != n or len(value) != n:
+            raise BadInput(
+                f"a block of {n} ids, {len(time_ms)} times and {len(value)} values",
+                hint="give columns of one length",
+            )
+        expected, low, high, score = (np.empty(n) for _ in range(4))
+        flagged = np.empty(n, np.bool_)
+        if n:
+            with self._lock:
+                self._grow(int(series.max()) + 1)
+                wanted = walk(
+                    series, time_ms, value, self._rows, self._seen, self._slots, self._profiles,
+                    self.threshold, expected, low, high, score, flagged,
+                )  # fmt: skip
+                if wanted:
+                    self._give_profiles()
+        return Scores(series, time_ms, value, expected, low, high, score, flagged)
+
+    def accept(self, series: int, at_ms: int | None = None) -> bool:
+        """Take where a series is now as its new normal: what a person says, at once.
+
+        Returns False when the series is unknown, or newer samples than ``at_ms`` came and it is
+        no longer away from its baseline.
+        """
+        with self._lock:
+            if not 0 <= series < self._count or self._seen[series] == _NEVER:
+                return False
+            row = self._rows[series]
+            if at_ms is not None and self._seen[series] > at_ms and row[HELD] == 0.0:
+                return False
+            row[SLOW] = row[FAST]
+            row[HELD] = 0.0
+            return True
+
+    def seen_ms(self) -> I64:
+        """Return the newest learnt time per series id (the least int64 for none)."""
+        with self._lock:
+            return self._seen[: self._count].copy()
+
+    def snapshot(self) -> bytes:
+        """Write the whole state, for :meth:`restore`."""
+        with self._lock:
+            n = self._count
+            return pack(
+                DETECTOR,
+                _FORMAT,
+                {"series": n, "profiles": self._profiles_used},
+                {
+                    "rows": self._rows[:n],
+                    "seen": self._seen[:n],
+                    "slots": self._slots[:n],
+                    "profiles": self._profiles[: self._profiles_used],
+                },
+            )
+
+    def restore(self, data: bytes) -> None:
+        """Replace the state by a snapshot's; on any error the state stays as it was.
+
+        Raises :class:`BadInput` for damaged bytes and :class:`NewerFormat` for a newer format:
+        the caller then goes on with a fresh detector.
+        """
+        facts, arrays = unpack(data, DETECTOR, _FORMAT)
+        n, used = int(facts["series"]), int(facts["profiles"])
+        rows, seen = arrays.get("rows"), arrays.get("seen")
+        slots, profiles = arrays.get("slots"), arrays.get("profiles")
+        if (
+            rows is None or rows.shape != (n, WIDTH) or rows.dtype != np.float32
+            or seen is None or seen.shape != (n,) or seen.dtype != np.int64
+            or slots is None or slots.shape != (n,) or slots.dtype != np.int32
+            or profiles is None or profiles.shape != (used, PROFILE_WIDTH)
+            or profiles.dtype != np.float32
+            or (n and (int(slots.max()) >= used or int(slots.min()) < SLOT_WANTED))
+        ):  # fmt: skip
+            raise BadInput("the detector snapshot does not fit together", hint="start fresh")
+        with self._lock:
+            self._rows, self._seen, self._slots = rows, seen, slots
+            self._profiles, self._profiles_used, self._count = profiles, used, n
+
+    def _grow(self, count: int) -> None:
+        """Make room for ids below ``count``; called under the lock."""
+        if count > MAX_SERIES:
+            raise TooLarge(
+                f"series id {count - 1} is above the limit {MAX_SERIES - 1}",
+                hint="ids are dense, from 0: use those the store gave",
+            )
+        self._count = max(self._count, count)
+        have = len(self._rows)
+        if count <= have:
+            return
+        more = max(count, 2 * have, 64) - have
+        self._rows = np.concatenate([self._rows, np.zeros((more, WIDTH), np.float32)])
+        self._seen = np.concatenate([self._seen, np.full(more, _NEVER)])
+        self._slots = np.concatenate([self._slots, np.full(more, SLOT_NONE, np.int32)])
+
+    def _give_profiles(self) -> None:
+        """Give each series that asked an empty profile; called under the lock."""
+        asking = np.flatnonzero(self._slots == SLOT_WANTED)
+        need = self._profiles_used + len(asking)
+        have = len(self._profiles)
+        if need > have:
+            more = max(need, 2 * have, 64) - have
+            empty = np.full((more, PROFILE_WIDTH), np.nan, np.float32)
+            self._profiles = np.concatenate([self._profiles, empty])
+        self._slots[asking] = np.arange(self._profiles_used, need, dtype=np.int32)
+        self._profiles_used = need
+
+
+def detect_array(
+    values: F64, time_ms: I64 | None = None, *, settings: DetectSettings | None = None
+) -> Scores:
+    """Judge one series from its first sample to its last, as the running product would have.
+
+    ``values`` is ``(n,)``, ``time_ms`` ``(n,)`` ascending epoch ms; without it, samples stand a
+    minute apart. Pure: no state stays. This is the notebook user's face and the source of the
+    expected band on charts. Raises :class:`BadInput` where the lengths differ.
+
+    >>> scores = detect_array(np.r_[np.sin(np.arange(500.0)), 9.0])
+    >>> bool(scores.flagged[-1]), bool(scores.flagged[:-1].any())
+    (True, False)
+    """
+    value = np.asarray(values, np.float64)
+    times = np.arange(len(value)) * 60_000 if time_ms is None else np.asarray(time_ms, np.int64)
+    block = SampleBlock(np.zeros(len(value), np.uint32), times, value)
+    detector = Detector(settings)
+    step = 4096  # profiles are handed out between calls
+    parts = [
+        detector.observe(
+            SampleBlock(block.series[a : a + step], times[a : a + step], value[a : a + step])
+        )
+        for a in range(0, max(len(value), 1), step)
+    ]
+    return Scores(*(np.concatenate([getattr(p, name) for p in parts]) for name in Scores.__slots__))
