@@ -15,6 +15,13 @@ DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
+def wanted(group: str = "") -> list[str]:
+    """The packages that the project asks for: to run, or in a dependency group."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lines = project["dependency-groups"][group] if group else project["project"]["dependencies"]
+    return [re.split(r"[\[<>=~ ]", line)[0] for line in lines]
+
+
 @pytest.mark.parametrize("name", ["settings.md", "events.md", "commands.md", "routes.md"])
 def test_a_reference_page_is_what_the_program_says(name):
     page = runpy.run_path(str(DOCS / "generate.py"))["PAGES"][name]
@@ -44,10 +51,18 @@ def test_every_decision_is_listed():
 
 def test_every_dependency_has_its_reason():
     """What is installed with the server is named on a page of decisions."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = [
-        re.split(r"[\[<>=~ ]", line)[0]
-        for line in (*project["project"]["dependencies"], *project["dependency-groups"]["dev"])
-    ]
     said = "".join(page.read_text(encoding="utf-8") for page in (DOCS / "decisions").glob("*.md"))
-    assert not [name for name in wanted if f"`{name}`" not in said]
+    assert not [name for name in [*wanted(), *wanted("dev")] if f"`{name}`" not in said]
+
+
+@pytest.mark.parametrize(
+    ("lock", "groups"),
+    [("requirements.txt", ("", "build")), ("requirements-dev.txt", ("", "build", "dev"))],
+)
+def test_the_lock_holds_every_dependency_and_names_no_index(lock, groups):
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    pinned = set(re.findall(r"^([a-z0-9-]+)==", text, flags=re.MULTILINE))
+    missing = {name for group in groups for name in wanted(group)} - pinned
+    assert not missing, "run `make lock`"
+    assert "://" not in text
+    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) > len(pinned)
