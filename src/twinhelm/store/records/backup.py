@@ -2,12 +2,14 @@
 
 SQLite is copied by its own online backup into ``records.sqlite``. PostgreSQL and memory are
 written as ``records.jsonl``: a header line, one line per record and journal row, and an end line
-with the counts, so that a cut file is noticed. :mod:`twinhelm.store.records.restore` reads either
-into either database. A file of the final name appears only when it is complete and on disk.
+with the counts and the SHA-256 of all lines before it, so that a cut or spoilt file is noticed.
+:mod:`twinhelm.store.records.restore` reads either into either database. A file of the final name
+appears only when it is complete and on disk.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -52,12 +54,19 @@ def write_export(target: Path, lines: Iterable[Line]) -> None:
     final = target / EXPORT_NAME
     part = final.with_suffix(".part")
     counts = {records.name: 0, journal.name: 0}
+    digest = hashlib.sha256()
     with part.open("wb") as file:
-        file.write(dumps([FORMAT, HEAD]) + b"\n")
+
+        def write(line: list[Any]) -> None:
+            raw = dumps(line) + b"\n"
+            digest.update(raw)
+            file.write(raw)
+
+        write([FORMAT, HEAD])
         for table, values in lines:
             counts[table] += 1
-            file.write(dumps([table, *values]) + b"\n")
-        file.write(dumps(["end", *counts.values()]) + b"\n")
+            write([table, *values])
+        write(["end", *counts.values(), digest.hexdigest()])
         file.flush()
         os.fsync(file.fileno())
     part.replace(final)

@@ -6,6 +6,7 @@ sequence and hashes come through unchanged, so the chain still verifies.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from twinhelm.store.records.sql import SqlRecords, open_records
 
 __all__ = ["restore_records"]
 
+_HINT = "use another backup"
+_WIDTHS = {table.name: len(table.columns) for table in (records, journal)}
 _MAX_LINE_BYTES = 128 << 20
 """A body of 16 MiB may double when its text is quoted once more."""
 
@@ -49,21 +52,24 @@ def restore_records(source: Path, into: SqlRecords) -> tuple[int, int]:
 
 
 def _read_export(path: Path) -> Iterator[Line]:
-    counts = {records.name: 0, journal.name: 0}
-    widths = {records.name: len(records.columns), journal.name: len(journal.columns)}
+    counts = dict.fromkeys(_WIDTHS, 0)
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        _check_header(path, _parse(path, 1, file.readline(_MAX_LINE_BYTES)))
-        for number, raw in enumerate(iter(lambda: file.readline(_MAX_LINE_BYTES), b""), start=2):
+        for number, raw in enumerate(iter(lambda: file.readline(_MAX_LINE_BYTES), b""), start=1):
             name, *values = _parse(path, number, raw)
-            if name == "end":
-                if values != list(counts.values()) or file.read(1):
-                    raise BadInput(f"{path}: line {number} closes with {values}, read {counts}")
+            if number == 1:
+                _check_header(path, [name, *values])
+            elif name == "end":
+                if values != [*counts.values(), digest.hexdigest()] or file.read(1):
+                    raise BadInput(f"{path} is spoilt: its end line does not fit", hint=_HINT)
                 return
-            if widths.get(name) != len(values):
-                raise BadInput(f"{path}: line {number} is no row of this format")
-            counts[name] += 1
-            yield name, values
-    raise BadInput(f"{path} is cut: it has no end line", hint="use another backup")
+            elif isinstance(name, str) and len(values) == _WIDTHS.get(name):
+                counts[name] += 1
+                yield name, values
+            else:
+                raise BadInput(f"{path}: line {number} is no row of this format", hint=_HINT)
+            digest.update(raw)
+    raise BadInput(f"{path} is cut: it has no end line", hint=_HINT)
 
 
 def _parse(path: Path, number: int, raw: bytes) -> list[Any]:
