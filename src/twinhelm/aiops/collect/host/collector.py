@@ -1,0 +1,166 @@
+"""Answer how this machine is doing, every few seconds.
+
+In: the clock's time and the kernel's files; out: samples of about 150 series with the labels
+``host``, ``instance`` and ``job="host"``, as :class:`HostSample` or, interned, as a
+:class:`~twinhelm.aiops.types.Received` for the same intake that every other telemetry takes.
+
+Ratios that need a difference (``host_cpu_busy_ratio``, process CPU and writes) appear from the
+second round on. No round fails because something vanished meanwhile. Not for several threads at
+once. Cost: about 5 ms of CPU with 100 processes.
+
+>>> from twinhelm.core.settings import HostSettings
+>>> collector = HostCollector(HostSettings(), host="web-1")
+>>> any(sample.labels[0] == ("__name__", "node_load1") for sample in collector.collect(0))
+True
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from twinhelm.aiops.collect.history import History, Intern
+from twinhelm.aiops.collect.host.families import FAMILIES, Reading
+from twinhelm.aiops.collect.host.linux import read_linux
+from twinhelm.aiops.collect.host.linux_processes import LinuxProcesses
+from twinhelm.aiops.collect.host.mounts import Statvfs, read_mounts
+from twinhelm.aiops.collect.host.portable import PortableProcesses, read_portable
+from twinhelm.aiops.collect.host.processes import ProcessTable, ProcessUse, TopUsers
+from twinhelm.aiops.types import Received
+from twinhelm.core.labels import METRIC, Labels, labels_of
+from twinhelm.core.settings import HostSettings
+from twinhelm.core.telemetry import MetricType
+
+__all__ = ["HostCollector", "HostSample"]
+
+MAX_CACHED_LABELS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class HostSample:
+    """One value of one series of this host, and whether it counts up."""
+
+    labels: Labels
+    value: float
+    type: MetricType
+
+
+class HostCollector:
+    """Looks at the host; see the module.
+
+    ``host`` is the name that the series carry. ``proc_root`` may be another machine's ``/proc``
+    (the host's, mounted into a container); ``statvfs`` stands in for the system call in tests.
+    """
+
+    def __init__(
+        self,
+        settings: HostSettings,
+        *,
+        host: str,
+        proc_root: Path = Path("/proc"),
+        statvfs: Statvfs | None = None,
+    ) -> None:
+        self._root = proc_root
+        self._statvfs = statvfs
+        self._host = host
+        self._linux = sys.platform == "linux"
+        self._scanner = LinuxProcesses(proc_root) if self._linux else PortableProcesses()
+        self._table = ProcessTable()
+        self._top = TopUsers(settings.top_processes)
+        self._watch_processes = settings.top_processes > 0
+        self._labels: dict[tuple[str, tuple[tuple[str, str], ...]], Labels] = {}
+        self._cpu_before: tuple[float, float] | None = None
+        self._uses: list[ProcessUse] = []
+
+    def collect(self, now_ms: int) -> list[HostSample]:
+        """Look once; ``now_ms`` is the time that processes at the top are held by."""
+        return [
+            HostSample(self._labels_of(name, pairs), value, FAMILIES[name].type)
+            for name, pairs, value in self._readings(now_ms)
+        ]
+
+    def receive(self, now_ms: int, intern: Intern) -> Received:
+        """Look once and give every series its id; all samples are of ``now_ms``."""
+        readings = self._readings(now_ms)
+        names = dict.fromkeys(name for name, _, _ in readings)
+        return History(
+            [self._labels_of(name, pairs) for name, pairs, _ in readings],
+            np.arange(len(readings), dtype=np.uint32),
+            np.full(len(readings), now_ms, np.int64),
+            np.array([value for _, _, value in readings], np.float64),
+            metas=tuple(FAMILIES[name] for name in names),
+        ).received(intern)
+
+    def processes(self) -> list[ProcessUse]:
+        """Return all processes by name as of the last round, the greatest CPU user first."""
+        # Every ratio is NaN after the first round, and none is later.
+        return sorted(
+            self._uses, key=lambda use: (-np.nan_to_num(use.cpu_ratio), -use.rss_bytes, use.name)
+        )
+
+    def _readings(self, now_ms: int) -> list[Reading]:
+        """Return every reading of this round."""
+        if self._linux:
+            readings = read_linux(self._root)
+            readings.extend(read_mounts(self._root, self._statvfs))
+        else:
+            readings = list(read_portable())
+        single = {name: value for name, pairs, value in readings if not pairs}
+        readings.extend(self._busy(readings))
+        readings.extend(_ratios(single))
+        if self._watch_processes:
+            self._uses = self._table.update(
+                self._scanner.scan(),
+                uptime_s=self._scanner.uptime_s(),
+                cpus=int(single.get("host_cpu_count", 1)),
+            )
+            readings.extend(self._top.readings(self._uses, now_ms))
+        return readings
+
+    def _busy(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Return the share of CPU time since the last round that was not idle."""
+        times = {
+            pairs[0][1]: value
+            for name, pairs, value in readings
+            if name == "node_cpu_seconds_total"
+        }
+        total = sum(times.values())
+        idle = times.get("idle", 0.0) + times.get("iowait", 0.0)
+        before, self._cpu_before = self._cpu_before, (total, idle)
+        if before is None or total <= before[0]:
+            return []
+        busy = 1 - (idle - before[1]) / (total - before[0])
+        return [("host_cpu_busy_ratio", (), min(max(busy, 0.0), 1.0))]
+
+    def _labels_of(self, name: str, pairs: tuple[tuple[str, str], ...]) -> Labels:
+        """Return a series' labels, made once."""
+        key = (name, pairs)
+        labels = self._labels.get(key)
+        if labels is None:
+            if len(self._labels) >= MAX_CACHED_LABELS:
+                self._labels.clear()
+            host = self._host
+            labels = labels_of(
+                ((METRIC, name), ("host", host), ("instance", host), ("job", "host"), *pairs)
+            )
+            self._labels[key] = labels
+        return labels
+
+
+def _ratios(single: dict[str, float]) -> list[Reading]:
+    """Return how much of memory, swap and descriptors is used."""
+    found: list[Reading] = []
+    for name, whole, left in (
+        ("host_memory_used_ratio", "node_memory_MemTotal_bytes", "node_memory_MemAvailable_bytes"),
+        ("host_swap_used_ratio", "node_memory_SwapTotal_bytes", "node_memory_SwapFree_bytes"),
+    ):
+        if single.get(whole, 0.0) > 0 and left in single:
+            found.append((name, (), 1 - single[left] / single[whole]))
+    if single.get("node_filefd_maximum", 0.0) > 0 and "node_filefd_allocated" in single:
+        used = single["node_filefd_allocated"] / single["node_filefd_maximum"]
+        found.append(("host_descriptors_used_ratio", (), used))
+    return found

@@ -1,0 +1,161 @@
+"""Count what each process on a Linux machine uses, from ``/proc/PID``.
+
+One look costs three system calls a file and two files a process: ``stat`` (CPU time, resident
+pages, start), ``io`` (bytes it caused to be written; only where we may read it), and the size of
+``fd``, which is the number of descriptors since Linux 6.2 and a listing before. Command lines
+are read once for each process. A process that ends between two calls is left out.
+
+Source: proc_pid_stat(5), proc_pid_io(5); Linux commit f1f1f2569901 for the size of ``fd``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from twinhelm.aiops.collect.host.naming import kernel_thread_name, process_name
+
+__all__ = ["LinuxProcesses", "ProcessCount"]
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+KERNEL_THREAD = 0x00200000
+"""PF_KTHREAD among the flags of include/linux/sched.h."""
+WRITTEN = re.compile(rb"\nwrite_bytes: (\d{1,19})\ncancelled_write_bytes: (\d{1,19})")
+MAX_PROCESSES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessCount:
+    """One process now: totals since its start, and what it holds.
+
+    ``start`` tells a process from a later one with the same ``pid`` and is in seconds on the
+    scanner's own uptime. ``written_bytes`` and ``descriptors`` are -1 where they cannot be read.
+    """
+
+    pid: int
+    start: float
+    name: str
+    cpu_s: float
+    rss_bytes: int
+    written_bytes: int
+    descriptors: int
+
+
+class LinuxProcesses:
+    """Looks at all processes below ``root``; remembers names and what may not be read."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = str(root)
+        self._names: dict[int, tuple[str, str, str, bool]] = {}
+        self._denied: set[tuple[int, str]] = set()
+
+    def uptime_s(self) -> float:
+        """Return seconds since boot, 0 where they cannot be read."""
+        words = _read(f"{self._root}/uptime").split()
+        try:
+            return float(words[0]) if words else 0.0
+        except ValueError:
+            return 0.0
+
+    def scan(self) -> list[ProcessCount]:
+        """Look at every process once."""
+        try:
+            entries = [entry for entry in os.listdir(self._root) if entry.isdigit()]  # noqa: PTH208 - Path objects cost more than the reads
+        except OSError:
+            return []
+        found = []
+        for entry in entries[:MAX_PROCESSES]:
+            count = self._look(entry)
+            if count is not None:
+                found.append(count)
+        alive = {count.pid for count in found}
+        for pid in self._names.keys() - alive:
+            start = self._names.pop(pid)[0]
+            self._denied.discard((pid, start))
+        return found
+
+    def _look(self, entry: str) -> ProcessCount | None:
+        """Look at one process; None where it is gone or its line cannot be read."""
+        base = f"{self._root}/{entry}"
+        line = _read(f"{base}/stat")
+        # The name stands in parentheses and may hold anything, parentheses included.
+        opened, closed = line.find(b"("), line.rfind(b")")
+        fields = line[closed + 2 :].split()
+        if opened < 0 or closed < opened or len(fields) < 22:
+            return None
+        try:
+            pid = int(entry)
+            cpu_ticks = int(fields[11]) + int(fields[12])
+            start, pages, flags = int(fields[19]), int(fields[21]), int(fields[6])
+        except ValueError:
+            return None
+        comm = line[opened + 1 : closed].decode(errors="replace")
+        name, kernel = self._name(pid, str(start), comm, bool(flags & KERNEL_THREAD), base)
+        written = 0 if kernel else self._written(base, pid, str(start))
+        descriptors = 0 if kernel else _descriptors(base)
+        return ProcessCount(
+            pid,
+            start / TICKS_PER_S,
+            name,
+            cpu_ticks / TICKS_PER_S,
+            max(pages, 0) * PAGE_BYTES,
+            written,
+            descriptors,
+        )
+
+    def _name(self, pid: int, start: str, comm: str, kernel: bool, base: str) -> tuple[str, bool]:
+        """Return a process's name, read again when it became another program."""
+        known = self._names.get(pid)
+        if known is not None and known[0] == start and known[1] == comm:
+            return known[2], known[3]
+        if kernel:
+            name = kernel_thread_name(comm)
+        else:
+            line = _read(f"{base}/cmdline")[:4096].decode(errors="replace")
+            name = process_name(comm, line.split("\0"))
+        self._names[pid] = (start, comm, name, kernel)
+        return name, kernel
+
+    def _written(self, base: str, pid: int, start: str) -> int:
+        """Read how many bytes a process caused to be written; only owner and root may."""
+        if (pid, start) in self._denied:
+            return -1
+        try:
+            found = WRITTEN.search(_read(f"{base}/io", strict=True))
+        except PermissionError:
+            self._denied.add((pid, start))
+            return -1
+        except OSError:
+            return -1
+        # What was written and then truncated before it reached a disk is taken off again.
+        return max(int(found[1]) - int(found[2]), 0) if found else -1
+
+
+def _descriptors(base: str) -> int:
+    """Count the open descriptors of a process; -1 where that is not for us to know."""
+    try:
+        size = os.stat(f"{base}/fd").st_size  # noqa: PTH116 - see scan
+        return size or len(os.listdir(f"{base}/fd"))  # noqa: PTH208 - see scan
+    except OSError:
+        return -1
+
+
+def _read(path: str, *, strict: bool = False) -> bytes:
+    """Return at most 8 kB of a file; empty where it cannot be read, unless ``strict``."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        if strict:
+            raise
+        return b""
+    try:
+        return os.read(handle, 8192)
+    except OSError:
+        if strict:
+            raise
+        return b""
+    finally:
+        os.close(handle)
