@@ -112,9 +112,12 @@ def top_names(tree: ast.Module) -> set[str]:
 def declared(tree: ast.Module) -> list[str] | None:
     """``__all__`` as written, or None where there is none."""
     for node in tree.body:
-        if isinstance(node, ast.Assign) and any(
-            isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets
-        ):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        if isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+            assert isinstance(node, ast.Assign | ast.AnnAssign)
+            assert node.value is not None
             return [str(name) for name in ast.literal_eval(node.value)]
     return None
 
