@@ -9,8 +9,86 @@ from __future__ import annotations
 
 from twinhelm.events.event import Event
 from twinhelm.events.kinds import house, incidents, people
+from twinhelm.events.kinds.house import (
+    BackfillFinished,
+    BackfillStarted,
+    BackupTaken,
+    DetectorRegistered,
+    ImportFinished,
+    ImportStarted,
+    RestoreDone,
+    RetentionApplied,
+    ServerStarted,
+    ServerStopped,
+    SettingsSeen,
+    TakingResumed,
+    TakingStopped,
+    WorkflowCancelled,
+    WorkflowStarted,
+)
+from twinhelm.events.kinds.incidents import (
+    AlertReceived,
+    FeedbackGiven,
+    IncidentAcknowledged,
+    IncidentCommented,
+    IncidentMerged,
+    IncidentOpened,
+    IncidentReopened,
+    IncidentResolved,
+    IncidentSplit,
+    IncidentUpdated,
+)
+from twinhelm.events.kinds.people import (
+    LinkCreated,
+    PersonAdded,
+    PersonPasswordChanged,
+    PersonRemoved,
+    PersonRolesChanged,
+    SignInFailed,
+    SignedIn,
+    SignedOut,
+    TokenCreated,
+    TokenRevoked,
+)
 
-__all__ = ["EVENT_KINDS"]
+__all__ = [
+    "EVENT_KINDS",
+    "AlertReceived",
+    "BackfillFinished",
+    "BackfillStarted",
+    "BackupTaken",
+    "DetectorRegistered",
+    "FeedbackGiven",
+    "ImportFinished",
+    "ImportStarted",
+    "IncidentAcknowledged",
+    "IncidentCommented",
+    "IncidentMerged",
+    "IncidentOpened",
+    "IncidentReopened",
+    "IncidentResolved",
+    "IncidentSplit",
+    "IncidentUpdated",
+    "LinkCreated",
+    "PersonAdded",
+    "PersonPasswordChanged",
+    "PersonRemoved",
+    "PersonRolesChanged",
+    "RestoreDone",
+    "RetentionApplied",
+    "ServerStarted",
+    "ServerStopped",
+    "SettingsSeen",
+    "SignInFailed",
+    "SignedIn",
+    "SignedOut",
+    "TakingResumed",
+    "TakingStopped",
+    "TokenCreated",
+    "TokenRevoked",
+    "WorkflowCancelled",
+    "WorkflowStarted",
+]
 
 EVENT_KINDS: dict[str, type[Event]] = {
     kind.kind: kind for kind in (*house.KINDS, *incidents.KINDS, *people.KINDS)

@@ -32,14 +32,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ServerStarted(Event):
-    """The server began to answer."""
+    """The server began to answer at ``listen``, as process ``pid``."""
 
     kind: ClassVar[str] = "server.started"
-    about: ClassVar[str] = "server/{listen}"
+    about: ClassVar[str] = "server/{pid}"
 
     listen: str
-    version: str
-    data: str
+    pid: int
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,9 @@ class ServerStopped(Event):
     """The server ended in order; after a crash this row is missing."""
 
     kind: ClassVar[str] = "server.stopped"
-    about: ClassVar[str] = "server/{listen}"
+    about: ClassVar[str] = "server/{pid}"
 
-    listen: str
-    uptime_s: float
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)
