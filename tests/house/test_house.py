@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib.metadata
 import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -271,6 +274,27 @@ def test_every_room_has_its_tests():
     wrong = [
         room.as_posix() for room in sorted(rooms) if not any((TESTS / room).rglob("test_*.py"))
     ]
+    holds(wrong)
+
+
+def test_what_is_imported_is_asked_for():
+    """Every outside package that the source imports stands in ``pyproject.toml`` itself."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = {re.split(r"[\[<>=~ ]", line)[0] for line in project["dependencies"]}
+    owners = importlib.metadata.packages_distributions()
+    wrong = []
+    for path, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                names = [node.module]
+            else:
+                continue
+            for name in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
+                known = {owner.lower().replace("_", "-") for owner in owners.get(name, [name])}
+                if name != "twinhelm" and not known & asked:
+                    wrong.append(f"{path}:{node.lineno} {name}")
     holds(wrong)
 
 
