@@ -1,1 +1,27 @@
-"""Not furnished yet."""
+"""The correlate room: many signs of trouble in, few incidents out, every decision explained."""
+
+from twinhelm.aiops.correlate.grouping import neighbours_of
+from twinhelm.aiops.correlate.incidents import Correlation, correlate
+from twinhelm.aiops.correlate.levels import Levels
+from twinhelm.aiops.correlate.material import Indicator, Weight, level_of, weigh
+from twinhelm.aiops.correlate.signs import Decision, Sign, Window
+from twinhelm.aiops.correlate.words import place, quantity, spoken, unit_of, usually
+
+__all__ = [
+    "Correlation",
+    "Decision",
+    "Indicator",
+    "Levels",
+    "Sign",
+    "Weight",
+    "Window",
+    "correlate",
+    "level_of",
+    "neighbours_of",
+    "place",
+    "quantity",
+    "spoken",
+    "unit_of",
+    "usually",
+    "weigh",
+]

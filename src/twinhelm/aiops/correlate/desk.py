@@ -1,0 +1,244 @@
+"""Keeps the incidents during one look: who holds which sign, what joins, returns, ends.
+
+In: incidents as they stood, and :class:`Sign` s one by one from
+:mod:`twinhelm.aiops.correlate.incidents`. Out: ``changed`` incidents and ``decisions``. A desk
+serves one look and is thrown away; it touches nothing outside itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from twinhelm.aiops.correlate.grouping import NEAR_MS, Neighbours, related
+from twinhelm.aiops.correlate.signs import Decision, Sign
+from twinhelm.aiops.correlate.words import place
+from twinhelm.aiops.types import Incident, IncidentState
+from twinhelm.core.labels import metric_name
+
+__all__ = ["DAMPING_MS", "QUIET_MS", "Desk"]
+
+QUIET_MS = 60_000
+DAMPING_MS = 600_000
+CONTEXT_BEFORE_MS = 60_000
+MAX_MEMBERS = 200
+REWORD_GROWTH = 1.25
+"""A title changes its number only once things are this much worse: live pages must not flicker."""
+_LIVE = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.REOPENED)
+_SEVERITIES = ("info", "warning", "critical")
+
+
+class Desk:
+    """The work of one look: incidents as they stand, who holds which sign, what was decided."""
+
+    def __init__(
+        self, incidents: Sequence[Incident], near: Neighbours, now_ms: int, next_id: int | None
+    ) -> None:
+        self.incidents = {one.id: one for one in sorted(incidents, key=lambda one: one.id)}
+        self.holder = {key: one.id for one in self.incidents.values() for key in one.members}
+        self.near = near
+        self.now_ms = now_ms
+        self.next_id = max(self.incidents, default=0) + 1 if next_id is None else next_id
+        self.by_key: dict[str, Sign] = {}
+        self.changed: dict[int, Incident] = {}
+        self.decisions: list[Decision] = []
+
+    def decide(self, sign: Sign, outcome: str, incident: int | None, text: str) -> None:
+        """Note what became of a sign."""
+        self.decisions.append(Decision(sign.key, self.now_ms, outcome, incident, text))
+
+    def join(self, sign: Sign) -> bool:
+        """Put a material sign into a live incident, or into one that it brings back."""
+        for one in reversed(self.incidents.values()):
+            live = one.state in _LIVE
+            why = self._joins(sign, one) if live else self._returns(sign, one)
+            if not why:
+                continue
+            now = self._with(one, [sign], (why,))
+            if not live:
+                now = replace(
+                    now, state=IncidentState.REOPENED, resolved_ms=None, flaps=one.flaps + 1
+                )
+            self._put(now)
+            outcome = "grouped" if live else "reopened"
+            self.decide(sign, outcome, one.id, f"{sign.text}: in incident {one.id}, {why}")
+            return True
+        return False
+
+    def open(self, members: list[Sign], why: tuple[str, ...]) -> None:
+        """Open an incident for signs that belong together, or reopen the one they bring back."""
+        if any(sign.raises and self.join(sign) for sign in members if sign.key not in self.holder):
+            for sign in members:
+                if sign.key not in self.holder and not self.attach(sign):
+                    self.refuse(sign)
+            return
+        opened = Incident(
+            id=self.next_id,
+            state=IncidentState.OPEN,
+            title="",
+            severity="info",
+            entities=(),
+            started_ms=members[0].start_ms,
+            updated_ms=self.now_ms,
+        )
+        self.next_id += 1
+        self._put(self._with(opened, members, why))
+        for sign in members:
+            text = f"{sign.text}: raised as incident {opened.id}"
+            self.decide(sign, "raised", opened.id, text)
+
+    def attach(self, sign: Sign) -> bool:
+        """Let a sign that raises nothing join a live incident that it stands near, as a symptom."""
+        for one in reversed(self.incidents.values()):
+            if one.state not in _LIVE or len(one.members) >= MAX_MEMBERS:
+                continue
+            first, last = self._span(one)
+            if not first - CONTEXT_BEFORE_MS <= sign.start_ms <= last + NEAR_MS:
+                continue
+            lead = self._lead(one)
+            if (
+                sign.end_ms is not None
+                and lead is not None
+                and sign.end_ms < lead.start_ms - 15_000
+            ):
+                continue
+            if sign.entity in one.entities:
+                why = f"{place(sign.entity)} shows it too"
+            elif lead is not None and (found := related(lead, sign, self.near)):
+                why = found
+            else:
+                continue
+            self._put(self._with(one, [sign], ()))
+            text = f"{sign.text}: a symptom in incident {one.id}, {why}"
+            self.decide(sign, "grouped", one.id, text)
+            return True
+        return False
+
+    def refuse(self, sign: Sign) -> None:
+        """Say why a sign became nothing, for now or for good."""
+        weight = sign.weight
+        waits = sign.end_ms is None and weight.alone and weight.amount >= 1.0
+        outcome = "waiting" if waits else "not_raised"
+        why = weight.why_not or "nothing else near it is strange"
+        if sign.end_ms is not None and waits is False and weight.amount >= 1.0:
+            lasted = (sign.last_ms - sign.start_ms) / 1000
+            why = f"it was over after {lasted:.0f} s, a blip"
+        self.decide(sign, outcome, None, f"{sign.text}: {outcome.replace('_', ' ')}, {why}")
+
+    def review(self) -> None:
+        """Refresh what live incidents say, and resolve those whose members have all ended."""
+        for one in list(self.incidents.values()):
+            if one.state not in _LIVE:
+                continue
+            members = [self.by_key[key] for key in one.members if key in self.by_key]
+            now = self._worded(one, members)
+            last_ms = max((sign.last_ms for sign in members), default=one.updated_ms)
+            over = all(sign.end_ms is not None for sign in members)
+            if over and self.now_ms - last_ms >= QUIET_MS:
+                now = replace(now, state=IncidentState.RESOLVED, resolved_ms=self.now_ms)
+                text = (
+                    f"incident {one.id} is over: quiet for {(self.now_ms - last_ms) / 1000:.0f} s"
+                )
+                subject = f"incident/{one.id}"
+                self.decisions.append(Decision(subject, self.now_ms, "resolved", one.id, text))
+            if now != one:
+                self._put(replace(now, updated_ms=self.now_ms))
+
+    def _joins(self, sign: Sign, one: Incident) -> str:
+        """Say why a material sign belongs to a live incident; empty where it does not."""
+        held = [self.by_key[key] for key in one.members if key in self.by_key]
+        leads = [other for other in held if other.raises] or held
+        for other in sorted(leads, key=lambda other: -other.start_ms):
+            why = related(other, sign, self.near)
+            if not why:
+                continue
+            same = other.weight.resource is sign.weight.resource and other.entity == sign.entity
+            if same:
+                return f"the same {sign.weight.resource} trouble of {place(sign.entity)}"
+            gap = abs(sign.start_ms - other.start_ms)
+            finished = other.end_ms is not None and other.last_ms + 15_000 < sign.start_ms
+            if gap <= NEAR_MS and not finished:
+                return f"{why}, {gap / 1000:.0f} s apart"
+        return ""
+
+    def _returns(self, sign: Sign, one: Incident) -> str:
+        """Say why a material sign brings a resolved incident back; empty where it does not."""
+        if one.resolved_ms is None or sign.start_ms < one.started_ms:
+            return ""
+        passed = sign.start_ms - one.resolved_ms
+        patience = DAMPING_MS * min(1 + one.flaps, 4)
+        same = one.attributes.get("resource") == sign.weight.resource.value
+        if passed > patience or not same or sign.entity not in one.entities:
+            return ""
+        return f"it came back {max(passed, 0) / 60_000:.0f} min after it was resolved"
+
+    def _put(self, one: Incident) -> None:
+        self.incidents[one.id] = self.changed[one.id] = one
+        for key in one.members:
+            self.holder[key] = one.id
+
+    def _with(self, one: Incident, signs: Iterable[Sign], why: tuple[str, ...]) -> Incident:
+        """Add members to an incident and word it anew."""
+        keys = tuple(dict.fromkeys((*one.members, *(sign.key for sign in signs))))
+        members = [self.by_key[key] for key in keys if key in self.by_key]
+        grouping = tuple(dict.fromkeys((*one.grouping, *why)))[:20]
+        now = replace(one, members=keys, grouping=grouping, updated_ms=self.now_ms)
+        return self._worded(now, members)
+
+    def _worded(self, one: Incident, members: list[Sign]) -> Incident:
+        """Give title, severity, entities and resource after the heaviest member."""
+        if not members:
+            return one
+        lead = max(members, key=_heaviness)
+        strong = [sign for sign in members if sign.raises] or members
+        proven = {sign.key for sign in members if sign.raises and sign.anomaly}
+        proven.update(one.attributes.get("signs", "").split())
+        found = tuple(dict.fromkeys(sign.entity for sign in strong))
+        entities = tuple(dict.fromkeys((*one.entities, *found)))
+        severity = max((_severity(sign) for sign in members), key=_SEVERITIES.index)
+        amount = lead.weight.amount
+        told = one.attributes.get("lead", "")
+        worse = amount > REWORD_GROWTH * float(one.attributes.get("amount", "0"))
+        if one.title and told == lead.key and not worse:
+            title, amount = one.title, float(one.attributes.get("amount", "0"))
+        else:
+            title = lead.weight.title
+        if not title:
+            names = sorted({metric_name(sign.labels) for sign in members})
+            title = f"{len(names)} metrics of {place(lead.entity)} are strange together"
+        return replace(
+            one,
+            title=title,
+            severity=max(severity, one.severity, key=_SEVERITIES.index),
+            entities=entities,
+            started_ms=min(one.started_ms, *(sign.start_ms for sign in strong)),
+            attributes={
+                **one.attributes,
+                "resource": lead.weight.resource.value,
+                "lead": lead.key,
+                "signs": " ".join(sorted(proven)),
+                "amount": f"{amount:.6g}",
+            },
+        )
+
+    def _lead(self, one: Incident) -> Sign | None:
+        members = [self.by_key[key] for key in one.members if key in self.by_key]
+        return max(members, key=_heaviness, default=None)
+
+    def _span(self, one: Incident) -> tuple[int, int]:
+        starts = [
+            sign.start_ms
+            for key in one.members
+            if (sign := self.by_key.get(key)) is not None and sign.raises
+        ]
+        return min(starts, default=one.started_ms), max(starts, default=one.started_ms)
+
+
+def _heaviness(sign: Sign) -> tuple[bool, float, int]:
+    return (sign.raises, sign.weight.amount, -sign.start_ms)
+
+
+def _severity(sign: Sign) -> str:
+    if sign.weight.critical and sign.raises:
+        return "critical"
+    return "warning" if sign.raises else "info"

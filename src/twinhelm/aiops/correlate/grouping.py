@@ -1,0 +1,83 @@
+"""Says which signs belong together.
+
+In: :class:`Sign` s (anomalies and alerts, weighed) and alive edges. Out: groups, each with the
+reasons for it in words. Two signs belong together when they start within ``NEAR_MS`` of each
+other and stand on the same entity, on entities that an edge joins, or on entities that show the
+same metric going the same way under the same scope label (cluster, namespace, job). Groups are
+the connected parts of that relation. Pure; cost grows with the pairs that start near each
+other.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from twinhelm.aiops.correlate.signs import Sign
+from twinhelm.aiops.correlate.words import place
+from twinhelm.aiops.types import Direction
+from twinhelm.core.entities import Edge
+from twinhelm.core.labels import metric_name
+
+__all__ = ["NEAR_MS", "Neighbours", "group", "neighbours_of", "related"]
+
+NEAR_MS = 75_000
+"""Symptoms of one fault start within this; detection of the slow ones takes about a minute."""
+SCOPE_LABELS = frozenset({"cluster", "namespace", "job", "service", "service_name", "app"})
+
+Neighbours = Mapping[str, frozenset[str]]
+
+
+def neighbours_of(edges: Iterable[Edge], now_ms: int, *, least: float = 0.5) -> Neighbours:
+    """Map each entity to those one alive edge of confidence ``least`` or more away."""
+    near: dict[str, set[str]] = defaultdict(set)
+    for edge in edges:
+        if edge.confidence >= least and edge.alive(now_ms):
+            near[edge.source].add(edge.target)
+            near[edge.target].add(edge.source)
+    return {entity: frozenset(others) for entity, others in near.items()}
+
+
+def related(one: Sign, other: Sign, near: Neighbours) -> str:
+    """Say why two signs that are close in time belong together; empty where they do not."""
+    if one.entity == other.entity:
+        return f"both on {place(one.entity)}"
+    if other.entity in near.get(one.entity, ()):
+        return f"{place(one.entity)} and {place(other.entity)} lean on each other"
+    a, b = one.anomaly, other.anomaly
+    same = a and b and a.direction == b.direction and metric_name(a.labels)
+    if same and same == metric_name(other.labels):
+        shared = [f"{k} {v}" for k, v in one.labels if k in SCOPE_LABELS and (k, v) in other.labels]
+        if shared:
+            way = "rose" if a and a.direction is Direction.UP else "fell"
+            return f"{same} {way} on several parts of {shared[0]}"
+    return ""
+
+
+def group(signs: Sequence[Sign], near: Neighbours) -> list[tuple[list[Sign], tuple[str, ...]]]:
+    """Split signs into groups that belong together, earliest first, with the reasons."""
+    ordered = sorted(signs, key=lambda sign: (sign.start_ms, sign.key))
+    root = list(range(len(ordered)))
+    reasons: dict[int, list[str]] = defaultdict(list)
+
+    def find(i: int) -> int:
+        while root[i] != i:
+            root[i] = root[root[i]]
+            i = root[i]
+        return i
+
+    for i, one in enumerate(ordered):
+        for j in range(i + 1, len(ordered)):
+            other = ordered[j]
+            gap = other.start_ms - one.start_ms
+            if gap > NEAR_MS:
+                break
+            a, b = find(i), find(j)
+            if a != b and (why := related(one, other, near)):
+                root[max(a, b)] = min(a, b)
+                merged = reasons.pop(max(a, b), [])
+                reasons[min(a, b)] += [*merged, f"{why}, {gap / 1000:.0f} s apart"]
+    groups: dict[int, list[Sign]] = defaultdict(list)
+    for i, sign in enumerate(ordered):
+        groups[find(i)].append(sign)
+    return [(members, tuple(dict.fromkeys(reasons[at]))) for at, members in groups.items()]

@@ -1,0 +1,269 @@
+"""Says whether an anomaly matters in practice, not only statistically.
+
+In: one :class:`Anomaly`. Out: a :class:`Weight`: how much it matters (1 is the bar), what to
+call it, and, where it does not reach the bar, why not in words. An idle machine is full of
+statistical surprises (cron, page cache, our own garbage collection); what people want to hear
+of is a known indicator that left its range by an amount that counts, for a time that counts.
+``INDICATORS`` is that knowledge, a row each; metrics that no row knows weigh 0 by themselves
+and matter only together (:mod:`twinhelm.aiops.correlate.grouping`).
+
+Amounts are ``excess``: how far the value lies outside the expected range. Pure, a few
+microseconds per anomaly. Wrong where a metric is named against all custom.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from twinhelm.aiops.correlate.words import place, quantity, unit_of, usually
+from twinhelm.aiops.types import Anomaly, Direction, Resource
+from twinhelm.core.labels import metric_name
+
+__all__ = ["INDICATORS", "Indicator", "Weight", "level_of", "weigh"]
+
+MB = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """A kind of metric that people act on.
+
+    It counts when the value leaves its range in ``direction`` by at least ``excess`` (in the
+    metric's unit) and by ``relative`` times the bound it passed, for ``seconds``; past five
+    times the amount, two thirds of ``seconds`` do. ``floor`` is a value below which (UP) it
+    never counts; ``critical`` one from which on people are hurt. ``alone`` False: it supports
+    others and never raises anything by itself. ``title`` is a template.
+    """
+
+    shape: re.Pattern[str]
+    resource: Resource
+    title: str
+    direction: Direction
+    excess: float
+    seconds: float
+    relative: float = 0.0
+    floor: float = -math.inf
+    critical: float = math.inf
+    alone: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How much an anomaly matters: ``amount`` and ``lasting`` are 1 at the bar.
+
+    ``resource`` is what it is a sign of; ``indicator`` tells whether a row of the table knows it.
+    """
+
+    amount: float
+    lasting: float
+    resource: Resource
+    title: str
+    critical: bool
+    indicator: bool
+    alone: bool
+    why_not: str
+
+    @property
+    def material(self) -> bool:
+        """Tell whether it raises an incident by itself."""
+        return self.alone and self.amount >= 1.0 and self.lasting >= 1.0
+
+
+def _row(
+    shape: str,
+    resource: Resource,
+    title: str,
+    excess: float,
+    seconds: float,
+    *,
+    down: bool = False,
+    relative: float = 0.0,
+    floor: float = -math.inf,
+    critical: float = math.inf,
+    alone: bool = True,
+) -> Indicator:
+    direction = Direction.DOWN if down else Direction.UP
+    pattern = re.compile(shape)
+    return Indicator(
+        pattern, resource, title, direction, excess, seconds, relative, floor, critical, alone
+    )
+
+
+INDICATORS: tuple[Indicator, ...] = (
+    _row(r"^up$", Resource.ERRORS, "{place} does not answer", 0.5, 15, down=True, critical=0.5),
+    _row(r"oom_kill", Resource.MEMORY, "{place} ran out of memory and killed a process", 0.001, 0,
+         critical=0.0),
+    _row(r"pressure|psi_", Resource.PRESSURE, "Work on {place} waits for {what}: {now}", 0.4, 45,
+         floor=0.4),
+    _row(r"cpu.*(iowait|steal|guest|softirq|irq)", Resource.CPU, "{metric} of {place} is {now}",
+         0.2, 30, alone=False),
+    _row(r"cpu.*idle", Resource.CPU, "CPU of {place} is only {now} idle", 0.3, 25, down=True),
+    _row(r"cpu.*(busy|usage|used|utili[sz]ation|percent|ratio)", Resource.CPU,
+         "CPU of {place} is busy at {now}", 0.2, 25, floor=0.3, critical=0.98),
+    _row(r"cpu.*seconds_total|system[_.]cpu[_.]time", Resource.CPU,
+         "CPU {detail}of {place} is busy at {now}", 0.5, 25, floor=0.5),
+    _row(r"(mem|memory|swap).*(used|usage|utili[sz]ation).*(ratio|percent)"
+         r"|mem(ory)?[_.](utili[sz]ation|ratio)", Resource.MEMORY,
+         "Memory of {place} is used to {now}", 0.05, 15, floor=0.1, critical=0.95),
+    _row(r"mem(ory)?[_.]?(used|usage).*bytes|memory_used$", Resource.MEMORY,
+         "Memory of {place} in use is {now}", 100 * MB, 15, relative=0.15),
+    _row(r"mem.*avail.*ratio", Resource.MEMORY,
+         "Memory of {place} still free is {now}", 0.05, 15, down=True),
+    _row(r"mem.*avail", Resource.MEMORY,
+         "Memory of {place} still free is {now}", 100 * MB, 15, down=True, relative=0.06),
+    _row(r"(filesystem|disk|volume|storage|fs).*(used|usage|utili[sz]ation).*(ratio|percent)"
+         r"|filesystem[_.]utili[sz]ation", Resource.DISK,
+         "Disk {detail}of {place} is filled to {now}", 0.003, 10, critical=0.95),
+    _row(r"(filesystem|disk|volume|storage|fs).*inodes?.*(free|ratio)", Resource.DISK,
+         "Inodes {detail}of {place}: {now}", 0.01, 15),
+    _row(r"(filesystem|disk|volume).*(avail|free).*ratio", Resource.DISK,
+         "Disk {detail}of {place} has {now} free", 0.003, 10, down=True),
+    _row(r"(filesystem|disk|volume).*(avail|free)", Resource.DISK,
+         "Disk {detail}of {place} has {now} free", 64 * MB, 10, down=True, relative=0.005),
+    _row(r"(filesystem|disk|volume).*used.*bytes", Resource.DISK,
+         "Disk {detail}of {place} holds {now}", 64 * MB, 10, relative=0.005),
+    _row(r"disk.*(writ|read).*bytes|diskio|disk[_.]io", Resource.DISK,
+         "Disk {detail}of {place} moves {now}", 30 * MB, 30, relative=1.0),
+    _row(r"disk.*(busy|utili[sz]ation|io_time_seconds)", Resource.DISK,
+         "Disk {detail}of {place} is busy at {now}", 0.5, 45, floor=0.6),
+    _row(r"(filefd|fds?|descriptors?|handles).*ratio", Resource.DESCRIPTORS,
+         "Descriptors of {place} are used to {now}", 0.1, 15, critical=0.95),
+    _row(r"filefd_allocated|open_fds|file_?descriptors?|descriptors?_(used|open)",
+         Resource.DESCRIPTORS, "Descriptors of {place}: {now} open", 1000, 20, relative=0.5),
+    _row(r"(error|fail|5xx|exception).*ratio", Resource.ERRORS,
+         "{now} of requests to {place} fail", 0.02, 15, critical=0.2),
+    _row(r"net.*(err|drop)", Resource.ERRORS, "{metric} of {place} is {now}", 5.0, 60,
+         relative=3.0, alone=False),
+    _row(r"error|fail|5xx|exception", Resource.ERRORS,
+         "Errors of {place} ({metric}) are at {now}", 0.2, 20, relative=2.0),
+    _row(r"latency|duration|response_time|p9[059]", Resource.LATENCY,
+         "{place} is slow: {metric} is {now}", 0.005, 20, relative=1.0),
+    _row(r"(queue|backlog|pending|lag)", Resource.SATURATION,
+         "Work piles up at {place}: {metric} is {now}", 20, 45, relative=3.0),
+)  # fmt: skip
+"""First match wins. Amounts: what a person would call a change on an otherwise idle machine."""
+
+_PROCESS_LABELS = frozenset({"process", "comm", "groupname", "process_name", "pid"})
+_SYMPTOM_ONLY = re.compile(r"pressure.*(cpu|io)_|(cpu|io)_.*pressure|iowait")
+
+
+def level_of(anomaly: Anomaly, level: float | None = None) -> float:
+    """Return the value that stands for an anomaly: the given newest level, or its worst.
+
+    ``deviation`` may have been reached after the value with the highest score; it is used to
+    find that extreme again.
+    """
+    if level is not None and math.isfinite(level):
+        return level
+    width = anomaly.high - anomaly.low
+    if not math.isfinite(width):
+        return anomaly.value
+    reach = anomaly.deviation * max(width, 0.0)
+    if anomaly.direction is Direction.UP:
+        return max(anomaly.value, anomaly.high + reach)
+    return min(anomaly.value, anomaly.low - reach)
+
+
+def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -> Weight:
+    """Say how much one anomaly matters.
+
+    ``sensitivity`` 0.5 takes the table as it stands; 0 doubles every bar, 1 halves it.
+    ``level`` is the newest sustained value (:class:`~.levels.Levels`), where known.
+    """
+    by_name = dict(anomaly.labels)
+    name = metric_name(anomaly.labels).lower()
+    if mode := by_name.get("mode") or by_name.get("state"):
+        name += f".{mode}"  # the CPU families tell idle from busy by a label
+    found = next((row for row in INDICATORS if row.shape.search(name)), None)
+    lasted_s = max(anomaly.last_ms - anomaly.start_ms, 0) / 1000
+    if found is None or not _PROCESS_LABELS.isdisjoint(by_name):
+        return _unknown(anomaly, lasted_s, process=found is not None)
+    bar = 4.0 ** (0.5 - min(max(sensitivity, 0.0), 1.0))
+    value = level_of(anomaly, level)
+    scale = 100.0 if unit_of(name) == "percent" else 1.0
+    excess, bound = _excess(anomaly, value, found.direction)
+    needed = max(found.excess * scale, found.relative * abs(bound)) * bar
+    amount = excess / needed if math.isfinite(excess) else 0.0
+    if found.direction is Direction.UP and value < found.floor * scale:
+        amount = min(amount, 0.9)
+    seconds = found.seconds * (2 / 3 if amount >= 5.0 else 1.0) * math.sqrt(bar)
+    lasting = lasted_s / seconds if seconds else 1.0
+    symptom = _SYMPTOM_ONLY.search(name) or (
+        found.resource is Resource.PRESSURE and by_name.get("resource") in ("cpu", "io")
+    )
+    alone = found.alone and not symptom
+    passed = value <= found.critical * scale
+    if found.direction is Direction.UP:
+        passed = value >= found.critical * scale
+    return Weight(
+        amount=amount,
+        lasting=lasting,
+        resource=found.resource,
+        title=_title(found, anomaly, value),
+        critical=passed and amount >= 1.0,
+        indicator=True,
+        alone=alone,
+        why_not=_why_not(anomaly, value, amount, lasting, needed, seconds, alone),
+    )
+
+
+def _excess(anomaly: Anomaly, value: float, direction: Direction) -> tuple[float, float]:
+    """Return how far ``value`` lies beyond the range in ``direction``, and the bound it passed."""
+    if direction is Direction.UP:
+        bound = anomaly.high if math.isfinite(anomaly.high) else anomaly.expected
+        return value - bound, bound
+    bound = anomaly.low if math.isfinite(anomaly.low) else anomaly.expected
+    return bound - value, bound
+
+
+def _unknown(anomaly: Anomaly, lasted_s: float, *, process: bool) -> Weight:
+    name = metric_name(anomaly.labels) or "the series"
+    why = (
+        f"{name} tells of one process; it supports a sign of the machine and raises nothing itself"
+        if process
+        else f"{name} is no indicator that twinhelm knows; alone it raises nothing"
+    )
+    return Weight(0.0, lasted_s / 30, anomaly.resource, "", False, False, False, why)
+
+
+def _title(found: Indicator, anomaly: Anomaly, value: float) -> str:
+    name = metric_name(anomaly.labels)
+    by_name = dict(anomaly.labels)
+    detail = next(
+        (by_name[k] for k in ("mountpoint", "volume", "device", "mode") if k in by_name), ""
+    )
+    words = found.title.format(
+        place=place(anomaly.entity),
+        now=quantity(value, unit_of(name)),
+        metric=name,
+        detail=f"{detail} " if detail else "",
+        what=by_name.get("resource") or next(
+            (w for w in ("memory", "io", "cpu") if w in name), "resources"
+        ),
+    )  # fmt: skip
+    return f"{words}, {usually(anomaly)}"
+
+
+def _why_not(
+    anomaly: Anomaly,
+    value: float,
+    amount: float,
+    lasting: float,
+    needed: float,
+    seconds: float,
+    alone: bool,
+) -> str:
+    unit = unit_of(metric_name(anomaly.labels))
+    if not alone:
+        return "it is a symptom that supports other signs and raises nothing by itself"
+    if amount < 1.0:
+        return (
+            f"{quantity(value, unit)} is too close to what is usual ({usually(anomaly)}): an "
+            f"incident needs {quantity(needed, unit)} beyond the range"
+        )
+    if lasting < 1.0:
+        lasted = max(anomaly.last_ms - anomaly.start_ms, 0) / 1000
+        return f"it lasted {lasted:.0f} s so far, an incident needs {seconds:.0f} s"
+    return ""

@@ -1,0 +1,112 @@
+"""A sign of trouble, as correlation sees it: an anomaly or an alert, weighed and put in words.
+
+In: :class:`Anomaly` and :class:`Alert`. Out: :class:`Sign`, one shape for both, and the two
+values that speak about signs: the :class:`Window` in which they are expected and the
+:class:`Decision` that says what became of one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twinhelm.aiops.correlate.material import Weight, weigh
+from twinhelm.aiops.correlate.words import place, spoken
+from twinhelm.aiops.types import Anomaly, Resource
+from twinhelm.core.labels import Labels
+from twinhelm.core.telemetry import Alert
+
+__all__ = ["Decision", "Sign", "Window", "of_alert", "of_anomaly"]
+
+_QUIET_ALERTS = frozenset({"none", "info", "debug"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """An anomaly or alert as correlation sees it. ``end_ms`` is None while it lasts."""
+
+    key: str
+    entity: str
+    labels: Labels
+    start_ms: int
+    last_ms: int
+    end_ms: int | None
+    weight: Weight
+    text: str
+    anomaly: Anomaly | None = None
+
+    @property
+    def raises(self) -> bool:
+        """Tell whether it raises an incident by itself."""
+        return self.weight.material
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch in which trouble of some entities is expected; no entities means all."""
+
+    start_ms: int
+    end_ms: int
+    entities: tuple[str, ...] = ()
+    reason: str = "maintenance"
+
+    def covers(self, sign: Sign) -> bool:
+        """Tell whether a sign started within this window, on one of its entities."""
+        inside = self.start_ms <= sign.start_ms <= self.end_ms
+        return inside and (not self.entities or sign.entity in self.entities)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of one sign, in words.
+
+    ``subject`` is an anomaly key, alert fingerprint or ``incident/N``; ``outcome`` one of
+    raised, grouped, reopened, resolved, waiting, not_raised, maintenance.
+    """
+
+    subject: str
+    time_ms: int
+    outcome: str
+    incident: int | None
+    text: str
+
+
+def of_anomaly(anomaly: Anomaly, sensitivity: float, level: float | None) -> Sign:
+    """Weigh an anomaly; ``level`` is its newest typical value, where known."""
+    return Sign(
+        key=anomaly.key,
+        entity=anomaly.entity,
+        labels=anomaly.labels,
+        start_ms=anomaly.start_ms,
+        last_ms=anomaly.last_ms,
+        end_ms=anomaly.end_ms,
+        weight=weigh(anomaly, sensitivity=sensitivity, level=level),
+        text=spoken(anomaly, value=level),
+        anomaly=anomaly,
+    )
+
+
+def of_alert(alert: Alert, entity: str, now_ms: int) -> Sign:
+    """Weigh somebody else's alert: it raises unless it calls itself informational."""
+    labels, notes = dict(alert.labels), dict(alert.annotations)
+    name = labels.get("alertname", "alert")
+    severity = labels.get("severity", "warning").lower()
+    summary = notes.get("summary") or notes.get("description") or ""
+    quiet = severity in _QUIET_ALERTS
+    ended = alert.ends_ms is not None and alert.ends_ms <= now_ms
+    weight = Weight(
+        amount=0.0 if quiet else 1.5,
+        lasting=1.0,
+        resource=Resource.OTHER,
+        title=f"{name}: {summary[:160]}" if summary else f"{name} fires",
+        critical=severity in ("critical", "page", "error"),
+        indicator=True,
+        alone=not quiet,
+        why_not=f"its severity is {severity}" if quiet else "",
+    )
+    where = entity or f"other:{name}"
+    last_ms = alert.ends_ms if ended and alert.ends_ms is not None else now_ms
+    end_ms = last_ms if ended else None
+    text = f"alert {name} of {place(where)}"
+    return Sign(
+        alert.fingerprint, where, alert.labels, alert.starts_ms, last_ms, end_ms, weight, text
+    )

@@ -1,0 +1,112 @@
+"""Puts an anomaly in words: which quantity of which thing, how much, and how much usually.
+
+In: metric names, entity keys and values in base units. Out: short phrases with units for
+titles, decisions and evidence. Pure.
+
+>>> quantity(0.97, "ratio"), quantity(3.2e9, "bytes"), quantity(0.0042, "seconds")
+('97 %', '3.2 GB', '4.2 ms')
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from twinhelm.aiops.types import Anomaly
+from twinhelm.core.entities import split_key
+from twinhelm.core.labels import METRIC, metric_name
+
+__all__ = ["place", "quantity", "spoken", "unit_of", "usually"]
+
+_DETAILS = ("mountpoint", "device", "cpu", "mode", "interface", "process", "route", "method", "le")
+"""Labels that tell two series of one metric apart in a title."""
+
+
+def unit_of(name: str) -> str:
+    """Guess the unit of a signal from the metric's name: ratio, percent, bytes, seconds or none.
+
+    A counter of bytes or seconds is judged as its rate: bytes per second, or a ratio of busy.
+    """
+    low = name.lower()
+    if "ratio" in low or "utilization" in low or "utilisation" in low:
+        return "ratio"
+    if "percent" in low:
+        return "percent"
+    if re.search(r"bytes.*_total$|bytes_(read|written|sent|received)$|bytes_per_second", low):
+        return "bytes/s"
+    if low.endswith("_seconds_total"):
+        return "ratio"
+    if "bytes" in low:
+        return "bytes"
+    if low.endswith(("_seconds", "duration", "latency")):
+        return "seconds"
+    return "per_s" if low.endswith(("_total", "_count", "_sum")) else ""
+
+
+def quantity(value: float, unit: str) -> str:
+    """Write a value with its unit, to two or three significant digits."""
+    if not math.isfinite(value):
+        return "unknown"
+    if unit == "ratio":
+        return _percent(value * 100)
+    if unit == "percent":
+        return _percent(value)
+    if unit in ("bytes", "bytes/s"):
+        return _scaled(value, "B") + ("/s" if unit == "bytes/s" else "")
+    if unit == "seconds":
+        return _seconds(value)
+    return f"{value:.3g}" + ("/s" if unit == "per_s" else "")
+
+
+def usually(anomaly: Anomaly) -> str:
+    """Say what range was expected, in one phrase."""
+    unit = unit_of(metric_name(anomaly.labels))
+    low, high = quantity(anomaly.low, unit), quantity(anomaly.high, unit)
+    if "unknown" in (low, high):
+        return "usual range not known yet"
+    if low == high:
+        return f"usually {high}"
+    shared = low.rpartition(" ")[2]
+    if shared == high.rpartition(" ")[2]:
+        low = low.rpartition(" ")[0] or low
+    return f"usually {low} to {high}"
+
+
+def place(entity: str) -> str:
+    """Name an entity the way people say it.
+
+    >>> place("host:db-1")
+    'host db-1'
+    """
+    kind, name = split_key(entity)
+    return name if kind == "other" else f"{kind} {name}"
+
+
+def spoken(anomaly: Anomaly, *, value: float | None = None) -> str:
+    """Say what is strange in one clause, for any metric."""
+    name = metric_name(anomaly.labels) or "a series"
+    unit = unit_of(name)
+    by_name = dict(anomaly.labels)
+    detail = ", ".join(f"{k} {by_name[k]}" for k in _DETAILS if k in by_name and k != METRIC)
+    shown = quantity(anomaly.value if value is None else value, unit)
+    where = f"{name}{f' ({detail})' if detail else ''} of {place(anomaly.entity)}"
+    return f"{where} is {shown}, {usually(anomaly)}"
+
+
+def _percent(value: float) -> str:
+    return f"{value:.0f} %" if abs(value) >= 9.95 or value == 0 else f"{value:.2g} %"
+
+
+def _scaled(value: float, unit: str) -> str:
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def _seconds(value: float) -> str:
+    if abs(value) >= 120:
+        return f"{value / 60:.3g} min"
+    if abs(value) >= 1 or value == 0:
+        return f"{value:.3g} s"
+    return f"{value * 1000:.3g} ms" if abs(value) >= 1e-3 else f"{value * 1e6:.3g} us"
