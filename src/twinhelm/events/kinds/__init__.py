@@ -44,9 +44,9 @@ from twinhelm.events.kinds.people import (
     PersonPasswordChanged,
     PersonRemoved,
     PersonRolesChanged,
-    SignInFailed,
     SignedIn,
     SignedOut,
+    SignInFailed,
     TokenCreated,
     TokenRevoked,
 )
