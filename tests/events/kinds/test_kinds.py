@@ -1,0 +1,66 @@
+"""Every kind of event is documented, well named, and comes through the journal as it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any, get_type_hints
+
+import pytest
+
+from twinhelm.core.clock import FakeClock
+from twinhelm.events import kinds
+from twinhelm.events.event import Event
+from twinhelm.events.journal import Journal
+from twinhelm.store.records import MemoryRecords
+
+SAMPLES: dict[Any, object] = {
+    int: 3,
+    float: 2.5,
+    str: "text",
+    bool: True,
+    tuple[str, ...]: ("a", "b"),
+    dict[str, str]: {"server.listen": "127.0.0.1:9700"},
+}
+
+
+def sample(kind: type[Event]) -> Event:
+    hints = get_type_hints(kind)
+    return kind(**{field.name: SAMPLES[hints[field.name]] for field in dataclasses.fields(kind)})
+
+
+@pytest.mark.parametrize("kind", kinds.EVENT_KINDS.values(), ids=list(kinds.EVENT_KINDS))
+def test_an_event_comes_through_the_journal(kind):
+    journal = Journal(MemoryRecords(), FakeClock())
+    event = sample(kind)
+    with journal.writing("ada") as write:
+        write.event(event)
+    (row,) = journal.read(kind=kind.kind)
+    assert row.subject == event.subject
+    assert "{" not in row.subject
+    assert row.body == {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in event.body.items()
+    }
+
+
+def test_kinds_are_noun_and_past_verb():
+    assert [name for name in kinds.EVENT_KINDS if not re.fullmatch(r"[a-z]+\.[a-z_]+", name)] == []
+
+
+def test_every_event_class_is_registered_and_exported():
+    classes = {
+        kind.__name__ for kind in Event.__subclasses__() if "events.kinds" in kind.__module__
+    }
+    assert classes == {kind.__name__ for kind in kinds.EVENT_KINDS.values()}
+    assert classes | {"EVENT_KINDS"} == set(kinds.__all__)
+
+
+def test_no_two_classes_share_a_kind():
+    modules = (kinds.house, kinds.incidents, kinds.people)
+    assert sum(len(module.KINDS) for module in modules) == len(kinds.EVENT_KINDS)
+
+
+def test_an_event_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sample(kinds.IncidentOpened).title = "else"  # type: ignore[misc]
