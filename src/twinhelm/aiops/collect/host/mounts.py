@@ -3,9 +3,9 @@
 In: the mount table (``/proc/mounts``) and the system call ``statvfs``; out: readings. Left out:
 file systems that hold no data (proc, cgroup ...), images that are always full (squashfs, iso),
 network mounts (a dead server would hang the call, and the server knows better), temporary ones
-that take no writes or lie below ``/dev``, ``/proc``, ``/run`` and ``/sys``, container layers except where one is the root,
-and every further mount of a device that was seen before (bind mounts): its first mount, in
-order of length, speaks for it.
+that take no writes or lie below ``/dev``, ``/proc``, ``/run`` and ``/sys``, container layers
+except where one is the root, and every further mount of a device that was seen before (bind
+mounts): its first mount, in order of length, speaks for it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,278 @@
+"""Read history from anything that answers the Prometheus query API.
+
+In: an address, a selector and a range of time; out: :class:`~.history.History` in windows, the
+oldest first and by metric name within a window, each with a cursor to go on from. Raw samples
+come through an instant query of a range selector (``up[6h]``), which every such server
+(Prometheus, VictoriaMetrics, Mimir, Thanos) answers with what it stored; with ``step_ms`` a range
+query is asked instead, for servers whose raw data is out of reach.
+
+A window is ``(start, end]``: servers disagree on whether a range selector holds its left edge,
+and what lies on it belongs to the window before. An answer that is too large for
+``max_response_bytes`` or for the server is asked for again in halves. Answers 429 and 5xx and
+broken connections are tried again with growing pauses. Requests run ``concurrency`` at once, and
+no more answers than that wait in memory. Stale markers do not come through this API; native
+histograms are counted as rejected.
+
+Source: Prometheus "HTTP API", sections Instant queries, Range queries, Querying label values.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import numpy as np
+
+from twinhelm.aiops.collect.history import History, Progress
+from twinhelm.aiops.collect.prometheus_api import AnswerTooLarge, PrometheusApi
+from twinhelm.aiops.types import Rejected
+from twinhelm.core.arrays import F64, I64, U32
+from twinhelm.core.errors import BadInput, TooLarge
+from twinhelm.core.labels import METRIC, Labels, labels_of
+
+__all__ = ["PrometheusSource", "with_name"]
+
+DEFAULT_WINDOW_MS = 6 * 3_600_000
+SMALLEST_WINDOW_MS = 60_000
+"""Below a minute no halving helps: one metric has too many series."""
+MAX_STEPS = 10_000
+"""A range query may have 11,000 steps in Prometheus."""
+CURSOR = re.compile(r"(\d{1,15})\|(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What one or more answers held."""
+
+    labels: list[Labels] = field(default_factory=list)
+    series: list[U32] = field(default_factory=list)
+    time_ms: list[I64] = field(default_factory=list)
+    value: list[F64] = field(default_factory=list)
+    histograms: list[int] = field(default_factory=list)
+
+
+class PrometheusSource:
+    """A server with history; use it as a context manager.
+
+    ``url`` is the base address that ``/api/v1/query`` is appended to. ``headers`` carry what the
+    server asks for (authorisation, ``X-Scope-OrgID``). ``pause`` waits between tries and
+    ``transport`` answers instead of the network, both for tests.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 60.0,
+        max_response_bytes: int = 32 << 20,
+        concurrency: int = 2,
+        pause: Callable[[float], None] = time.sleep,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._api = PrometheusApi(
+            url,
+            headers=headers,
+            timeout_s=timeout_s,
+            max_response_bytes=max_response_bytes,
+            pause=pause,
+            transport=transport,
+        )
+        self._concurrency = max(1, concurrency)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._api.close()
+
+    def metric_names(self, selector: str, start_ms: int, end_ms: int) -> list[str]:
+        """List the metric names that ``selector`` matches in a range, sorted."""
+        found = self._api.ask(
+            f"label/{METRIC}/values",
+            {"match[]": selector, "start": _seconds(start_ms), "end": _seconds(end_ms)},
+        )
+        if not isinstance(found, list):
+            raise BadInput(f"{self._api.url} answered a list of names with {str(found)[:60]}")
+        return sorted({name for name in found if isinstance(name, str)})
+
+    def read(
+        self,
+        selector: str,
+        start_ms: int,
+        end_ms: int,
+        *,
+        window_ms: int = DEFAULT_WINDOW_MS,
+        step_ms: int | None = None,
+        cursor: str = "",
+        progress: Progress | None = None,
+    ) -> Iterator[History]:
+        """Yield the samples of matching series with ``start_ms < t <= end_ms``.
+
+        ``selector`` such as ``{job="node"}`` or ``up``. ``cursor`` of a stretch read before, of
+        the same selector, range and window, goes on behind it. ``progress`` is told requests
+        done and to do. Raises :class:`BadInput` for a bad selector, range or cursor,
+        :class:`TooLarge` where even a minute of one metric is too much, and
+        :class:`Unavailable` where the server kept failing; what was yielded stays good.
+        """
+        if not 0 <= start_ms < end_ms or window_ms < SMALLEST_WINDOW_MS or step_ms == 0:
+            raise BadInput(
+                f"the range {start_ms} to {end_ms} in windows of {window_ms} ms holds nothing",
+                hint="start before end; windows of at least a minute; a step of at least 1 ms",
+            )
+        after = _parsed(cursor)
+        names = self.metric_names(selector, start_ms, end_ms)
+        edges = [*range(start_ms, end_ms, window_ms), end_ms]
+        plan = [(low, high, name) for low, high in pairwise(edges) for name in names]
+        todo = [unit for unit in plan if unit[1:] > after]
+        done = len(plan) - len(todo)
+        if progress:
+            progress(done, len(plan))
+        with ThreadPoolExecutor(self._concurrency, "backfill") as pool:
+            running: deque[tuple[str, Future[_Columns]]] = deque()
+            units = iter(todo)
+            try:
+                while True:
+                    for low, high, name in islice(units, self._concurrency - len(running)):
+                        narrow = with_name(selector, name)
+                        future = pool.submit(self._window, narrow, low, high, step_ms)
+                        running.append((f"{high}|{name}", future))
+                    if not running:
+                        return
+                    reached, future = running.popleft()
+                    found = future.result()
+                    done += 1
+                    if progress:
+                        progress(done, len(plan))
+                    yield _history(found, reached)
+            finally:
+                for _, future in running:
+                    future.cancel()
+
+    def _window(self, selector: str, low: int, high: int, step_ms: int | None) -> _Columns:
+        """Read ``(low, high]``, in halves where that is too much at once."""
+        found = _Columns()
+        waiting = [(low, high)]
+        while waiting:
+            low, high = waiting.pop()
+            try:
+                if step_ms is not None and (high - low) // step_ms >= MAX_STEPS:
+                    raise AnswerTooLarge(f"more than {MAX_STEPS} steps")
+                _gather(found, self._query(selector, low, high, step_ms), low, high)
+            except AnswerTooLarge:
+                middle = (low + high) // 2
+                if step_ms is not None:
+                    middle = low + (middle - low) // step_ms * step_ms
+                if high - low < SMALLEST_WINDOW_MS or not low < middle < high:
+                    raise TooLarge(
+                        f"{(high - low) / 1000:g} s of {selector[:80]} are more than "
+                        f"{self._api.max_response_bytes} bytes, or than the server gives",
+                        hint="choose a narrower selector or raise the size of an answer",
+                    ) from None
+                waiting += [(middle, high), (low, middle)]
+        return found
+
+    def _query(self, selector: str, low: int, high: int, step_ms: int | None) -> list[Any]:
+        """Ask for one window."""
+        if step_ms is None:
+            form = {"query": f"{selector}[{high - low}ms]", "time": _seconds(high)}
+            data = self._api.ask("query", form)
+        else:
+            data = self._api.ask(
+                "query_range",
+                {
+                    "query": selector,
+                    "start": _seconds(low + step_ms),
+                    "end": _seconds(high),
+                    "step": _seconds(step_ms),
+                },
+            )
+        result = data.get("result") if isinstance(data, dict) else None
+        if not isinstance(result, list) or data.get("resultType") != "matrix":
+            raise BadInput(f"{self._api.url} answered a query with {str(data)[:80]}")
+        return result
+
+
+def with_name(selector: str, name: str) -> str:
+    """Narrow a selector to one metric name.
+
+    >>> with_name('{job="node"}', "up"), with_name('up{job="node"}', "up")
+    ('{__name__="up",job="node"}', 'up{job="node"}')
+    """
+    text = selector.strip()
+    if not text.startswith("{"):
+        return text
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{{{METRIC}="{quoted}",{text[1:].lstrip()}'
+
+
+def _parsed(cursor: str) -> tuple[int, str]:
+    """Read a cursor; everything comes after that of none."""
+    if not cursor:
+        return (-1, "")
+    found = CURSOR.fullmatch(cursor)
+    if found is None:
+        raise BadInput(f"the cursor {cursor[:60]!r} is none of ours", hint="start without one")
+    return int(found[1]), found[2]
+
+
+def _seconds(moment_ms: int) -> str:
+    """Write milliseconds as the seconds that the API speaks, without a rounding error."""
+    return f"{moment_ms // 1000}.{moment_ms % 1000:03d}"
+
+
+def _gather(found: _Columns, result: Sequence[Any], low: int, high: int) -> None:
+    """Append the series of one answer, and of each what lies in ``(low, high]``."""
+    try:
+        for entry in result:
+            pairs = entry.get("values", [])
+            found.histograms.append(len(entry.get("histograms", [])))
+            times = np.array([pair[0] for pair in pairs], np.float64)
+            values = np.array([float(pair[1]) for pair in pairs], np.float64)
+            time_ms = np.round(times * 1000).astype(np.int64)
+            kept = (time_ms > low) & (time_ms <= high)
+            if not kept.any():
+                continue
+            labels = labels_of({str(key): str(value) for key, value in entry["metric"].items()})
+            position = len(found.labels)
+            found.labels.append(labels)
+            found.series.append(np.full(int(kept.sum()), position, np.uint32))
+            found.time_ms.append(time_ms[kept])
+            found.value.append(values[kept])
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"an answer holds a series that cannot be read: {error}") from error
+
+
+def _history(found: _Columns, cursor: str) -> History:
+    """Join what the answers of one window held."""
+    count = sum(found.histograms)
+    rejected = (Rejected("native_histogram", count, f"window ending {cursor}"),) if count else ()
+    if not found.series:
+        empty = np.empty(0, np.int64)
+        return History([], empty.astype(np.uint32), empty, empty.astype(np.float64), cursor,
+                       rejected)  # fmt: skip
+    return History(
+        found.labels,
+        np.concatenate(found.series),
+        np.concatenate(found.time_ms),
+        np.concatenate(found.value),
+        cursor,
+        rejected,
+    )
