@@ -2,11 +2,12 @@
 
 In: blocks of signals. Out: :class:`twinhelm.aiops.types.Scores` (:class:`Detector`) and the lives
 of :class:`twinhelm.aiops.types.Anomaly` (:class:`AnomalyTracker`). A score of 0.5 means that the
-tail of this series' own history gives such a value once in 100,000 samples; 0.67 means once in
-10 billion. Scores are evidence against "as before", not of harm.
+tail of this series' own history gives such a value once in 2,000 samples (tails are taken on
+the heavy side), 0.67 once in 4 million. Scores are evidence against "as before", not of harm.
 """
 
 from twinhelm.aiops.detect.baseline import DETECTOR, Detector, detect_array
+from twinhelm.aiops.detect.joint import JointDetector
 from twinhelm.aiops.detect.tracker import AnomalyTracker
 
-__all__ = ["DETECTOR", "AnomalyTracker", "Detector", "detect_array"]
+__all__ = ["DETECTOR", "AnomalyTracker", "Detector", "JointDetector", "detect_array"]

@@ -20,6 +20,7 @@ import numpy as np
 
 from twinhelm.aiops.detect.kernel import FAST, HELD, SLOT_NONE, SLOT_WANTED, SLOW, WIDTH, walk
 from twinhelm.aiops.detect.season import WIDTH as PROFILE_WIDTH
+from twinhelm.aiops.detect.sensitivity import threshold_of
 from twinhelm.aiops.detect.snapshot import pack, unpack
 from twinhelm.aiops.types import Scores
 from twinhelm.core.arrays import F64, I64
@@ -27,7 +28,7 @@ from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.settings import DetectSettings
 from twinhelm.core.telemetry import SampleBlock
 
-__all__ = ["DETECTOR", "MAX_SERIES", "Detector", "detect_array", "threshold_of"]
+__all__ = ["DETECTOR", "MAX_SERIES", "Detector", "detect_array"]
 
 DETECTOR = "baseline/1"
 """Name and version of this detector as a product: scores of one version compare."""
@@ -35,14 +36,6 @@ MAX_SERIES = 20_000_000
 """Ids are dense; one above this is a mistake, not a large site."""
 _FORMAT = 1
 _NEVER = np.iinfo(np.int64).min
-
-
-def threshold_of(sensitivity: float) -> float:
-    """Turn sensitivity into the ``-log10`` tail probability that is flagged.
-
-    0 gives 8.7, 0.5 gives 5 (one sample in 100,000, where the tail fits), 1 gives 2.9.
-    """
-    return float(5.0 * 3.0 ** (0.5 - sensitivity))
 
 
 class Detector:

@@ -46,17 +46,19 @@ __all__ = ["SCORE_HALF", "SLOT_NONE", "SLOT_WANTED", "WIDTH", "YOUNG", "walk"]
 (
     FAST, SLOW, S1, S2, Q1, H1, Z1, Q2, H2, Z2, SPREAD, S3, STEP, N, RUN, RUN_MEAN, RUN_MAX, LAST,
     HELD, MAG, FLAG, SEASONAL, BIN, CROSSED, AHEAD, BEYOND, ERR, ERR_SEASON,
-) = range(28)  # fmt: skip
-WIDTH = 28
+    FADING,
+) = range(29)  # fmt: skip
+WIDTH = 29
 
 SLOT_NONE, SLOT_WANTED = -1, -2
 YOUNG = 24
 """Samples before a series is judged: two minutes at 5 s."""
-SCORE_HALF = 5.0
+SCORE_HALF = 3.3
 """``-log10`` of the tail probability that scores 0.5."""
 
-_FAST_GAIN = 0.15
-_SLOW_MS = 2 * 3_600_000.0
+_FAST_GAIN = 0.3
+_FADE = 0.93
+_SLOW_MS = 6 * 3_600_000.0
 _SLOW_MIN, _SLOW_MAX = 60.0, 1440.0
 _MEAN_TO_SIGMA = 1.2533
 _TAIL_SHARE = 0.02
@@ -242,7 +244,9 @@ def walk(
         judged = n > YOUNG
         bad = judged and surprise >= threshold
         if judged:
-            score[i] = surprise / (surprise + SCORE_HALF)
+            faded = max(surprise, _FADE * row[FADING])
+            row[FADING] = faded
+            score[i] = faded / (faded + SCORE_HALF)
             flagged[i] = bad
             if shifted and bad:
                 centre, half = slow, row[Z2] * s2

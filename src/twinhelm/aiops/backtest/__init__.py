@@ -1,0 +1,10 @@
+"""Back-tests: the wing's rooms on recorded history, scored by published measures.
+
+Like :mod:`twinhelm.aiops.flow` this walks rooms and holds no judgement of its own.
+"""
+
+from twinhelm.aiops.backtest.detect import run_detect
+from twinhelm.aiops.backtest.report import report_html
+from twinhelm.aiops.backtest.summary import Result, Summary
+
+__all__ = ["Result", "Summary", "report_html", "run_detect"]
