@@ -1,0 +1,147 @@
+"""Where do bytes by name rest: detector checkpoints, reports? In files, or in memory.
+
+Both are :class:`twinhelm.core.ports.Blobs`. A put to files writes beside the old bytes, forces
+them to the disk and renames: whoever reads, also after a crash, finds the old or the new
+whole, never a mixture.
+
+>>> blobs = MemoryBlobs()
+>>> blobs.put("detect/state", b"1")
+>>> blobs.get("detect/state"), list(blobs.names("detect/"))
+(b'1', ['detect/state'])
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from twinhelm.core.errors import BadInput, StoreFull, Unavailable
+
+__all__ = ["FileBlobs", "MemoryBlobs"]
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
+_MAX_NAME = 200
+_UNFINISHED = "~"
+"""Ends the name of a file that a put is still writing; no blob's name can hold it."""
+
+
+class FileBlobs:
+    """One file a blob under a directory. What a put cut short left behind is removed here.
+
+    Raises :class:`StoreFull` where the disk has no room and :class:`Unavailable` where the
+    directory cannot be used; the old bytes are still there then.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            for left in directory.rglob(f"*{_UNFINISHED}"):
+                left.unlink()
+        except OSError as error:
+            raise _told(directory, error) from error
+
+    def put(self, name: str, data: bytes) -> None:
+        """See the port; durable on return."""
+        path = self._path(name)
+        unfinished = path.with_name(path.name + _UNFINISHED)
+        with self._lock:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with unfinished.open("wb") as out:
+                    out.write(data)
+                    out.flush()
+                    os.fsync(out.fileno())
+                unfinished.replace(path)
+                _sync_directory(path.parent)
+            except OSError as error:
+                unfinished.unlink(missing_ok=True)
+                raise _told(path, error) from error
+
+    def get(self, name: str) -> bytes | None:
+        """See the port."""
+        path = self._path(name)
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise _told(path, error) from error
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """See the port."""
+        found = (
+            path.relative_to(self._directory).as_posix()
+            for path in self._directory.rglob("*")
+            if path.is_file() and not path.name.endswith(_UNFINISHED)
+        )
+        return iter(sorted(name for name in found if name.startswith(prefix)))
+
+    def delete(self, name: str) -> None:
+        """See the port."""
+        path = self._path(name)
+        with self._lock:
+            try:
+                path.unlink()
+                _sync_directory(path.parent)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            except OSError as error:
+                raise _told(path, error) from error
+
+    def _path(self, name: str) -> Path:
+        _check(name)
+        return self._directory / name
+
+
+class MemoryBlobs:
+    """Blobs in a dictionary."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, bytes] = {}
+
+    def put(self, name: str, data: bytes) -> None:
+        """See the port."""
+        _check(name)
+        self._blobs[name] = bytes(data)
+
+    def get(self, name: str) -> bytes | None:
+        """See the port."""
+        _check(name)
+        return self._blobs.get(name)
+
+    def names(self, prefix: str = "") -> Iterator[str]:
+        """See the port."""
+        return iter(sorted(name for name in self._blobs if name.startswith(prefix)))
+
+    def delete(self, name: str) -> None:
+        """See the port."""
+        _check(name)
+        self._blobs.pop(name, None)
+
+
+def _check(name: str) -> None:
+    if len(name) > _MAX_NAME or _NAME.fullmatch(name) is None:
+        raise BadInput(
+            f"{name[:80]!r} cannot name a blob",
+            hint=f"up to {_MAX_NAME} letters, digits and -_./, no part empty or led by a dot",
+        )
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _told(path: Path, error: OSError) -> Unavailable:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return StoreFull(f"no room for {path}: {error}", hint="make room and try again")
+    return Unavailable(f"{path} cannot be used: {error}", hint="check the directory's rights")

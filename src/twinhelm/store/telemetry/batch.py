@@ -1,0 +1,180 @@
+"""What does one flush write, and what does opening read back? The catalog and pending parts.
+
+In: pending parts (:mod:`.head`) and the catalog (:mod:`.catalog`). Out: rows of the database
+(:mod:`.database`), and at the next start the catalog again. The caller holds the transaction,
+so all of a batch and the append-log position are there, or none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import cramjam
+import numpy as np
+
+from twinhelm.core.telemetry import Change, MetricMeta, MetricType, SampleBlock
+from twinhelm.store.telemetry.catalog import Catalog
+from twinhelm.store.telemetry.database import COUNTED, Reading, insert
+from twinhelm.store.telemetry.head import Part
+from twinhelm.store.telemetry.payload import Kind, fields_of
+from twinhelm.store.telemetry.settle import Ids, insert_samples
+
+__all__ = ["Loaded", "Saved", "hear_pages", "load", "pack_heard", "save"]
+
+_FOREVER = (-(2**63), 2**63 - 1)
+_MERGE_NAMES = 1000
+"""Once the names lie in this many pieces, opening writes them as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a flush writes besides rows, as it stands when the flush begins."""
+
+    next_segment: int
+    metas: dict[str, MetricMeta]
+    digests: dict[bytes, int]
+    heard: bytes
+    """First and last times of all series (:func:`pack_heard`); empty to leave what is stored."""
+    next_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What opening found besides the catalog."""
+
+    next_segment: int
+    next_page: int
+    heard_page: int
+    counts: dict[str, int]
+
+
+def save(reading: Reading, parts: Sequence[Part], saved: Saved, ids: Ids, now_ms: int) -> None:
+    """Write the parts and the append-log position."""
+    blocks = [part.samples() for part in parts if part.sample_rows]
+    if blocks:
+        block = SampleBlock(
+            np.concatenate([block.series for block in blocks]),
+            np.concatenate([block.time_ms for block in blocks]),
+            np.concatenate([block.value for block in blocks]),
+        )
+        insert_samples(reading, block, ids, now_ms)
+    _insert_rows(reading, parts)
+    changes: dict[str, Change] = {}
+    for part in parts:
+        changes.update(part.changes)
+    if changes:
+        reading.cursor.execute("DELETE FROM changes WHERE list_contains(?, id)", [list(changes)])
+        _insert_table(reading, "changes", [fields_of(change) for change in changes.values()])
+    _insert_table(reading, "names", list(chain.from_iterable(part.names for part in parts)))
+    if any(part.other for part in parts):
+        reading.cursor.execute("DELETE FROM metas")
+        rows = [(m.name, str(m.type), m.unit, m.help) for m in saved.metas.values()]
+        _insert_table(reading, "metas", rows)
+        reading.cursor.execute("DELETE FROM digests")
+        _insert_table(reading, "digests", list(saved.digests.items()))
+    if saved.heard:
+        reading.cursor.execute("DELETE FROM heard")
+        reading.cursor.execute("INSERT INTO heard VALUES (?, ?)", [saved.next_page, saved.heard])
+    added = {
+        "samples": sum(part.sample_rows for part in parts),
+        "logs": sum(map(len, chain.from_iterable(part.logs for part in parts))),
+        "spans": sum(map(len, chain.from_iterable(part.spans for part in parts))),
+        "changes": sum(part.change_count for part in parts),
+    }
+    reading.cursor.execute(
+        "UPDATE position SET next_segment = ?, "  # noqa: S608 - names from COUNTED
+        + ", ".join(f"{name} = {name} + ?" for name in COUNTED),
+        [saved.next_segment, *(added[name] for name in COUNTED)],
+    )
+
+
+def load(reading: Reading, catalog: Catalog) -> Loaded:
+    """Fill the catalog from the database."""
+    cursor = reading.cursor
+    for kind, index in ((Kind.SERIES, catalog.series), (Kind.SOURCES, catalog.sources)):
+        rows = cursor.execute(
+            "SELECT data FROM names WHERE kind = ? ORDER BY id", [int(kind)]
+        ).fetchall()
+        for (data,) in rows:
+            index.apply(data)
+        if len(rows) > _MERGE_NAMES:
+            cursor.execute("DELETE FROM names WHERE kind = ?", [int(kind)])
+            cursor.execute("INSERT INTO names VALUES (?, 0, ?)", [int(kind), index.dump()])
+    for name, kind_text, unit, text in cursor.execute("FROM metas").fetchall():
+        catalog.metas[name] = MetricMeta(name, MetricType(kind_text), unit, text)
+    catalog.digests.update(cursor.execute("FROM digests").fetchall())
+    heard_page = 0
+    for row in cursor.execute("FROM heard").fetchall():
+        heard_page, data = row
+        times = np.frombuffer(bytes(cramjam.zstd.decompress(data)), np.int64)
+        catalog.restore_heard(times[: len(times) // 2], times[len(times) // 2 :])
+    ((top,),) = cursor.execute("SELECT coalesce(max(id), 0) FROM pages").fetchall()
+    (counts,) = cursor.execute(
+        f"SELECT {', '.join(COUNTED)} FROM position"  # noqa: S608 - names from COUNTED
+    ).fetchall()
+    return Loaded(
+        reading.next_segment,
+        max(heard_page, top + 1),
+        heard_page,
+        dict(zip(COUNTED, counts, strict=True)),
+    )
+
+
+def hear_pages(reading: Reading, catalog: Catalog, first_page: int) -> None:
+    """Take note of the times in pages written since the times were last saved."""
+    pages = reading.cursor.execute("SELECT id FROM pages WHERE id >= ? ORDER BY id", [first_page])
+    ids = pages.fetchnumpy()["id"]
+    for some in np.array_split(ids, len(ids) // 1000 + 1):
+        block = reading.decode(some, None, *_FOREVER)
+        catalog.heard(block.series, block.time_ms)
+
+
+def pack_heard(catalog: Catalog) -> bytes:
+    """Write first and last times of all series."""
+    both = np.concatenate(catalog.heard_state())
+    return bytes(cramjam.zstd.compress(both.tobytes(), level=3))
+
+
+def _insert_rows(reading: Reading, parts: Sequence[Part]) -> None:
+    for block in chain.from_iterable(part.logs for part in parts):
+        insert(
+            reading.cursor,
+            "logs",
+            {
+                "time_ns": block.time_ns,
+                "source": block.stream,
+                "severity": block.severity,
+                "body": block.body,
+                "attributes": block.attributes,
+                "trace_id": block.trace_id,
+                "span_id": block.span_id,
+            },
+        )
+    for spans in chain.from_iterable(part.spans for part in parts):
+        insert(
+            reading.cursor,
+            "spans",
+            {
+                "start_ns": spans.start_ns,
+                "end_ns": spans.end_ns,
+                "source": spans.resource,
+                "trace_id": spans.trace_id,
+                "span_id": spans.span_id,
+                "parent_id": spans.parent_id,
+                "name": spans.name,
+                "kind": spans.kind,
+                "status": spans.status,
+                "attributes": spans.attributes,
+            },
+        )
+
+
+def _insert_table(reading: Reading, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    if rows:
+        marks = ", ".join("?" for _ in rows[0])
+        reading.cursor.executemany(
+            f"INSERT INTO {table} VALUES ({marks})",  # noqa: S608 - names from TABLES
+            [list(row) for row in rows],
+        )

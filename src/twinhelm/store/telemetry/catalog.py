@@ -1,0 +1,187 @@
+"""What is there? Series and sources, when each series was heard, what families say of themselves.
+
+In: label sets, the series and times of every block. Out: descriptions for the doors and pages.
+Lives in memory; :mod:`.duck` makes it durable. About 100 bytes a series at ten labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numba import njit
+
+from twinhelm.core.arrays import I64, U32
+from twinhelm.core.errors import BadInput
+from twinhelm.core.labels import Labels, Matcher
+from twinhelm.core.telemetry import MetricMeta, SampleBlock, SeriesInfo
+from twinhelm.store.telemetry.index import LabelIndex
+
+__all__ = ["DIGEST_MS", "NEVER_FIRST", "NEVER_LAST", "Catalog", "Described"]
+
+DIGEST_MS = 600_000
+"""How long a request body is remembered, so that its repeat is not a second copy."""
+
+NEVER_FIRST = 2**63 - 1
+NEVER_LAST = -(2**63)
+
+
+class Catalog:
+    """Names, times and digests of one store. The owner's lock guards what changes it."""
+
+    def __init__(self) -> None:
+        self.series = LabelIndex()
+        self.sources = LabelIndex()
+        self.metas: dict[str, MetricMeta] = {}
+        self.digests: dict[bytes, int] = {}
+        self._first = np.full(1024, NEVER_FIRST, np.int64)
+        self._last = np.full(1024, NEVER_LAST, np.int64)
+
+    def check(self, block: SampleBlock) -> None:
+        """Refuse columns of unequal length and ids that were never given out."""
+        if not len(block.series) == len(block.time_ms) == len(block.value):
+            raise BadInput(
+                f"a sample block has {len(block.series)} series, {len(block.time_ms)} times and "
+                f"{len(block.value)} values"
+            )
+        top = int(block.series.max()) if len(block) else -1
+        if top >= len(self.series):
+            raise BadInput(
+                f"a sample block names series {top}, ids end at {len(self.series) - 1}",
+                hint="intern the labels first",
+            )
+
+    def heard(self, series: U32, times: I64) -> None:
+        """Take note of when series were heard."""
+        self._grow()
+        _note(self._first, self._last, series, times)
+
+    def heard_state(self) -> tuple[I64, I64]:
+        """Return first and last times by id (NEVER_FIRST and NEVER_LAST where unheard)."""
+        self._grow()
+        n = len(self.series)
+        return self._first[:n], self._last[:n]
+
+    def restore_heard(self, first: I64, last: I64) -> None:
+        """Take back what :meth:`heard_state` gave."""
+        self._grow()
+        n = min(len(first), len(self.series))
+        self._first[:n] = np.minimum(self._first[:n], first[:n])
+        self._last[:n] = np.maximum(self._last[:n], last[:n])
+
+    def describe(self, ids: U32) -> list[SeriesInfo]:
+        """Describe ids, in order; raises :class:`NotFound` for an unknown one."""
+        out = []
+        first, last = self.heard_state()
+        for number in ids.tolist():
+            tenant, labels = self.series.labels(number)
+            silent = last[number] == NEVER_LAST
+            seen = (0, 0) if silent else (int(first[number]), int(last[number]))
+            out.append(SeriesInfo(number, labels, tenant, *seen))
+        return out
+
+    def find(
+        self,
+        matchers: Sequence[Matcher],
+        tenant: str | None,
+        start_ms: int | None,
+        end_ms: int | None,
+    ) -> U32:
+        """Return the ids that match and were heard of within the range."""
+        ids = self.series.select(matchers, tenant=tenant)
+        first, last = self.heard_state()
+        keep = np.ones(len(ids), np.bool_)
+        if start_ms is not None:
+            keep &= last[ids] >= start_ms
+        if end_ms is not None:
+            keep &= first[ids] <= end_ms
+        return ids[keep]
+
+    def last_times(self) -> dict[int, int]:
+        """Return the newest time by id, of the series heard."""
+        _, last = self.heard_state()
+        ids = np.flatnonzero(last != NEVER_LAST)
+        return dict(zip(ids.tolist(), last[ids].tolist(), strict=True))
+
+    def taken(self, digest: bytes, now_ms: int) -> bool:
+        """Tell whether this body was taken in the last ten minutes; forget older ones."""
+        old = [known for known, at in self.digests.items() if at <= now_ms - DIGEST_MS]
+        for known in old:
+            del self.digests[known]
+        return bool(digest) and digest in self.digests
+
+    def source_ids(self, matchers: Sequence[Matcher], tenant: str | None) -> U32 | None:
+        """Return the sources that match; None where nothing is asked of them."""
+        if not matchers and tenant is None:
+            return None
+        return self.sources.select(matchers, tenant=tenant)
+
+    def source_labels(self, source: int) -> Labels:
+        """Return the labels of a log stream or resource."""
+        return self.sources.labels(source)[1]
+
+    def _grow(self) -> None:
+        short = len(self.series) - len(self._first)
+        if short > 0:
+            more = max(short, len(self._first) // 2)
+            self._first = np.append(self._first, np.full(more, NEVER_FIRST, np.int64))
+            self._last = np.append(self._last, np.full(more, NEVER_LAST, np.int64))
+
+
+class Described:
+    """What every store answers from its catalog alone; see the port for each method."""
+
+    def __init__(self) -> None:
+        self._catalog = Catalog()
+
+    def series(self, ids: U32) -> list[SeriesInfo]:
+        """See the port."""
+        return self._catalog.describe(ids)
+
+    def series_count(self, tenant: str | None = None) -> int:
+        """See the port."""
+        return self._catalog.series.count_of(tenant)
+
+    def find_series(
+        self,
+        matchers: Sequence[Matcher],
+        *,
+        tenant: str | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        limit: int = 10_000,
+    ) -> list[SeriesInfo]:
+        """See the port."""
+        ids = self._catalog.find(matchers, tenant, start_ms, end_ms)
+        return self._catalog.describe(ids[:limit])
+
+    def label_names(self, matchers: Sequence[Matcher], *, tenant: str | None = None) -> list[str]:
+        """See the port."""
+        index = self._catalog.series
+        every = not matchers and tenant is None
+        return index.names(None if every else index.select(matchers, tenant=tenant))
+
+    def label_values(
+        self, name: str, matchers: Sequence[Matcher], *, tenant: str | None = None
+    ) -> list[str]:
+        """See the port."""
+        index = self._catalog.series
+        every = not matchers and tenant is None
+        return index.values(name, None if every else index.select(matchers, tenant=tenant))
+
+    def last_times(self) -> Mapping[int, int]:
+        """See the port."""
+        return self._catalog.last_times()
+
+    def metric_meta(self) -> dict[str, MetricMeta]:
+        """See the port."""
+        return dict(self._catalog.metas)
+
+
+@njit(cache=True, nogil=True)
+def _note(first: I64, last: I64, series: U32, times: I64) -> None:
+    for i in range(len(series)):
+        s = series[i]
+        if s < len(first):
+            first[s] = min(first[s], times[i])
+            last[s] = max(last[s], times[i])
