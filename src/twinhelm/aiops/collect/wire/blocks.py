@@ -12,7 +12,7 @@ block, half as much again while growing, plus the block.
 
 >>> table = BlockTable(np.random.default_rng(1))
 >>> data = np.frombuffer(b"abcabd", np.uint8)
->>> [int(find_or_add(data, at, at + 3, *table.arrays)) for at in (0, 3, 0)]
+>>> [find_or_add(data, at, at + 3, *table.arrays) for at in (0, 3, 0)]
 [0, 1, 0]
 """
 
@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from twinhelm.aiops.collect.wire.memory import folded, kernel, load_u64
+from twinhelm.aiops.collect.wire.memory import folded, inner, kernel, load_u64, store_u64
 from twinhelm.core.arrays import I64, U8, U64
 
-__all__ = ["NO_ROOM", "BlockTable", "add", "block_hash", "find", "find_or_add"]
+__all__ = ["NO_ROOM", "BlockTable", "add", "block_hash", "copy", "find", "find_or_add"]
 
 NO_ROOM = -1
 """What an addition returns when the table must grow first; nothing was changed."""
@@ -63,6 +63,16 @@ class BlockTable:
         """What kernels take, in their order: index, spans, arena, counts, secret."""
         return self.index, self.spans, self.arena, self.counts, self.secret
 
+    @property
+    def frozen(self) -> U8:
+        """The arena as an array that may only be read, the type that request bodies have.
+
+        A kernel that writes a block into the arena's free end looks it up through this one.
+        """
+        view = self.arena.view()
+        view.flags.writeable = False
+        return view
+
     def grow(self, arena_bytes: int) -> None:
         """Make room for one more slot and ``arena_bytes`` more bytes of blocks, at least."""
         slots, used = len(self), self.used_bytes
@@ -83,7 +93,7 @@ class BlockTable:
         return self.arena[start:end].tobytes()
 
 
-@kernel
+@inner
 def block_hash(data: U8, start: int, end: int, secret: U64) -> int:
     """Hash the bytes ``[start, end)``; the caller has checked that they lie in ``data``."""
     size = end - start
@@ -107,7 +117,19 @@ def block_hash(data: U8, start: int, end: int, secret: U64) -> int:
     return folded(mixed ^ secret[2], secret[3])  # type: ignore[no-any-return]
 
 
-@kernel
+@inner
+def copy(data: U8, start: int, other: U8, at: int, size: int) -> None:
+    """Copy bytes between stretches that the caller has checked; they do not overlap."""
+    i = 0
+    while i + 8 <= size:
+        store_u64(other, at + i, load_u64(data, start + i))
+        i += 8
+    while i < size:
+        other[at + i] = data[start + i]
+        i += 1
+
+
+@inner
 def same(data: U8, start: int, other: U8, at: int, size: int) -> bool:
     """Compare two stretches of bytes that the caller has checked."""
     i = 0
@@ -122,7 +144,7 @@ def same(data: U8, start: int, other: U8, at: int, size: int) -> bool:
     return True
 
 
-@kernel
+@inner
 def find(
     data: U8,
     start: int,
@@ -146,7 +168,7 @@ def find(
     return -1
 
 
-@kernel
+@inner
 def add(
     data: U8,
     start: int,
@@ -163,8 +185,7 @@ def add(
     size = end - start
     if slot >= len(spans) or used + size > len(arena):
         return NO_ROOM
-    for i in range(size):
-        arena[used + i] = data[start + i]
+    copy(data, start, arena, used, size)
     spans[slot, 0] = used
     spans[slot, 1] = used + size
     counts[0] = slot + 1

@@ -10,13 +10,13 @@ Source: protobuf "Encoding" (wire types 0, 1, 2 and 5; groups are not taken).
 
 from __future__ import annotations
 
-from twinhelm.aiops.collect.wire.memory import kernel
+from twinhelm.aiops.collect.wire.memory import inner
 from twinhelm.core.arrays import U8
 
 __all__ = ["field", "put_varint", "varint", "varint_size"]
 
 
-@kernel
+@inner
 def varint(data: U8, at: int, end: int) -> tuple[int, int]:
     """Read one number of at most 10 bytes: (value as int64, offset after it or -1)."""
     value = 0
@@ -31,7 +31,7 @@ def varint(data: U8, at: int, end: int) -> tuple[int, int]:
     return 0, -1
 
 
-@kernel
+@inner
 def field(data: U8, at: int, end: int) -> tuple[int, int, int, int]:
     """Read one field: (key, start, stop, offset after it or -1).
 
@@ -66,7 +66,7 @@ def field(data: U8, at: int, end: int) -> tuple[int, int, int, int]:
     return key, at, at + size, at + size
 
 
-@kernel
+@inner
 def put_varint(data: U8, at: int, value: int) -> int:
     """Write a non-negative number (the caller has checked for 10 bytes); the offset after it."""
     while value >= 0x80:
@@ -77,7 +77,7 @@ def put_varint(data: U8, at: int, value: int) -> int:
     return at + 1
 
 
-@kernel
+@inner
 def varint_size(value: int) -> int:
     """Count the bytes that :func:`put_varint` writes for a non-negative number."""
     size = 1

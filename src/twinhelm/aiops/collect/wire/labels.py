@@ -35,7 +35,7 @@ def parse_blocks(
     counts = np.empty(len(slots), np.int64)
     split_labels(table.arena, table.spans, slots, most, parts, counts)
     arena = memoryview(table.arena.data)
-    rows = iter(parts.tolist())
+    rows = iter(parts[: counts.sum()].tolist())
     return [_labels(arena, [next(rows) for _ in range(n)], limits, named) for n in counts.tolist()]
 
 
@@ -76,13 +76,14 @@ def split_labels(arena: U8, spans: I64, slots: I64, most: int, parts: I64, count
     A row of ``parts`` is (name start, name end, value start, value end) in the arena.
     """
     row = 0
-    for i in range(len(slots)):
-        at = spans[slots[i], 0]
-        end = spans[slots[i], 1]
+    for n in range(len(slots)):
+        at = spans[slots[n], 0]
+        end = spans[slots[n], 1]
         found = 0
         while 0 <= at < end and found < most:
             _, inner, stop, at = field(arena, at, end)
-            parts[row, :] = inner
+            for i in range(4):
+                parts[row, i] = inner
             while 0 <= inner < stop:
                 key, start, finish, inner = field(arena, inner, stop)
                 if key == 0x0A:
@@ -93,4 +94,4 @@ def split_labels(arena: U8, spans: I64, slots: I64, most: int, parts: I64, count
                     parts[row, 3] = finish
             row += 1
             found += 1
-        counts[i] = found
+        counts[n] = found

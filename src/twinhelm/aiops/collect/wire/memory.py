@@ -19,14 +19,28 @@ from llvmlite import ir  # type: ignore[import-untyped]  # it ships no types
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["folded", "kernel", "load_f64", "load_u64", "store_u64"]
+__all__ = ["folded", "inner", "kernel", "load_f64", "load_u64", "store_u64"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_LEAN: dict[str, Any] = {
+    "nogil": True,
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "no_rewrites": True,
+    "_nrt": False,
+}
+"""Leave out what only Python callers and allocating functions need: it halves compile time."""
 
 
 def kernel(function: F) -> F:
     """Compile ``function`` on first use; it runs without the interpreter's lock."""
     return cast(F, numba.njit(cache=True, nogil=True)(function))
+
+
+def inner(function: F) -> F:
+    """Compile ``function`` for other kernels only: Python cannot call it."""
+    return cast(F, numba.njit(**_LEAN)(function))
 
 
 def _pointer(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from twinhelm.aiops.collect.wire.blocks import add, block_hash, find
 from twinhelm.aiops.collect.wire.fields import field, varint
-from twinhelm.aiops.collect.wire.memory import kernel, load_f64
+from twinhelm.aiops.collect.wire.memory import inner, kernel, load_f64
 from twinhelm.core.arrays import F64, I64, U8, U32, U64
 
 __all__ = [
@@ -58,7 +58,7 @@ first at byte ``LONG_AT``; ``METAS`` counts metadata met, of which the array hol
 LABELS, SAMPLES, EXEMPLAR, HISTOGRAM = 0x0A, 0x12, 0x1A, 0x22
 
 
-@kernel
+@inner
 def read_sample(data: U8, at: int, end: int) -> tuple[float, int, bool]:
     """Read one Sample message: (value, epoch ms, whether it is well-formed)."""
     if end - at >= 11 and data[at] == 0x09 and data[at + 9] == 0x10:
@@ -78,7 +78,7 @@ def read_sample(data: U8, at: int, end: int) -> tuple[float, int, bool]:
     return value, time, True
 
 
-@kernel
+@inner
 def labels_well_formed(data: U8, start: int, end: int) -> bool:
     """Tell whether a block of ``labels`` fields can be parsed throughout."""
     at = start
@@ -93,7 +93,7 @@ def labels_well_formed(data: U8, start: int, end: int) -> bool:
     return True
 
 
-@kernel
+@inner
 def slot_of(
     data: U8,
     start: int,
@@ -114,7 +114,7 @@ def slot_of(
     return add(data, start, end, hashed, index, spans, arena, counts)
 
 
-@kernel
+@inner
 def join_labels(data: U8, at: int, end: int, arena: U8, used: int) -> int:
     """Copy the ``labels`` fields of one series, which lie apart, to ``used``; where they end."""
     while at < end:
@@ -136,6 +136,7 @@ def walk_v1(
     arena: U8,
     counts: I64,
     secret: U64,
+    frozen: U8,
     row_slot: U32,
     row_time: I64,
     row_value: F64,
@@ -203,7 +204,7 @@ def walk_v1(
                         state[NEEDED] = stop - inner
                         return NO_ROOM_BLOCKS
                     joined = join_labels(data, inner, stop, arena, used)
-                    slot = slot_of(arena, used, joined, index, spans, arena, counts, secret)
+                    slot = slot_of(frozen, used, joined, index, spans, arena, counts, secret)
                 else:
                     slot = slot_of(data, block, block_end, index, spans, arena, counts, secret)
                 if slot < 0:

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from twinhelm.aiops.collect.wire.blocks import block_hash
+from twinhelm.aiops.collect.wire.blocks import block_hash, copy
 from twinhelm.aiops.collect.wire.fields import field, put_varint, varint, varint_size
-from twinhelm.aiops.collect.wire.memory import kernel
+from twinhelm.aiops.collect.wire.memory import inner, kernel
 from twinhelm.aiops.collect.wire.writes import (
     AT,
     BAD_BYTES,
@@ -74,28 +74,25 @@ def scan_symbols(data: U8, symbols: I64, state: I64) -> int:
     return DONE
 
 
-@kernel
-def put_label(data: U8, name: I64, value: I64, arena: U8, at: int) -> int:
+@inner
+def put_label(data: U8, symbols: I64, name: int, value: int, arena: U8, at: int) -> int:
     """Write one ``labels`` field (the caller has checked for room); the offset after it."""
-    name_size = name[1] - name[0]
-    value_size = value[1] - value[0]
+    name_size = symbols[name, 1] - symbols[name, 0]
+    value_size = symbols[value, 1] - symbols[value, 0]
     arena[at] = LABELS
     inner = 2 + varint_size(name_size) + name_size + varint_size(value_size) + value_size
     at = put_varint(arena, at + 1, inner)
     arena[at] = 0x0A
     at = put_varint(arena, at + 1, name_size)
-    for i in range(name[0], name[1]):
-        arena[at] = data[i]
-        at += 1
+    copy(data, symbols[name, 0], arena, at, name_size)
+    at += name_size
     arena[at] = 0x12
     at = put_varint(arena, at + 1, value_size)
-    for i in range(value[0], value[1]):
-        arena[at] = data[i]
-        at += 1
-    return at
+    copy(data, symbols[value, 0], arena, at, value_size)
+    return int(at + value_size)
 
 
-@kernel
+@inner
 def gather_refs(
     data: U8,
     at: int,
@@ -126,15 +123,15 @@ def gather_refs(
         elif used + size + LABEL_FRAME > len(arena):
             return -2, 0
         else:
-            used = put_label(data, symbols[pending], symbols[ref], arena, used)
+            used = put_label(data, symbols, pending, ref, arena, used)
         pending = -1
     return used, pending
 
 
-@kernel
+@inner
 def read_metadata(data: U8, at: int, end: int, found: I64) -> bool:
     """Read a version 2 Metadata into ``found``: type, help and unit reference."""
-    found[:] = 0
+    found[0] = found[1] = found[2] = 0
     while at < end:
         key, value, _, at = field(data, at, end)
         if at < 0:
@@ -159,6 +156,7 @@ def walk_v2(
     arena: U8,
     counts: I64,
     secret: U64,
+    frozen: U8,
     row_slot: U32,
     row_time: I64,
     row_value: F64,
@@ -190,7 +188,7 @@ def walk_v2(
         block_end = used
         pending = -1
         exemplars, histograms = 0, 0
-        meta[:] = 0
+        meta[0] = meta[1] = meta[2] = 0
         p = inner
         while p < stop:
             here = p
@@ -242,7 +240,7 @@ def walk_v2(
                 state[LONG_SAMPLES] += rows - first
                 rows = first
             else:
-                slot = slot_of(arena, used, block_end, index, spans, arena, counts, secret)
+                slot = slot_of(frozen, used, block_end, index, spans, arena, counts, secret)
                 if slot < 0 or slot >= len(described):
                     state[NEEDED] = max_block + LABEL_FRAME
                     return NO_ROOM_BLOCKS
@@ -259,7 +257,7 @@ def walk_v2(
     return DONE
 
 
-@kernel
+@inner
 def note_metadata(
     data: U8,
     slot: int,
@@ -278,5 +276,6 @@ def note_metadata(
     if described[slot] != said and row < len(metas):
         described[slot] = said
         metas[row, 0] = slot
-        metas[row, 1:] = meta
+        for i in range(3):
+            metas[row, i + 1] = meta[i]
         state[METAS] = row + 1
