@@ -16,7 +16,7 @@ from twinhelm.aiops.correlate.words import place
 from twinhelm.aiops.types import Incident, IncidentState
 from twinhelm.core.labels import metric_name
 
-__all__ = ["DAMPING_MS", "QUIET_MS", "Desk"]
+__all__ = ["DAMPING_MS", "QUIET_MS", "Desk", "raised_of"]
 
 QUIET_MS = 60_000
 DAMPING_MS = 600_000
@@ -78,7 +78,7 @@ class Desk:
             title="",
             severity="info",
             entities=(),
-            started_ms=members[0].start_ms,
+            started_ms=min(sign.onset_ms for sign in members),
             updated_ms=self.now_ms,
         )
         self.next_id += 1
@@ -148,15 +148,15 @@ class Desk:
         """Say why a material sign belongs to a live incident; empty where it does not."""
         held = [self.by_key[key] for key in one.members if key in self.by_key]
         leads = [other for other in held if other.raises] or held
-        for other in sorted(leads, key=lambda other: -other.start_ms):
+        for other in sorted(leads, key=lambda other: -other.onset_ms):
             why = related(other, sign, self.near)
             if not why:
                 continue
             same = other.weight.resource is sign.weight.resource and other.entity == sign.entity
             if same:
                 return f"the same {sign.weight.resource} trouble of {place(sign.entity)}"
-            gap = abs(sign.start_ms - other.start_ms)
-            finished = other.end_ms is not None and other.last_ms + 15_000 < sign.start_ms
+            gap = abs(sign.onset_ms - other.onset_ms)
+            finished = other.end_ms is not None and other.last_ms + 15_000 < sign.onset_ms
             if gap <= NEAR_MS and not finished:
                 return f"{why}, {gap / 1000:.0f} s apart"
         return ""
@@ -165,7 +165,7 @@ class Desk:
         """Say why a material sign brings a resolved incident back; empty where it does not."""
         if one.resolved_ms is None or sign.start_ms < one.started_ms:
             return ""
-        passed = sign.start_ms - one.resolved_ms
+        passed = sign.onset_ms - one.resolved_ms
         patience = DAMPING_MS * min(1 + one.flaps, 4)
         same = one.attributes.get("resource") == sign.weight.resource.value
         if passed > patience or not same or sign.entity not in one.entities:
@@ -191,8 +191,10 @@ class Desk:
             return one
         lead = max(members, key=_heaviness)
         strong = [sign for sign in members if sign.raises] or members
-        proven = {sign.key for sign in members if sign.raises and sign.anomaly}
-        proven.update(one.attributes.get("signs", "").split())
+        raised = raised_of(one)
+        for sign in members:
+            if sign.raises and sign.raised_ms is not None:
+                raised.setdefault(sign.key, sign.raised_ms)
         found = tuple(dict.fromkeys(sign.entity for sign in strong))
         entities = tuple(dict.fromkeys((*one.entities, *found)))
         severity = max((_severity(sign) for sign in members), key=_SEVERITIES.index)
@@ -211,12 +213,12 @@ class Desk:
             title=title,
             severity=max(severity, one.severity, key=_SEVERITIES.index),
             entities=entities,
-            started_ms=min(one.started_ms, *(sign.start_ms for sign in strong)),
+            started_ms=min(one.started_ms, *(sign.onset_ms for sign in strong)),
             attributes={
                 **one.attributes,
                 "resource": lead.weight.resource.value,
                 "lead": lead.key,
-                "signs": " ".join(sorted(proven)),
+                "signs": " ".join(f"{key}@{at}" for key, at in sorted(raised.items())),
                 "amount": f"{amount:.6g}",
             },
         )
@@ -227,11 +229,17 @@ class Desk:
 
     def _span(self, one: Incident) -> tuple[int, int]:
         starts = [
-            sign.start_ms
+            sign.onset_ms
             for key in one.members
             if (sign := self.by_key.get(key)) is not None and sign.raises
         ]
         return min(starts, default=one.started_ms), max(starts, default=one.started_ms)
+
+
+def raised_of(one: Incident) -> dict[str, int]:
+    """Return which members were material once, and when they first were, in ms."""
+    pairs = (word.rpartition("@") for word in one.attributes.get("signs", "").split())
+    return {key: int(at) for key, _, at in pairs if at.isdigit()}
 
 
 def _heaviness(sign: Sign) -> tuple[bool, float, int]:

@@ -56,7 +56,7 @@ def related(one: Sign, other: Sign, near: Neighbours) -> str:
 
 def group(signs: Sequence[Sign], near: Neighbours) -> list[tuple[list[Sign], tuple[str, ...]]]:
     """Split signs into groups that belong together, earliest first, with the reasons."""
-    ordered = sorted(signs, key=lambda sign: (sign.start_ms, sign.key))
+    ordered = sorted(signs, key=lambda sign: (sign.onset_ms, sign.key))
     root = list(range(len(ordered)))
     reasons: dict[int, list[str]] = defaultdict(list)
 
@@ -69,7 +69,7 @@ def group(signs: Sequence[Sign], near: Neighbours) -> list[tuple[list[Sign], tup
     for i, one in enumerate(ordered):
         for j in range(i + 1, len(ordered)):
             other = ordered[j]
-            gap = other.start_ms - one.start_ms
+            gap = other.onset_ms - one.onset_ms
             if gap > NEAR_MS:
                 break
             a, b = find(i), find(j)

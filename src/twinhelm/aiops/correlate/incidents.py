@@ -19,9 +19,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from twinhelm.aiops.correlate.desk import QUIET_MS, Desk
+from twinhelm.aiops.correlate.desk import QUIET_MS, Desk, raised_of
 from twinhelm.aiops.correlate.grouping import Neighbours, group, neighbours_of, related
 from twinhelm.aiops.correlate.signs import Decision, Sign, Window, of_alert, of_anomaly
 from twinhelm.aiops.types import Anomaly, Incident
@@ -70,11 +70,14 @@ def correlate(
     near = neighbours_of(edges, now_ms)
     levels = levels or {}
     entities = alert_entities or {}
-    proven = {key for one in incidents for key in one.attributes.get("signs", "").split()}
-    signs = [
-        of_anomaly(one, sensitivity, None if one.key in proven else levels.get(one.key))
-        for one in anomalies
-    ]
+    raised = {key: at for one in incidents for key, at in raised_of(one).items()}
+    signs = []
+    for one in anomalies:
+        at = raised.get(one.key)
+        sign = of_anomaly(one, sensitivity, None if at is not None else levels.get(one.key))
+        if at is not None or sign.raises:
+            sign = replace(sign, raised_ms=now_ms if at is None else at)
+        signs.append(sign)
     signs += [of_alert(one, entities.get(one.fingerprint, ""), now_ms) for one in alerts]
     desk = Desk(incidents, near, now_ms, next_id)
     free = []

@@ -17,12 +17,17 @@ from twinhelm.core.telemetry import Alert
 
 __all__ = ["Decision", "Sign", "Window", "of_alert", "of_anomaly"]
 
+SMOULDER_MS = 60_000
+"""A material sign is found out at most about this long after it began to matter."""
 _QUIET_ALERTS = frozenset({"none", "info", "debug"})
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """An anomaly or alert as correlation sees it. ``end_ms`` is None while it lasts."""
+    """An anomaly or alert as correlation sees it.
+
+    ``end_ms`` is None while it lasts; ``raised_ms`` is when it first was material, if ever.
+    """
 
     key: str
     entity: str
@@ -33,6 +38,14 @@ class Sign:
     weight: Weight
     text: str
     anomaly: Anomaly | None = None
+    raised_ms: int | None = None
+
+    @property
+    def onset_ms(self) -> int:
+        """When it began to matter: what smouldered for long did so shortly before it was raised."""
+        if self.raised_ms is None:
+            return self.start_ms
+        return max(self.start_ms, self.raised_ms - SMOULDER_MS)
 
     @property
     def raises(self) -> bool:
