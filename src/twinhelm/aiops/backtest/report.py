@@ -70,7 +70,7 @@ def _section(name: str, results: list[Result]) -> str:
 
 
 def _row(result: Result, *, ours: bool) -> str:
-    """Write one table row; a dash is "not defined here"."""
+    """Write one table row; a hyphen is "not defined here"."""
     cells = "".join(
         f"<td>{_number(getattr(result, key), digits)}</td>" for _, key, digits in _COLUMNS
     )
@@ -78,7 +78,7 @@ def _row(result: Result, *, ours: bool) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    return "–" if math.isnan(value) else f"{value:.{digits}f}"
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _bars(results: list[Result]) -> str:

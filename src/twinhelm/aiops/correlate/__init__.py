@@ -3,9 +3,9 @@
 from twinhelm.aiops.correlate.grouping import neighbours_of
 from twinhelm.aiops.correlate.incidents import Correlation, correlate
 from twinhelm.aiops.correlate.levels import Levels
-from twinhelm.aiops.correlate.material import Indicator, Weight, level_of, weigh
 from twinhelm.aiops.correlate.signs import Decision, Sign, Window
-from twinhelm.aiops.correlate.words import place, quantity, spoken, unit_of, usually
+from twinhelm.aiops.indicators import Indicator, Weight, level_of, weigh
+from twinhelm.aiops.words import place, quantity, spoken, unit_of, usually
 
 __all__ = [
     "Correlation",

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from twinhelm.aiops.correlate.grouping import NEAR_MS, Neighbours, related
 from twinhelm.aiops.correlate.signs import Decision, Sign
-from twinhelm.aiops.correlate.words import place
 from twinhelm.aiops.types import Incident, IncidentState
+from twinhelm.aiops.words import place
 from twinhelm.core.labels import metric_name
 
 __all__ = ["DAMPING_MS", "QUIET_MS", "Desk", "raised_of"]

@@ -14,8 +14,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from twinhelm.aiops.correlate.signs import Sign
-from twinhelm.aiops.correlate.words import place
 from twinhelm.aiops.types import Direction
+from twinhelm.aiops.words import place
 from twinhelm.core.entities import Edge
 from twinhelm.core.labels import metric_name
 

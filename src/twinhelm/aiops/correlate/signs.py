@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twinhelm.aiops.correlate.material import Weight, weigh
-from twinhelm.aiops.correlate.words import place, spoken
+from twinhelm.aiops.indicators import Weight, weigh
 from twinhelm.aiops.types import Anomaly, Resource
+from twinhelm.aiops.words import place, spoken
 from twinhelm.core.labels import Labels
 from twinhelm.core.telemetry import Alert
 

@@ -1,6 +1,6 @@
 """Says whether an anomaly matters in practice, not only statistically.
 
-In: one :class:`Anomaly`. Out: a :class:`Weight`: how much it matters (1 is the bar), what to
+Shared by correlate, which raises, and diagnose, which ranks. In: one :class:`Anomaly`. Out: a :class:`Weight`: how much it matters (1 is the bar), what to
 call it, and, where it does not reach the bar, why not in words. An idle machine is full of
 statistical surprises (cron, page cache, our own garbage collection); what people want to hear
 of is a known indicator that left its range by an amount that counts, for a time that counts.
@@ -17,8 +17,8 @@ import math
 import re
 from dataclasses import dataclass
 
-from twinhelm.aiops.correlate.words import place, quantity, unit_of, usually
 from twinhelm.aiops.types import Anomaly, Direction, Resource
+from twinhelm.aiops.words import place, quantity, unit_of, usually
 from twinhelm.core.labels import metric_name
 
 __all__ = ["INDICATORS", "Indicator", "Weight", "level_of", "weigh"]
@@ -170,7 +170,7 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
     """Say how much one anomaly matters.
 
     ``sensitivity`` 0.5 takes the table as it stands; 0 doubles every bar, 1 halves it.
-    ``level`` is the newest sustained value (:class:`~.levels.Levels`), where known.
+    ``level`` is the newest sustained value (:class:`twinhelm.aiops.correlate.Levels`), where known.
     """
     by_name = dict(anomaly.labels)
     name = metric_name(anomaly.labels).lower()
