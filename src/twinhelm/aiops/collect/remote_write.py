@@ -31,7 +31,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twinhelm.aiops.collect.wire import series as known
 from twinhelm.aiops.collect.wire import writes
 from twinhelm.aiops.collect.wire.cold import message_fields
 from twinhelm.aiops.collect.wire.series import SeriesTable
@@ -188,14 +187,9 @@ class RemoteWriteDecoder:
         """Turn slots into ids and count what is not kept."""
         count = int(state[writes.ROWS])
         slots, times, values = rows.arrays
-        ids, rejected = self._series.resolve(slots[:count])
-        times, values = times[:count], values[:count]
-        samples = SampleBlock(ids, times, values)
-        if rejected:
-            good = ids < known.NEW
-            samples = SampleBlock(ids[good], times[good], values[good])
+        samples, rejected = self._series.ids.resolve(slots[:count], times[:count], values[:count])
         if histograms := int(state[writes.HISTOGRAMS]):
-            text = self._series.describe(int(state[writes.HISTOGRAM_SLOT]) - 1)
+            text = self._series.ids.describe(int(state[writes.HISTOGRAM_SLOT]) - 1)
             rejected.append(Rejected("native_histogram", histograms, text))
         if exemplars := int(state[writes.EXEMPLARS]):
             rejected.append(Rejected("exemplar", exemplars, "exemplars are not kept"))

@@ -85,7 +85,7 @@ class BlockTable:
             spans[:slots] = self.spans
             self.spans = spans
             self.index = np.zeros((2 * slots << LOAD_SHIFT, 2), np.uint64)
-            rehash(*self.arrays)
+            _rehash(*self.arrays)
 
     def block(self, slot: int) -> bytes:
         """Return the bytes of one block."""
@@ -130,7 +130,7 @@ def copy(data: U8, start: int, other: U8, at: int, size: int) -> None:
 
 
 @inner
-def same(data: U8, start: int, other: U8, at: int, size: int) -> bool:
+def _same(data: U8, start: int, other: U8, at: int, size: int) -> bool:
     """Compare two stretches of bytes that the caller has checked."""
     i = 0
     while i + 8 <= size:
@@ -160,7 +160,7 @@ def find(
     while index[at, 1] != 0:
         if index[at, 0] == hashed:
             slot = np.int64(index[at, 1]) - 1
-            if spans[slot, 1] - spans[slot, 0] == end - start and same(
+            if spans[slot, 1] - spans[slot, 0] == end - start and _same(
                 data, start, arena, spans[slot, 0], end - start
             ):
                 return int(slot)
@@ -219,7 +219,7 @@ def find_or_add(
 
 
 @kernel
-def rehash(index: U64, spans: I64, arena: U8, counts: I64, secret: U64) -> None:
+def _rehash(index: U64, spans: I64, arena: U8, counts: I64, secret: U64) -> None:
     """Fill a fresh index with the slots that there are."""
     mask = len(index) - 1
     for slot in range(counts[0]):

@@ -1,8 +1,8 @@
 """Parse the label blocks of series that were not seen before.
 
 In: slots of a :class:`~twinhelm.aiops.collect.wire.blocks.BlockTable` whose blocks are
-``labels`` fields. Out, per slot, the labels in canonical form, or the :class:`Rejected` that says
-why they are not labels: invalid UTF-8, a name repeated or empty, no ``__name__``, past a limit.
+``labels`` fields. Out, per slot, the labels in canonical form, or a text that says why they are
+not labels: invalid UTF-8, a name repeated or empty, no ``__name__``, past a limit.
 Cost: about 3 us a series; a kernel finds all names and values at once.
 """
 
@@ -20,28 +20,21 @@ from twinhelm.core.labels import METRIC, LabelLimits, Labels, check_labels, metr
 __all__ = ["in_words", "parse_blocks"]
 
 
-def parse_blocks(
-    table: BlockTable, slots: I64, limits: LabelLimits, *, named: bool = True
-) -> list[Labels | str]:
-    """Parse the blocks of ``slots``: labels, or a text that says what is wrong with them.
-
-    With ``named`` a series without ``__name__`` is wrong.
-    """
+def parse_blocks(table: BlockTable, slots: I64, limits: LabelLimits) -> list[Labels | str]:
+    """Parse the blocks of ``slots``: labels, or a text that says what is wrong with them."""
     if not len(slots):
         return []
     most = limits.max_labels + 1
     sizes = table.spans[slots, 1] - table.spans[slots, 0]
     parts = np.empty((int(np.minimum(sizes // 2, most).sum()), 4), np.int64)
     counts = np.empty(len(slots), np.int64)
-    split_labels(table.arena, table.spans, slots, most, parts, counts)
+    _split_labels(table.arena, table.spans, slots, most, parts, counts)
     arena = memoryview(table.arena.data)
     rows = iter(parts[: counts.sum()].tolist())
-    return [_labels(arena, [next(rows) for _ in range(n)], limits, named) for n in counts.tolist()]
+    return [_labels(arena, [next(rows) for _ in range(n)], limits) for n in counts.tolist()]
 
 
-def _labels(
-    arena: memoryview, parts: list[list[int]], limits: LabelLimits, named: bool
-) -> Labels | str:
+def _labels(arena: memoryview, parts: list[list[int]], limits: LabelLimits) -> Labels | str:
     """Build one label set from the offsets of its names and values."""
     try:
         pairs = [(str(arena[a:b], "utf-8"), str(arena[c:d], "utf-8")) for a, b, c, d in parts]
@@ -53,7 +46,7 @@ def _labels(
     except Refused as refused:
         return refused.message
     labels = tuple(pair for pair in labels if pair[1])
-    if named and not metric_name(labels):
+    if not metric_name(labels):
         return f"{in_words(labels)} has no metric name"
     return labels
 
@@ -70,7 +63,7 @@ def in_words(labels: Labels) -> str:
 
 
 @kernel
-def split_labels(arena: U8, spans: I64, slots: I64, most: int, parts: I64, counts: I64) -> None:
+def _split_labels(arena: U8, spans: I64, slots: I64, most: int, parts: I64, counts: I64) -> None:
     """Find names and values of blocks that are known to be well-formed, ``most`` in each.
 
     A row of ``parts`` is (name start, name end, value start, value end) in the arena.

@@ -15,13 +15,16 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
-from llvmlite import ir  # type: ignore[import-untyped]  # it ships no types
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 __all__ = ["folded", "inner", "kernel", "load_f64", "load_u64", "store_u64"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_IR: Any = vars(cgutils)["ir"]  # The instruction builder that numba brings with it.
+_WORD, _WIDE, _REAL = _IR.IntType(64), _IR.IntType(128), _IR.DoubleType()
 
 _LEAN: dict[str, Any] = {
     "nogil": True,
@@ -71,7 +74,7 @@ def _store(typing: Any, array: Any, at: Any, value: Any) -> Any:
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         offset = context.cast(builder, args[1], signature.args[1], types.int64)
         word = context.cast(builder, args[2], signature.args[2], types.uint64)
-        address = _pointer(context, builder, signature.args[0], args[0], offset, ir.IntType(64))
+        address = _pointer(context, builder, signature.args[0], args[0], offset, _WORD)
         builder.store(word, address, align=1)
         return context.get_dummy_value()
 
@@ -82,15 +85,14 @@ def _fold(typing: Any, left: Any, right: Any) -> Any:
     """Multiply two words into 128 bits and xor the halves."""
 
     def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        wide = ir.IntType(128)
-        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
-        high = builder.lshr(product, ir.Constant(wide, 64))
-        return builder.trunc(builder.xor(product, high), ir.IntType(64))
+        product = builder.mul(builder.zext(args[0], _WIDE), builder.zext(args[1], _WIDE))
+        high = builder.lshr(product, _WIDE(64))
+        return builder.trunc(builder.xor(product, high), _WORD)
 
     return types.uint64(types.uint64, types.uint64), emit
 
 
-load_u64: Any = _loader(ir.IntType(64), types.uint64)
-load_f64: Any = _loader(ir.DoubleType(), types.float64)
+load_u64: Any = _loader(_WORD, types.uint64)
+load_f64: Any = _loader(_REAL, types.float64)
 store_u64: Any = intrinsic(_store)
 folded: Any = intrinsic(_fold)

@@ -79,7 +79,7 @@ def read_sample(data: U8, at: int, end: int) -> tuple[float, int, bool]:
 
 
 @inner
-def labels_well_formed(data: U8, start: int, end: int) -> bool:
+def _labels_well_formed(data: U8, start: int, end: int) -> bool:
     """Tell whether a block of ``labels`` fields can be parsed throughout."""
     at = start
     while at < end:
@@ -109,13 +109,13 @@ def slot_of(
     slot = find(data, start, end, hashed, index, spans, arena)
     if slot >= 0:
         return slot
-    if not labels_well_formed(data, start, end):
+    if not _labels_well_formed(data, start, end):
         return -2
     return add(data, start, end, hashed, index, spans, arena, counts)
 
 
 @inner
-def join_labels(data: U8, at: int, end: int, arena: U8, used: int) -> int:
+def _join_labels(data: U8, at: int, end: int, arena: U8, used: int) -> int:
     """Copy the ``labels`` fields of one series, which lie apart, to ``used``; where they end."""
     while at < end:
         begin = at
@@ -203,7 +203,7 @@ def walk_v1(
                     if used + (stop - inner) > len(arena):
                         state[NEEDED] = stop - inner
                         return NO_ROOM_BLOCKS
-                    joined = join_labels(data, inner, stop, arena, used)
+                    joined = _join_labels(data, inner, stop, arena, used)
                     slot = slot_of(frozen, used, joined, index, spans, arena, counts, secret)
                 else:
                     slot = slot_of(data, block, block_end, index, spans, arena, counts, secret)

@@ -75,7 +75,7 @@ def scan_symbols(data: U8, symbols: I64, state: I64) -> int:
 
 
 @inner
-def put_label(data: U8, symbols: I64, name: int, value: int, arena: U8, at: int) -> int:
+def _put_label(data: U8, symbols: I64, name: int, value: int, arena: U8, at: int) -> int:
     """Write one ``labels`` field (the caller has checked for room); the offset after it."""
     name_size = symbols[name, 1] - symbols[name, 0]
     value_size = symbols[value, 1] - symbols[value, 0]
@@ -93,7 +93,7 @@ def put_label(data: U8, symbols: I64, name: int, value: int, arena: U8, at: int)
 
 
 @inner
-def gather_refs(
+def _gather_refs(
     data: U8,
     at: int,
     end: int,
@@ -123,13 +123,13 @@ def gather_refs(
         elif used + size + LABEL_FRAME > len(arena):
             return -2, 0
         else:
-            used = put_label(data, symbols, pending, ref, arena, used)
+            used = _put_label(data, symbols, pending, ref, arena, used)
         pending = -1
     return used, pending
 
 
 @inner
-def read_metadata(data: U8, at: int, end: int, found: I64) -> bool:
+def _read_metadata(data: U8, at: int, end: int, found: I64) -> bool:
     """Read a version 2 Metadata into ``found``: type, help and unit reference."""
     found[0] = found[1] = found[2] = 0
     while at < end:
@@ -202,7 +202,7 @@ def walk_v2(
                         state[AT] = here
                         return BAD_BYTES
                     start, p_end = here + 1, p
-                block_end, pending = gather_refs(
+                block_end, pending = _gather_refs(
                     data, start, p_end, pending, symbols, count, arena, block_end, used + max_block
                 )
                 if block_end == -2:
@@ -225,7 +225,7 @@ def walk_v2(
                 exemplars += 1
             elif key == HISTOGRAM:
                 histograms += 1
-            elif key == METADATA and not read_metadata(data, start, p_end, meta):
+            elif key == METADATA and not _read_metadata(data, start, p_end, meta):
                 state[AT] = here
                 return BAD_BYTES
         if pending >= 0 or not (0 <= meta[1] < count and 0 <= meta[2] < count):
@@ -249,7 +249,7 @@ def walk_v2(
                 if histograms > 0 and state[HISTOGRAM_SLOT] == 0:
                     state[HISTOGRAM_SLOT] = slot + 1
                 if meta[0] != 0 or meta[1] != 0 or meta[2] != 0:
-                    note_metadata(data, slot, meta, symbols, secret, described, metas, state)
+                    _note_metadata(data, slot, meta, symbols, secret, described, metas, state)
         state[EXEMPLARS] += exemplars
         state[HISTOGRAMS] += histograms
     state[AT] = at
@@ -258,7 +258,7 @@ def walk_v2(
 
 
 @inner
-def note_metadata(
+def _note_metadata(
     data: U8,
     slot: int,
     meta: I64,
