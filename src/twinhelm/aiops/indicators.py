@@ -1,11 +1,11 @@
 """Says whether an anomaly matters in practice, not only statistically.
 
-Shared by correlate, which raises, and diagnose, which ranks. In: one :class:`Anomaly`. Out: a :class:`Weight`: how much it matters (1 is the bar), what to
-call it, and, where it does not reach the bar, why not in words. An idle machine is full of
-statistical surprises (cron, page cache, our own garbage collection); what people want to hear
-of is a known indicator that left its range by an amount that counts, for a time that counts.
-``INDICATORS`` is that knowledge, a row each; metrics that no row knows weigh 0 by themselves
-and matter only together (:mod:`twinhelm.aiops.correlate.grouping`).
+Shared by correlate, which raises, and diagnose, which ranks. In: one :class:`Anomaly`. Out: a
+:class:`Weight`: how much it matters (1 is the bar), what to call it, and, where it does not
+reach the bar, why not in words. An idle machine is full of statistical surprises (cron, page
+cache, our own garbage collection); what people want to hear of is a known indicator that left
+its range by an amount that counts, for a time that counts. ``INDICATORS`` is that knowledge, a
+row each; metrics that no row knows weigh 0 by themselves and matter only together.
 
 Amounts are ``excess``: how far the value lies outside the expected range. Pure, a few
 microseconds per anomaly. Wrong where a metric is named against all custom.

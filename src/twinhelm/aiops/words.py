@@ -1,7 +1,7 @@
 """Puts an anomaly in words: which quantity of which thing, how much, and how much usually.
 
-Shared by the rooms that speak. In: metric names, entity keys and values in base units. Out: short phrases with units for
-titles, decisions and evidence. Pure.
+Shared by the rooms that speak. In: metric names, entity keys and values in base units. Out:
+short phrases with units for titles, decisions and evidence. Pure.
 
 >>> quantity(0.97, "ratio"), quantity(3.2e9, "bytes"), quantity(0.0042, "seconds")
 ('97 %', '3.2 GB', '4.2 ms')
