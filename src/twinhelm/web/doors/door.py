@@ -1,0 +1,152 @@
+"""What every door has in common: take a body in, hand it over, answer, and stay standing.
+
+A protocol is a :class:`Protocol`: how to ``take`` a :class:`Parcel` (blocking; decode, keep,
+answer) and how to say no. :class:`Door` makes an ASGI application of it: it bounds what is in
+flight (:mod:`twinhelm.web.body`), runs small bodies on the event loop, where handing over to a
+thread would cost more than the work, and large ones in a worker thread, and counts what was
+refused as a whole, with its reason, beside what was refused sample by sample.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from twinhelm.aiops.clean import Reason
+from twinhelm.aiops.collect.wire.compression import decompress
+from twinhelm.aiops.types import Received, Rejected
+from twinhelm.core.errors import Refused, TooLarge, TwinhelmError, Unsupported
+from twinhelm.core.tracing import span
+from twinhelm.web.body import Intray, TooSlow
+from twinhelm.web.frame import Answer, Headers, headers_of, refusal, send_answer
+from twinhelm.web.tenants import tenant_of
+
+if TYPE_CHECKING:
+    from twinhelm.aiops.flow.intake import Receipt
+    from twinhelm.app import House
+
+__all__ = ["HARMLESS", "Door", "Parcel", "Protocol", "faults", "media_type"]
+
+HARMLESS = frozenset({Reason.DUPLICATE, Reason.LATE, Reason.EXEMPLAR})
+"""Not kept, and no fault of the sender's request: what it sent stands in the store already, or
+is an extra that no protocol promises to keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One request: its headers, its body as it came over the wire, and whose it is."""
+
+    house: House
+    headers: Headers
+    wire: bytes
+    tenant: str
+
+    def header(self, name: bytes) -> str:
+        """Return a header's value, empty where it is absent."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    def unpacked(self, encoding: str | None = None) -> bytes:
+        """Unpack the body, as ``Content-Encoding`` says or as the protocol fixes."""
+        said = self.header(b"content-encoding") if encoding is None else encoding
+        return decompress(self.wire, said, max_bytes=self.house.settings.limits.max_decoded_bytes)
+
+    def keep(self, received: Received, door: str, *, once: bool = False) -> Receipt:
+        """Hand it to the intake; ``once`` has the store ignore a body that it took just now."""
+        digest = blake2b(self.wire, digest_size=16).digest() if once else b""
+        return self.house.intake.take(received, door=door, tenant=self.tenant, digest=digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """One protocol's manners.
+
+    ``name`` is the door's in counters. Bodies of at most ``inline_bytes`` are taken on the event
+    loop. ``no`` words a refusal in the protocol's form.
+    """
+
+    name: str
+    take: Callable[[Parcel], Answer]
+    inline_bytes: int
+    no: Callable[[Headers, TwinhelmError], Answer] = lambda _headers, error: refusal(error)
+
+
+class Door:
+    """An ASGI application for one protocol."""
+
+    def __init__(self, house: House, protocol: Protocol, tray: Intray, workers: Executor) -> None:
+        self._house = house
+        self._protocol = protocol
+        self._tray = tray
+        self._workers = workers
+        # Forcing every answer to disk takes milliseconds, which others must not wait for.
+        slow_disk = house.settings.store.sync_interval_s == 0
+        self._inline = 0 if slow_disk else protocol.inline_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = headers_of(scope)
+        try:
+            answer = await self._answer(headers, receive)
+        except ClientDisconnect:
+            return
+        except TwinhelmError as error:
+            answer = self._protocol.no(headers, error)
+            if isinstance(error, Refused):
+                self._count(headers, error)
+            if isinstance(error, TooSlow | TooLarge):
+                # The rest of the body is still on its way; nobody will read it.
+                answer = Answer(answer.status, answer.body, answer.kind, answer.headers, close=True)
+        await send_answer(send, answer)
+
+    async def _answer(self, headers: Headers, receive: Receive) -> Answer:
+        tray = self._tray
+        place = tray.enter()
+        try:
+            await tray.fill(place, headers, receive)
+            org = headers.get(b"x-scope-orgid")
+            tenant = tenant_of(org.decode("latin-1") if org else None)
+            parcel = Parcel(self._house, headers, place.body, tenant)
+            if len(place.body) <= self._inline:
+                return self._take(parcel)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._workers, self._take, parcel)
+        finally:
+            tray.leave(place)
+
+    def _take(self, parcel: Parcel) -> Answer:
+        with span(self._protocol.name, bytes=len(parcel.wire)):
+            return self._protocol.take(parcel)
+
+    def _count(self, headers: Headers, error: Refused) -> None:
+        """Count a request that was refused whole, under its tenant where it has a valid one."""
+        if isinstance(error, TooLarge):
+            reason = Reason.TOO_LARGE
+        elif isinstance(error, Unsupported):
+            reason = Reason.UNSUPPORTED
+        else:
+            reason = Reason.MALFORMED
+        name = self._protocol.name
+        try:
+            tenant = tenant_of(headers.get(b"x-scope-orgid", b"").decode("latin-1"))
+        except Refused:
+            tenant = tenant_of(None)
+        self._house.meters.rejected.labels(name, reason.value).inc()
+        self._house.intake.rejections.add(name, tenant, [Rejected(reason, 1, error.message)])
+
+
+def faults(receipt: Receipt) -> list[Rejected]:
+    """Return what the sender must hear of: everything rejected that is not harmless."""
+    return [part for part in receipt.rejected if part.reason not in HARMLESS]
+
+
+def media_type(headers: Headers) -> str:
+    """Return the content type without parameters, in lower case; empty where there is none."""
+    raw = headers.get(b"content-type", b"").decode("latin-1")
+    return raw.partition(";")[0].strip().lower()

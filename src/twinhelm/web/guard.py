@@ -1,0 +1,247 @@
+"""Who may pass: the one check that every request and every websocket goes through first.
+
+In order: the ``Host`` must be ours and the ``Origin``, where there is one, ours too
+(:mod:`twinhelm.web.hosts`); the method and path must stand in :data:`twinhelm.web.routes.ROUTES`;
+whoever asks must hold the route's right (:mod:`twinhelm.web.who`), where on a loopback address
+telemetry doors and read-only routes may be open to everybody on this machine; and a browser
+session that changes something must prove by a token that its own page asked. Then the
+application runs, and its answer leaves with the headers that keep browsers strict.
+
+The asker is handed on in ``scope["state"]["asker"]``, the route in ``scope["state"]["route"]``.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import quote
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from twinhelm.core.clock import Clock
+from twinhelm.core.errors import BadInput, Denied, NotFound, Refused, TwinhelmError, Unauthenticated
+from twinhelm.core.meters import Meters
+from twinhelm.core.roles import GRANTS, Right, allows
+from twinhelm.web.frame import Answer, Headers, headers_of, refusal, send_answer
+from twinhelm.web.hosts import HostRule
+from twinhelm.web.plain import refusal_page
+from twinhelm.web.routes import SOCKET, Route, RouteTable
+from twinhelm.web.who import Asker, Who
+
+__all__ = ["SAFE", "Guard", "Misdirected", "NotAllowed", "check_right", "check_token", "cookies_of"]
+
+SAFE = frozenset({"GET", "HEAD"})
+MAX_PATH_BYTES = 4096
+
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+"""No outside address at all. Inline and evaluated script is what the page framework's templates
+need; they are written by us, and every text from telemetry is escaped."""
+
+STRICT_HEADERS: list[tuple[bytes, bytes]] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"same-origin"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", POLICY.encode()),
+]
+
+
+class NotAllowed(Refused):
+    """The path is known, the method is not."""
+
+    status = 405
+
+
+class Misdirected(Refused):
+    """The request was meant for another host (RFC 9110, 15.5.20)."""
+
+    status = 421
+
+
+class Guard:
+    """The middleware; see the module."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        table: RouteTable,
+        rule: HostRule,
+        who: Who,
+        clock: Clock,
+        meters: Meters,
+    ) -> None:
+        self._app = app
+        self._table = table
+        self._rule = rule
+        self._who = who
+        self._clock = clock
+        self._tally = _Tally(meters)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the request through, or answer it with a refusal."""
+        started = self._clock.monotonic_s()
+        headers = headers_of(scope)
+        method = SOCKET if scope["type"] == "websocket" else scope["method"]
+        reply = _Reply(send)
+        route: Route | None = None
+        try:
+            route = self._route(method, scope["path"])
+            self._check_place(method, headers)
+            asker = await self._who.asks(headers, cookies_of(headers))
+            check_right(route, asker)
+            check_token(route, asker, headers)
+        except TwinhelmError as error:
+            await _refuse(scope, receive, reply, headers, error)
+        else:
+            state: dict[str, Any] = scope.setdefault("state", {})
+            state["asker"] = asker
+            state["route"] = route
+            await self._app(scope, receive, reply)
+        label = route.path if route else "(none)"
+        self._tally(label, reply.status, self._clock.monotonic_s() - started)
+
+    def _route(self, method: str, path: str) -> Route:
+        if len(path) > MAX_PATH_BYTES:
+            raise BadInput(f"the path has {len(path)} characters, the limit is {MAX_PATH_BYTES}")
+        route = self._table.find(method, path)
+        if route is not None:
+            return route
+        others = self._table.methods(path)
+        if others:
+            raise NotAllowed(
+                f"{path} does not take {method}", hint=f"it takes {' and '.join(others)}"
+            )
+        raise NotFound(f"there is nothing at {path}", hint="docs/routes.md lists every route")
+
+    def _check_place(self, method: str, headers: Headers) -> None:
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not self._rule.answers_to(host):
+            raise Misdirected(
+                f"this server does not answer to the host {host[:200]!r}",
+                hint="use its listen address, or add the name to server.allowed_hosts",
+            )
+        origin = headers.get(b"origin")
+        if origin is not None and method not in SAFE:
+            said = origin.decode("latin-1")
+            if not self._rule.may_come_from(said, host):
+                raise Denied(
+                    f"a page of {said[:200]!r} may not ask this of {host[:200]!r}",
+                    hint="open twinhelm by its own address, or add the name to "
+                    "server.allowed_hosts",
+                )
+
+
+def check_right(route: Route, asker: Asker) -> None:
+    """Raise :class:`Unauthenticated` or :class:`Denied` unless the asker may use the route."""
+    right = route.right
+    if right is None or allows(asker.identity, right):
+        return
+    if asker.trusted and (right is Right.READ or (right is Right.INGEST and route.door)):
+        return
+    if asker.identity.proof in {"session", "token"}:
+        roles = sorted(role.value for role, rights in GRANTS.items() if right in rights)
+        raise Denied(
+            f"{asker.identity.name} may not do this: it needs the right {right.value!r}",
+            hint=f"the role {' or '.join(roles)} has it; an admin can grant it",
+        )
+    raise Unauthenticated(
+        f"this needs somebody with the right {right.value!r}",
+        hint="sign in at /sign-in, or send `Authorization: Bearer th_...`",
+    )
+
+
+def check_token(route: Route, asker: Asker, headers: Headers) -> None:
+    """Raise :class:`Denied` where a session changes something without its page's token."""
+    if asker.identity.proof != "session" or not route.changes:
+        return
+    said = headers.get(b"x-csrf-token", b"")
+    if not hmac.compare_digest(said, asker.csrf.encode()):
+        raise Denied(
+            "the request does not carry this session's form token",
+            hint="send it as X-CSRF-Token; reload the page if it is old",
+        )
+
+
+def cookies_of(headers: Headers) -> dict[str, str]:
+    """Read the cookies; unreadable ones count as none."""
+    raw = headers.get(b"cookie")
+    if not raw:
+        return {}
+    try:
+        return {name: morsel.value for name, morsel in SimpleCookie(raw.decode("latin-1")).items()}
+    except CookieError:
+        return {}
+
+
+async def _refuse(
+    scope: Scope, receive: Receive, reply: _Reply, headers: Headers, error: TwinhelmError
+) -> None:
+    if scope["type"] == "websocket":
+        await receive()
+        reply.status = error.status
+        await reply.send({"type": "websocket.close", "code": 1008, "reason": error.message[:100]})
+        return
+    by_browser = b"text/html" in headers.get(b"accept", b"") and scope["method"] in SAFE
+    if not by_browser:
+        answer = refusal(error, close=scope["method"] not in SAFE)
+    elif isinstance(error, Unauthenticated):
+        asked = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
+        where = f"/sign-in?next={quote(asked, safe='/')}".encode()
+        answer = Answer(303, headers=((b"location", where),))
+    else:
+        answer = Answer(error.status, refusal_page(error), b"text/html; charset=utf-8")
+    if isinstance(error, Unauthenticated) and answer.status == error.status:
+        extra = (b"www-authenticate", b'Bearer realm="twinhelm"')
+        answer = Answer(
+            answer.status, answer.body, answer.kind, (*answer.headers, extra), answer.close
+        )
+    await send_answer(reply, answer)
+
+
+class _Reply:
+    """Passes messages on, adds the strict headers, and remembers the status."""
+
+    __slots__ = ("send", "status")
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *STRICT_HEADERS]
+        elif message["type"] == "websocket.accept":
+            self.status = 101
+        await self.send(message)
+
+
+class _Tally:
+    """Counts answers by route and status; keeps the labelled children, which cost to look up."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self._counts: dict[tuple[str, int], Callable[[], None]] = {}
+        self._times: dict[str, Callable[[float], None]] = {}
+
+    def __call__(self, route: str, status: int, seconds: float) -> None:
+        count = self._counts.get((route, status))
+        if count is None:
+            count = self._meters.requests.labels(route, str(status)).inc
+            self._counts[route, status] = count
+        count()
+        if status == 101:
+            return
+        observe = self._times.get(route)
+        if observe is None:
+            observe = self._times[route] = self._meters.request_seconds.labels(route).observe
+        observe(seconds)

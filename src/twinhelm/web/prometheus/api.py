@@ -1,0 +1,350 @@
+"""Prometheus's query API for plain selectors: what Grafana, scripts and people already speak.
+
+In come GET or form POST requests under ``/api/v1``, out go Prometheus's own envelopes, error
+types and number texts, so that raw samples can be read back exactly. ``X-Scope-OrgID`` chooses
+the tenant. Answers of any size are streamed in batches; at most :data:`QUERIES_AT_ONCE` are
+worked on at a time. Source: Prometheus documentation, "HTTP API".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from twinhelm.aiops.types import IncidentState
+from twinhelm.core import json
+from twinhelm.core.arrays import I64
+from twinhelm.core.errors import BadInput, TwinhelmError, Unavailable
+from twinhelm.core.telemetry import MetricMeta
+from twinhelm.web.frame import retry_after
+from twinhelm.web.prometheus.asking import Asking
+from twinhelm.web.prometheus.numbers import number_text, points, time_text
+from twinhelm.web.prometheus.reading import Line, QueryLimit, Reader
+from twinhelm.web.prometheus.selector import Selector, parse, parse_selector
+from twinhelm.web.tenants import tenant_of
+
+if TYPE_CHECKING:
+    from twinhelm.app import House
+
+__all__ = ["prometheus_routes"]
+
+QUERIES_AT_ONCE = 4
+HEAD_BYTES = 1 << 20
+"""So much of an answer is made before the first byte leaves: errors until then are said
+properly, later ones cut the answer off."""
+
+LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+VERSION = {
+    "version": "2.42.0",
+    "revision": "twinhelm",
+    "branch": "",
+    "buildUser": "",
+    "buildDate": "",
+    "goVersion": "",
+}
+"""The Prometheus whose query rules hold here; clients choose their dialect by it."""
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def prometheus_routes(house: House) -> list[Route]:
+    """Make the routes under ``/api/v1``."""
+    api = _Api(house)
+    both, get = ["GET", "POST"], ["GET"]
+    table: tuple[tuple[str, Handler, list[str]], ...] = (
+        ("query", api.query, both),
+        ("query_range", api.query_range, both),
+        ("series", api.series, both),
+        ("labels", api.labels, both),
+        ("label/{name}/values", api.label_values, get),
+        ("metadata", api.metadata, get),
+        ("status/buildinfo", api.buildinfo, get),
+        ("query_exemplars", api.exemplars, both),
+        ("rules", api.rules, get),
+        ("alerts", api.alerts, get),
+    )
+    return [
+        Route(f"/api/v1/{path}", _enveloped(handler), methods=methods)
+        for path, handler, methods in table
+    ]
+
+
+class _Api:
+    """The handlers."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._turns = asyncio.Semaphore(QUERIES_AT_ONCE)
+
+    async def query(self, request: Request) -> Response:
+        asking = await Asking.of(request)
+        now = asking.time_ms("time", self._house.clock.now_ms())
+        found = _parsed(asking)
+        if not isinstance(found, Selector):
+            return _success([f'{{"resultType":"scalar","result":{_pair(now, found)}}}'.encode()])
+        reader = self._reader(request)
+        if found.range_ms is not None:
+            return await self._stream("matrix", map(_matrix_line, reader.samples(found, now)))
+        lines = reader.steps(found, np.array([now], np.int64))
+        return await self._stream("vector", map(_vector_line, lines))
+
+    async def query_range(self, request: Request) -> Response:
+        asking = await Asking.of(request)
+        grid = _grid(asking, self._house.settings.limits.max_query_points)
+        found = _parsed(asking)
+        if not isinstance(found, Selector):
+            line = Line((), grid, np.full(len(grid), found))
+            return await self._stream("matrix", iter([_matrix_line(line)]))
+        if found.range_ms is not None:
+            raise BadInput(
+                'invalid expression type "range vector" for range query, '
+                "must be Scalar or instant Vector"
+            )
+        return await self._stream(
+            "matrix", map(_matrix_line, self._reader(request).steps(found, grid))
+        )
+
+    async def series(self, request: Request) -> Response:
+        asking = await Asking.of(request)
+        selectors = _selectors(asking)
+        if not selectors:
+            raise BadInput("no match[] parameter provided")
+        start, end = asking.time_ms("start", 0), asking.time_ms("end", 1 << 52)
+        limit = min(asking.limit() or 1 << 30, self._house.settings.limits.max_query_series)
+
+        def find() -> dict[int, dict[str, str]]:
+            return {
+                info.id: dict(info.labels)
+                for selector in selectors
+                for info in self._house.telemetry.find_series(
+                    selector.matchers,
+                    tenant=tenant_of(request.headers.get("x-scope-orgid")),
+                    start_ms=start,
+                    end_ms=end,
+                    limit=limit + 1,
+                )
+            }
+
+        found = sorted((await run_in_threadpool(find)).values(), key=lambda each: [*each.items()])
+        return _listed(found, limit)
+
+    async def labels(self, request: Request) -> Response:
+        asking = await Asking.of(request)
+        return await self._names(request, asking, self._house.telemetry.label_names)
+
+    async def label_values(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        if not LABEL_NAME.fullmatch(name):
+            raise BadInput(f'invalid label name: "{name[:100]}"')
+        read = functools.partial(self._house.telemetry.label_values, name)
+        return await self._names(request, await Asking.of(request), read)
+
+    async def _names(
+        self, request: Request, asking: Asking, read: Callable[..., list[str]]
+    ) -> Response:
+        asking.time_ms("start", 0)
+        asking.time_ms("end", 0)
+        tenant = tenant_of(request.headers.get("x-scope-orgid"))
+        matchers = [selector.matchers for selector in _selectors(asking)] or [()]
+
+        def gather() -> list[str]:
+            return sorted({name for each in matchers for name in read(each, tenant=tenant)})
+
+        return _listed(await run_in_threadpool(gather), asking.limit() or 1 << 30)
+
+    async def metadata(self, request: Request) -> Response:
+        asking = await Asking.of(request)
+        wanted = asking.text("metric")
+        known = await run_in_threadpool(self._house.telemetry.metric_meta)
+        metas = [meta for name, meta in sorted(known.items()) if wanted in {"", name}]
+        limit = asking.limit()
+        return _data({meta.name: [_meta(meta)] for meta in metas[:limit]})
+
+    async def buildinfo(self, _request: Request) -> Response:
+        return _data(VERSION)
+
+    async def exemplars(self, request: Request) -> Response:
+        asking = await Asking.of(request)
+        _parsed(asking)
+        return _data([])
+
+    async def rules(self, _request: Request) -> Response:
+        return _data({"groups": []})
+
+    async def alerts(self, _request: Request) -> Response:
+        lasting = [state for state in IncidentState if state is not IncidentState.RESOLVED]
+        found = await run_in_threadpool(
+            lambda: self._house.desk.incidents(states=lasting, limit=1000)
+        )
+        alerts = [
+            {
+                "labels": {
+                    "alertname": "TwinhelmIncident",
+                    "incident": str(incident.id),
+                    "severity": incident.severity,
+                },
+                "annotations": {"summary": incident.title, "description": incident.verdict},
+                "state": "firing",
+                "activeAt": _rfc3339(incident.started_ms),
+                "value": "1e+00",
+            }
+            for incident in found
+        ]
+        return _data({"alerts": alerts})
+
+    def _reader(self, request: Request) -> Reader:
+        tenant = tenant_of(request.headers.get("x-scope-orgid"))
+        return Reader(self._house.telemetry, self._house.settings.limits, tenant)
+
+    async def _stream(self, kind: str, lines: Iterator[bytes]) -> Response:
+        """Answer at once when it is small, in pieces when not; hold a turn until it is made."""
+        await self._turns.acquire()
+        try:
+            head, over = await run_in_threadpool(_head, lines)
+        except BaseException:
+            self._turns.release()
+            raise
+        opening = f'{{"resultType":"{kind}","result":['.encode()
+        if over:
+            self._turns.release()
+            return _success([opening, b",".join(head), b"]}"])
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b'{"status":"success","data":' + opening + b",".join(head)
+            async for line in iterate_in_threadpool(lines):
+                yield b"," + line
+            yield b"]}}"
+
+        return _Stream(pieces(), self._turns.release)
+
+
+class _Stream(StreamingResponse):
+    """An answer in pieces that calls ``done`` however its sending ends."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], done: Callable[[], None]) -> None:
+        super().__init__(pieces, media_type="application/json")
+        self._done = done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._done()
+
+
+def _enveloped(handler: Handler) -> Handler:
+    """Answer our errors as Prometheus would."""
+
+    @functools.wraps(handler)
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except TwinhelmError as error:
+            return _failure(error)
+
+    return answer
+
+
+def _failure(error: TwinhelmError) -> Response:
+    if isinstance(error, QueryLimit):
+        status, kind = 422, "execution"
+    elif isinstance(error, Unavailable):
+        status, kind = 503, "unavailable"
+    else:
+        status, kind = 400, "bad_data"
+    body = json.dumps({"status": "error", "errorType": kind, "error": str(error)})
+    headers = {name.decode(): value.decode() for name, value in retry_after(error)}
+    return Response(body, status, headers, "application/json")
+
+
+def _parsed(asking: Asking) -> Selector | float:
+    try:
+        return parse(asking.needed("query"))
+    except BadInput as error:
+        raise BadInput(f'invalid parameter "query": {error.message}', hint=error.hint) from error
+
+
+def _selectors(asking: Asking) -> list[Selector]:
+    try:
+        return [parse_selector(text) for text in asking.fields.get("match[]", [])]
+    except BadInput as error:
+        raise BadInput(f'invalid parameter "match[]": {error.message}', hint=error.hint) from error
+
+
+def _grid(asking: Asking, max_points: int) -> I64:
+    start, end = asking.time_ms("start"), asking.time_ms("end")
+    if end < start:
+        raise BadInput('invalid parameter "end": end timestamp must not be before start time')
+    step = asking.duration_ms("step")
+    if step <= 0:
+        raise BadInput(
+            'invalid parameter "step": zero or negative query resolution step widths are not '
+            "accepted. Try a positive integer"
+        )
+    if (end - start) // step + 1 > max_points:
+        raise BadInput(
+            f"exceeded maximum resolution of {max_points} points per timeseries. Try decreasing "
+            "the query resolution (?step=XX)"
+        )
+    return np.arange(start, end + 1, step, dtype=np.int64)
+
+
+def _head(lines: Iterator[bytes]) -> tuple[list[bytes], bool]:
+    head: list[bytes] = []
+    size = 0
+    for line in lines:
+        head.append(line)
+        size += len(line)
+        if size >= HEAD_BYTES:
+            return head, False
+    return head, True
+
+
+def _matrix_line(line: Line) -> bytes:
+    metric = json.dumps(dict(line.labels))
+    return b'{"metric":%b,"values":[%b]}' % (metric, points(line.time_ms, line.value).encode())
+
+
+def _vector_line(line: Line) -> bytes:
+    pair = points(line.time_ms, line.value).encode()
+    return b'{"metric":%b,"value":%b}' % (json.dumps(dict(line.labels)), pair)
+
+
+def _pair(time_ms: int, value: float) -> str:
+    return f'[{time_text(time_ms)},"{number_text(value)}"]'
+
+
+def _meta(meta: MetricMeta) -> dict[str, str]:
+    return {"type": meta.type.value, "help": meta.help, "unit": meta.unit}
+
+
+def _rfc3339(time_ms: int) -> str:
+    return f"{np.datetime64(time_ms, 'ms')}Z"
+
+
+def _data(value: object) -> Response:
+    return _success([json.dumps(value)])
+
+
+def _listed(found: list[Any], limit: int) -> Response:
+    """Answer a list; what passes the limit is left out, and a warning says so."""
+    if len(found) <= limit:
+        return _data(found)
+    cut = {"status": "success", "data": found[:limit]}
+    cut["warnings"] = ["results truncated due to limit"]
+    return Response(json.dumps(cut), media_type="application/json")
+
+
+def _success(parts: list[bytes]) -> Response:
+    body = b'{"status":"success","data":' + b"".join(parts) + b"}"
+    return Response(body, media_type="application/json")

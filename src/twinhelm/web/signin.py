@@ -1,0 +1,224 @@
+"""Signing in and out: two forms, a one-time link, and the cookie that remembers it.
+
+``GET /sign-in`` shows the form, ``POST`` checks name and password. ``GET /sign-in/first`` is
+where a one-time link leads: it asks once, so that a program which previews links does not use
+it up, and the ``POST`` redeems it. Before there is a session, forms are protected by a random
+token that must come back both as a cookie and as a field; ``POST /sign-out`` carries the
+session's own token. Passwords are checked in a thread, since that takes 30 ms on purpose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+from html import escape
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from twinhelm.core.errors import (
+    BadInput,
+    Denied,
+    Overloaded,
+    TwinhelmError,
+    Unauthenticated,
+    Unsupported,
+)
+from twinhelm.web.plain import form_page, page, refusal_page
+from twinhelm.web.who import COOKIE, Asker
+
+if TYPE_CHECKING:
+    from twinhelm.app import House
+
+__all__ = ["signin_routes"]
+
+FORM_COOKIE = "twinhelm_form"
+MAX_FIELDS = 20
+
+
+def signin_routes(house: House) -> list[Route]:
+    """Make the routes to sign in and out."""
+    desk = _Desk(house)
+    return [
+        Route("/sign-in", desk.form),
+        Route("/sign-in", desk.enter, methods=["POST"]),
+        Route("/sign-in/first", desk.link),
+        Route("/sign-in/first", desk.redeem, methods=["POST"]),
+        Route("/sign-out", desk.leave, methods=["POST"]),
+    ]
+
+
+class _Desk:
+    """The handlers."""
+
+    def __init__(self, house: House) -> None:
+        self._identities = house.identities
+        self._session_s = round(house.settings.auth.session_hours * 3600)
+
+    async def form(self, request: Request) -> Response:
+        asker: Asker = request.state.asker
+        goes_to = _inside(request.query_params.get("next", "/"))
+        if asker.identity.proof == "session":
+            return _html(_signed_in(asker), 200)
+        return self._form(request, goes_to)
+
+    async def enter(self, request: Request) -> Response:
+        fields = await _checked_fields(request)
+        goes_to = _inside(fields.get("next", "/"))
+        name, password = fields.get("name", ""), fields.get("password", "")
+        try:
+            session = await asyncio.to_thread(self._identities.sign_in, name, password)
+        except (Unauthenticated, Overloaded) as error:
+            return self._form(request, goes_to, wrong=error, name=name)
+        return self._signed_in(request, session, goes_to)
+
+    async def link(self, request: Request) -> Response:
+        secret = request.query_params.get("secret", "")
+        if not secret:
+            error = BadInput("the link holds no secret", hint="copy the whole of it")
+            return _html(refusal_page(error), 400)
+        token = _form_token(request)
+        fields = _hidden("secret", secret) + _hidden("form", token)
+        says = "This link works once. After that, sign in by password or ask for another link."
+        body = form_page("Sign in", says, fields, action="/sign-in/first", button="Sign in here")
+        return _remember_form(request, _html(body, 200), token)
+
+    async def redeem(self, request: Request) -> Response:
+        fields = await _checked_fields(request)
+        try:
+            session = await asyncio.to_thread(
+                self._identities.redeem_link, fields.get("secret", "")
+            )
+        except Unauthenticated as error:
+            return _html(refusal_page(error), error.status)
+        return self._signed_in(request, session, "/")
+
+    async def leave(self, request: Request) -> Response:
+        asker: Asker = request.state.asker
+        if asker.session:
+            said = (await _fields(request)).get("csrf", request.headers.get("x-csrf-token", ""))
+            if not hmac.compare_digest(said.encode(), asker.csrf.encode()):
+                error = Denied("the form is not from this session", hint="reload the page")
+                return _html(refusal_page(error), error.status)
+            await asyncio.to_thread(self._identities.sign_out, asker.session)
+        answer = RedirectResponse("/sign-in", 303)
+        answer.delete_cookie(COOKIE, path="/")
+        return answer
+
+    def _form(
+        self, request: Request, goes_to: str, *, wrong: TwinhelmError | None = None, name: str = ""
+    ) -> Response:
+        token = _form_token(request)
+        fields = (
+            '<label for="name">Name</label><input id="name" name="name" required autofocus '
+            f'autocomplete="username" value="{escape(name[:200])}">'
+            '<label for="password">Password</label><input id="password" name="password" '
+            'type="password" required autocomplete="current-password">'
+            + _hidden("next", goes_to)
+            + _hidden("form", token)
+        )
+        says = "Looking may need nobody on this machine; changing things needs somebody."
+        body = form_page(
+            "Sign in",
+            says,
+            fields,
+            action="/sign-in",
+            button="Sign in",
+            wrong=str(wrong) if wrong else "",
+        )
+        return _remember_form(request, _html(body, wrong.status if wrong else 200), token)
+
+    def _signed_in(self, request: Request, session: str, goes_to: str) -> Response:
+        answer = RedirectResponse(goes_to, 303)
+        answer.set_cookie(
+            COOKIE,
+            session,
+            max_age=self._session_s,
+            path="/",
+            secure=_by_https(request),
+            httponly=True,
+            samesite="lax",
+        )
+        answer.delete_cookie(FORM_COOKIE, path="/sign-in")
+        return answer
+
+
+def _signed_in(asker: Asker) -> bytes:
+    roles = ", ".join(sorted(role.value for role in asker.identity.roles)) or "no role"
+    return page(
+        "Signed in",
+        f"<p>{escape(asker.identity.name)} ({escape(roles)})</p><p><a href='/'>Overview</a></p>"
+        '<form method="post" action="/sign-out">'
+        + _hidden("csrf", asker.csrf)
+        + "<button>Sign out</button></form>",
+    )
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    body = await request.body()
+    if body and kind != "application/x-www-form-urlencoded":
+        raise Unsupported(
+            f"a form of type {kind[:100]!r} is not taken here",
+            hint="send application/x-www-form-urlencoded",
+        )
+    try:
+        found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise BadInput(f"the form cannot be read: {error}") from error
+    return {name: values[0] for name, values in found.items()}
+
+
+async def _checked_fields(request: Request) -> dict[str, str]:
+    """Read a form that must carry the token of its cookie."""
+    fields = await _fields(request)
+    kept = request.cookies.get(FORM_COOKIE, "")
+    if not kept or not hmac.compare_digest(kept.encode(), fields.get("form", "").encode()):
+        raise Denied("the form is too old or from elsewhere", hint="open /sign-in and try again")
+    return fields
+
+
+def _form_token(request: Request) -> str:
+    """Go on with the token that the browser holds, so that two open forms both work."""
+    kept = request.cookies.get(FORM_COOKIE, "")
+    return kept if len(kept) == 43 and kept.isascii() else secrets.token_urlsafe(32)
+
+
+def _remember_form(request: Request, answer: Response, token: str) -> Response:
+    answer.set_cookie(
+        FORM_COOKIE,
+        token,
+        max_age=3600,
+        path="/sign-in",
+        secure=_by_https(request),
+        httponly=True,
+        samesite="strict",
+    )
+    return answer
+
+
+def _by_https(request: Request) -> bool:
+    # A proxy's word is taken here: a lie only makes the liar's own cookie unusable.
+    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "")}
+
+
+def _inside(goes_to: str) -> str:
+    """Return where to go after signing in: a path of ours, never another site."""
+    parts = urlsplit(goes_to)
+    inside = goes_to.startswith("/") and not parts.scheme and not parts.netloc
+    odd = goes_to.startswith(("//", "/\\")) or any(ord(letter) < 32 for letter in goes_to)
+    return goes_to if inside and not odd and len(goes_to) < 2000 else "/"
+
+
+def _hidden(name: str, value: str) -> str:
+    return f'<input type="hidden" name="{name}" value="{escape(value)}">'
+
+
+def _html(body: bytes, status: int) -> Response:
+    return Response(
+        body, status, {"cache-control": "no-store"}, media_type="text/html; charset=utf-8"
+    )
