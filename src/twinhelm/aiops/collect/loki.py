@@ -260,7 +260,7 @@ def _push_request() -> Any:
                 name=field,
                 number=number,
                 type=kinds.TYPE_MESSAGE if kind else kinds.TYPE_STRING,
-                type_name=kind,
+                type_name=kind or None,
                 label=kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL,
             )
 

@@ -128,7 +128,7 @@ def _change(event: Mapping[str, Any]) -> Change:
 def _edges(event: Mapping[str, Any], change: Change) -> Iterable[Edge]:
     """Yield an edge for each data set that the run read or wrote."""
     for field in ("inputs", "outputs"):
-        sets = event.get(field) or []
+        sets = [] if event.get(field) is None else event[field]
         if not isinstance(sets, list):
             raise BadInput(f"{field} is {str(sets)[:60]}, an array is needed")
         for item in sets:
