@@ -1,4 +1,4 @@
-"""Did the alarms find the events, and how often did they cry wolf?
+"""Whether alarms found the events, and how often they cried wolf.
 
 In: labels and alarms 0/1, ``(n,)`` in time order, of one series. Out: :class:`EventScore`, whose
 counts add up over series. An event is a maximal run of label 1. Alarm runs with at most ``gap``

@@ -3,8 +3,7 @@
 Question: is the whole strange now, given how strange its series usually are together? In:
 per-series scores ``(n, k)`` of :class:`.baseline.Detector`, rows in time order. Out: a score in
 0..1 and a decision per row, causal. The evidence of all series is added up, each within a cap so
-that one broken gauge is not a broken machine, and smoothed over some rows; the sum's own tail is
-followed as for a single series, on rows before this one only, and flagged rows teach nothing but
+that one broken gauge is not a broken machine; the sum's own tail is followed as for a single series, on rows before this one only, and flagged rows teach nothing but
 that.
 
 Wrong when the series of one thing are strange together for a living: the first times are flagged.
@@ -29,29 +28,28 @@ from twinhelm.core.settings import DetectSettings
 
 __all__ = ["JointDetector"]
 
-_CAP = 6.0
-"""The most evidence that one series brings."""
-_GAIN = 0.1
+_ORDINARY = 1.0
+"""Evidence that one row in ten has; only what lies beyond it counts."""
+_CAP = 5.0
+"""The most evidence that one series brings; squared, so that few strong beat many weak."""
 _TAIL_SHARE, _TAIL_LOG, _LN10 = 0.02, 1.69897, 2.302585
 _YOUNG = 100
 _SIZE_ROWS = 2000.0
 
-N, MEAN, SIZE, Q, H, FLAG = range(6)
+N, SIZE, Q, H, FLAG = range(5)
 
 
 @njit(cache=True, nogil=True)
 def _walk(scores: F64, state: F64, threshold: float, score: F64, alarm: BOOL) -> None:
-    """Judge rows in order; ``state`` holds the six figures between calls."""
+    """Judge rows in order; ``state`` holds the five figures between calls."""
     for i in range(len(scores)):
         evidence = 0.0
         for j in range(scores.shape[1]):
             s = min(scores[i, j], 0.99)
-            evidence += min(SCORE_HALF * s / (1.0 - s), _CAP)
+            evidence += min(max(SCORE_HALF * s / (1.0 - s) - _ORDINARY, 0.0), _CAP) ** 2
         n = state[N] + 1.0
         state[N] = n
-        state[MEAN] += max(_GAIN, 1.0 / n) * (evidence - state[MEAN])
-        mean = state[MEAN]
-        z = mean / max(state[SIZE], 1e-3)
+        z = evidence / max(state[SIZE], 0.1 * scores.shape[1])
         tail = state[H] + 2.0 / n
         if z <= state[Q]:
             surprise = _TAIL_LOG * z / state[Q]
@@ -61,7 +59,7 @@ def _walk(scores: F64, state: F64, threshold: float, score: F64, alarm: BOOL) ->
         score[i] = surprise / (surprise + SCORE_HALF) if n > _YOUNG else 0.0
         alarm[i] = bad
         if not bad:
-            state[SIZE] += max(1.0 / _SIZE_ROWS, 1.0 / n) * (mean - state[SIZE])
+            state[SIZE] += max(1.0 / _SIZE_ROWS, 1.0 / n) * (evidence - state[SIZE])
         if n > _YOUNG and (not bad or state[FLAG] == 0.0):
             if z > state[Q]:
                 bar = state[Q] * math.exp((threshold - _TAIL_LOG) * _LN10 * tail)
@@ -77,7 +75,7 @@ class JointDetector:
 
     def __init__(self, settings: DetectSettings | None = None) -> None:
         self.threshold = threshold_of((settings or DetectSettings()).sensitivity)
-        self._state = np.array([0.0, 0.0, 0.0, 2.5, 0.2, 0.0])
+        self._state = np.array([0.0, 0.0, 2.5, 0.2, 0.0])
 
     def observe(self, scores: F64) -> tuple[F64, BOOL]:
         """Judge rows ``(n, k)`` of per-series scores; return ``(n,)`` scores and decisions.

@@ -46,14 +46,14 @@ __all__ = ["SCORE_HALF", "SLOT_NONE", "SLOT_WANTED", "WIDTH", "YOUNG", "walk"]
 (
     FAST, SLOW, S1, S2, Q1, H1, Z1, Q2, H2, Z2, SPREAD, S3, STEP, N, RUN, RUN_MEAN, RUN_MAX, LAST,
     HELD, MAG, FLAG, SEASONAL, BIN, CROSSED, AHEAD, BEYOND, ERR, ERR_SEASON,
-    FADING,
-) = range(29)  # fmt: skip
-WIDTH = 29
+    FADING, Q3, H3, Z3, BAR,
+) = range(33)  # fmt: skip
+WIDTH = 33
 
 SLOT_NONE, SLOT_WANTED = -1, -2
 YOUNG = 24
 """Samples before a series is judged: two minutes at 5 s."""
-SCORE_HALF = 3.3
+SCORE_HALF = 3.0
 """``-log10`` of the tail probability that scores 0.5."""
 
 _FAST_GAIN = 0.3
@@ -72,6 +72,8 @@ _HOLD_MS, _HOLD_SAMPLES = 6 * 3_600_000.0, 60.0
 _SEASON_AGE_MS = 3 * 3_600_000.0
 _SEASON_TRIAL_MS = 30 * 3_600_000.0
 _HUGE = 1e30
+_CALM_MS, _HASTE = 300_000.0, 0.6
+"""Series faster than five minutes need 0.6 more evidence per factor of ten."""
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -86,6 +88,12 @@ def _surprise(z: float, q: float, tail: float) -> float:
     if z <= q:
         return _TAIL_LOG * z / q
     return _TAIL_LOG + math.log10(z / q) / tail
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _excess(z: float, q: float, bar: float) -> float:
+    """Return the log excess over ``q``, at most twice that of the bar."""
+    return min(math.log(z / q), 2.0 * math.log(max(bar / q, 1.0)))
 
 
 @njit(cache=True, nogil=True)
@@ -165,9 +173,10 @@ def walk(
         row[N] = n
         if n == 1.0:
             row[FAST] = row[SLOW] = row[LAST] = x
-            row[Q1] = row[Q2] = 2.5
+            row[Q1] = row[Q2] = row[Q3] = 2.5
+            row[H3] = 0.2
             row[H1] = row[H2] = 0.2
-            row[RUN_MEAN] = 4.0
+            row[RUN_MEAN] = 30.0
             row[BIN] = -1.0
             row[MAG] = abs(x)
             row[SPREAD] = 0.8
@@ -215,6 +224,9 @@ def walk(
             reach = max(reach, abs(to_fast))
         fast += gain * min(max(to_fast, -reach), reach)
         row[FAST] = fast
+        if n % 16.0 == 0.0:  # as many false alarms a day, however often samples come
+            row[BAR] = threshold + _HASTE * max(math.log10(_CALM_MS / step), 0.0)
+        bar = row[BAR]
         away = fast - slow
         s2 = max(_MEAN_TO_SIGMA * row[S2], 0.2 * s1, floor)
         z2 = abs(away) / s2
@@ -222,27 +234,33 @@ def walk(
         span = min(max(_SLOW_MS / step, _SLOW_MIN), _SLOW_MAX)
         tail1, tail2 = row[H1] + 2.0 / n, row[H2] + 12.0 / n
         if n % 16.0 == 0.0:
-            row[Z1] = _bar(row[Q1], tail1, threshold)
-            row[Z2] = _bar(row[Q2], tail2, threshold)
+            row[Z1] = _bar(row[Q1], tail1, bar)
+            row[Z2] = _bar(row[Q2], tail2, bar)
 
-        # How strange: the strangest of the tests.
+        # How strange: the strangest test, and half of what the others say beyond the ordinary.
         surprise1 = _surprise(z1, row[Q1], tail1)
         surprise2 = _surprise(z2, row[Q2], tail2)
         if back:
             surprise2 *= 0.5
-        surprise3 = 0.43 * (row[SPREAD] - 0.8) / max(row[S3], 0.05)
+        z3 = max(row[SPREAD] - 0.8, 0.0) / (_MEAN_TO_SIGMA * max(row[S3], 0.05))
+        tail3 = row[H3] + 20.0 / n
+        if n % 16.0 == 0.0:
+            row[Z3] = _bar(row[Q3], tail3, bar)
+        surprise3 = _surprise(z3, row[Q3], tail3)
         same = x == row[LAST]
         run = row[RUN] + 1.0 if same else 0.0
         surprise4 = 0.0
         usual = 12.0 + 20.0 * row[RUN_MEAN] + 2.0 * row[RUN_MAX]
-        if run > usual:
-            surprise4 = min(1.2 * threshold * run / usual, 1.4 * threshold)
-        surprise = max(max(surprise1, surprise2), max(surprise3, surprise4))
+        if usual < run < n - 8.0:
+            surprise4 = min(1.2 * bar * run / usual, 1.4 * bar)
+        most = max(max(surprise1, surprise2), surprise3)
+        others = surprise1 + surprise2 + surprise3 - most
+        surprise = max(most + 0.5 * max(others - 2.0, 0.0), surprise4)
         if row[S1] <= floor * 0.01:
-            surprise = min(surprise, 1.3 * threshold)  # a constant that changed: strange, not gross
+            surprise = min(surprise, 1.3 * bar)  # a constant that changed: strange, not gross
         shifted = surprise2 >= surprise1
         judged = n > YOUNG
-        bad = judged and surprise >= threshold
+        bad = judged and surprise >= bar
         if judged:
             faded = max(surprise, _FADE * row[FADING])
             row[FADING] = faded
@@ -281,19 +299,25 @@ def walk(
             row[S3] += 0.002 * (abs(row[SPREAD] - 0.8) - row[S3])
         row[SPREAD] += 0.05 * (min(abs(to_fast) / s1, 8.0) - row[SPREAD])
         if judged and (not bad or row[FLAG] == 0.0):
-            rate = max(1.0 / 40.0, 1.0 / (8.0 + _TAIL_SHARE * n))
+            rate = max(1.0 / 150.0, 1.0 / (8.0 + _TAIL_SHARE * n))
             if z1 > row[Q1]:
-                row[H1] += rate * (math.log(min(z1, row[Z1]) / row[Q1]) - row[H1])
+                row[H1] += rate * (_excess(z1, row[Q1], row[Z1]) - row[H1])
                 row[Q1] += 0.049
-                row[Z1] = _bar(row[Q1], tail1, threshold)
+                row[Z1] = _bar(row[Q1], tail1, bar)
             else:
                 row[Q1] = max(row[Q1] - 0.001, 1.0)
             if z2 > row[Q2]:
-                row[H2] += 0.4 * rate * (math.log(min(z2, row[Z2]) / row[Q2]) - row[H2])
+                row[H2] += 0.4 * rate * (_excess(z2, row[Q2], row[Z2]) - row[H2])
                 row[Q2] += 0.0196
-                row[Z2] = _bar(row[Q2], tail2, threshold)
+                row[Z2] = _bar(row[Q2], tail2, bar)
             else:
                 row[Q2] = max(row[Q2] - 0.0004, 1.0)
+            if z3 > row[Q3]:
+                row[H3] += 0.4 * rate * (_excess(z3, row[Q3], row[Z3]) - row[H3])
+                row[Q3] += 0.0196
+                row[Z3] = _bar(row[Q3], tail3, bar)
+            else:
+                row[Q3] = max(row[Q3] - 0.0004, 1.0)
         if not same:
             row[RUN_MEAN] += 0.03 * (row[RUN] - row[RUN_MEAN])
             row[RUN_MAX] = max(row[RUN], row[RUN_MAX] * 0.999)
