@@ -5,11 +5,11 @@ fire, and the entity graph. Out: the incidents that were opened or changed, and 
 :class:`Decision` in words for every sign: what it became part of, or why it became nothing.
 
 An incident opens for a sign that is material by itself (:mod:`twinhelm.aiops.indicators`), for
-an alert that fires, or for at least three different metrics of one neighbourhood that are strange together
-for half a minute. What is strange near it in time and topology joins it. It resolves by itself
-once all its members have ended and ``QUIET_MS`` went by. A sign of the same resource on the
-same entity within ``DAMPING_MS`` after that reopens it instead of opening another; the more it
-has flapped, the longer.
+an alert that fires, or for at least three different metrics of one neighbourhood that are
+strange together for half a minute. What is strange near it in time and topology joins it. It
+resolves by itself once all its members have ended and ``QUIET_MS`` went by. A sign of the same
+resource on the same entity within ``DAMPING_MS`` after that reopens it instead of opening
+another; the more it has flapped, the longer.
 
 A fault of another resource on the same entity, more than ``NEAR_MS`` after the newest material
 sign, is another incident. Pure and deterministic; about 20 us per sign.

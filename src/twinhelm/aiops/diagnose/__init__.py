@@ -1,1 +1,17 @@
-"""Not furnished yet."""
+"""The diagnose room: an incident in, a ranked and honest list of suspects out."""
+
+from twinhelm.aiops.diagnose.arrays import Ranked, rank_arrays
+from twinhelm.aiops.diagnose.culprits import Culprit, culprit_of
+from twinhelm.aiops.diagnose.ranking import Diagnosis, rank
+from twinhelm.aiops.diagnose.window import SeriesWindow, window_of
+
+__all__ = [
+    "Culprit",
+    "Diagnosis",
+    "Ranked",
+    "SeriesWindow",
+    "culprit_of",
+    "rank",
+    "rank_arrays",
+    "window_of",
+]

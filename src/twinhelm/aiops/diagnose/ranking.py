@@ -1,0 +1,294 @@
+"""Ranks what may have caused an incident, with evidence for and against, or says it cannot.
+
+In: an :class:`Incident`, its anomalies, a :class:`SeriesWindow` around its start, recent
+changes and edges. Out: a :class:`Diagnosis`: suspects, surest first, and a verdict. The same
+input gives the same answer.
+
+Each (entity, resource) of the incident is a hypothesis. It is as strong as its best indicator
+is material; it gains from what it explains (``EXPLAINS``: a full disk explains I/O pressure and
+a busy CPU, not the other way round; what an entity leans on explains the entity) and from a
+process that accounts for the rise; it loses to a stronger hypothesis that began no later and
+explains it, and for pressure that should be there and is not. Changes shortly before the start
+are suspects too. Confidence falls where two hypotheses are equally good: below 0.5, or with the
+runner-up close behind, the verdict is inconclusive. Confidences were set by simulated faults,
+not learnt from history.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from twinhelm.aiops.diagnose.changes import change_suspects
+from twinhelm.aiops.diagnose.culprits import PROCESS_LABELS, Culprit, culprit_of, spoken_name
+from twinhelm.aiops.diagnose.window import SeriesWindow, shift_of
+from twinhelm.aiops.indicators import Weight, weigh
+from twinhelm.aiops.types import Anomaly, Incident, Resource, Suspect
+from twinhelm.aiops.words import place, quantity, spoken
+from twinhelm.core.claims import Evidence
+from twinhelm.core.entities import Edge
+from twinhelm.core.labels import METRIC, Labels, metric_name
+from twinhelm.core.telemetry import Change
+
+__all__ = ["Diagnosis", "rank"]
+
+CONCLUSIVE_CONFIDENCE = 0.5
+CONCLUSIVE_LEAD = 0.12
+MAX_SUSPECTS = 8
+ONSET_SLACK_MS = 20_000
+"""Detection dates onsets no better than this."""
+LOOK_AHEAD_MS = 180_000
+
+_EFFECTS = frozenset({Resource.LATENCY, Resource.ERRORS, Resource.SATURATION, Resource.TRAFFIC})
+EXPLAINS: Mapping[Resource, frozenset[Resource]] = {
+    Resource.DISK: frozenset({Resource.CPU, Resource.PRESSURE, Resource.OTHER}) | _EFFECTS,
+    Resource.MEMORY: frozenset({Resource.CPU, Resource.PRESSURE, Resource.OTHER}) | _EFFECTS,
+    Resource.CPU: frozenset({Resource.PRESSURE, Resource.NETWORK, Resource.OTHER}) | _EFFECTS,
+    Resource.NETWORK: _EFFECTS | {Resource.CPU},
+    Resource.DESCRIPTORS: frozenset({Resource.ERRORS, Resource.LATENCY}),
+    Resource.SATURATION: frozenset({Resource.LATENCY, Resource.ERRORS}),
+    Resource.TRAFFIC: frozenset({Resource.CPU, Resource.LATENCY, Resource.SATURATION}),
+}
+"""What trouble of one resource brings about in others of the same place."""
+_NOUNS = {
+    Resource.CPU: "CPU",
+    Resource.DISK: "disk",
+    Resource.MEMORY: "memory",
+    Resource.DESCRIPTORS: "file descriptors",
+    Resource.OTHER: "unusual behaviour",
+}
+_PRESSURE_WORD = {Resource.CPU: "cpu", Resource.MEMORY: "memory", Resource.DISK: "io"}
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The suspects, surest first; ``verdict`` is conclusive or inconclusive."""
+
+    suspects: tuple[Suspect, ...]
+    verdict: str
+    confidence: float
+
+
+@dataclass(slots=True)
+class _Hypothesis:
+    entity: str
+    resource: Resource
+    lead: Anomaly
+    weight: Weight
+    others: list[Anomaly]
+    strength: float
+    onset_ms: int
+    score: float = 0.0
+    culprit: Culprit | None = None
+    reasons: list[Evidence] = field(default_factory=list)
+    doubts: list[Evidence] = field(default_factory=list)
+
+
+def rank(
+    incident: Incident,
+    anomalies: Sequence[Anomaly],
+    *,
+    now_ms: int,
+    context: SeriesWindow | None = None,
+    changes: Sequence[Change] = (),
+    edges: Sequence[Edge] = (),
+    processes: Mapping[str, Sequence[int]] | None = None,
+) -> Diagnosis:
+    """Rank the suspects of one incident.
+
+    ``anomalies`` are its members (others are ignored). ``context`` should reach from about five
+    minutes before the start until now. ``processes`` maps process names to pids alive now.
+    Without anomalies or changes there are no suspects and the verdict is inconclusive.
+    """
+    window = context or SeriesWindow.empty()
+    keys = set(incident.members)
+    members = [one for one in anomalies if one.key in keys]
+    leans = {(edge.source, edge.target) for edge in edges if edge.alive(now_ms)}
+    found = _hypotheses(members)
+    for one in found:
+        one.culprit = _culprit(one, window, now_ms)
+        _explain(one, found, leans)
+        _corroborate(one, members, window, now_ms)
+    suspects = [_suspect(one, processes or {}) for one in found]
+    suspects += change_suspects(incident, changes, leans)
+    suspects.sort(key=lambda one: (-one.confidence, one.entity, one.indicator))
+    return _verdict(suspects[:MAX_SUSPECTS])
+
+
+def _hypotheses(members: Iterable[Anomaly]) -> list[_Hypothesis]:
+    """Group anomalies by what they say is wrong, and where."""
+    groups: dict[tuple[str, Resource], list[tuple[Weight, Anomaly]]] = defaultdict(list)
+    for one in members:
+        if any(name in PROCESS_LABELS for name, _ in one.labels):
+            continue  # processes are evidence, named through their host
+        weight = weigh(one, sensitivity=0.5)
+        groups[one.entity, weight.resource].append((weight, one))
+    found = []
+    for (entity, resource), rows in sorted(groups.items()):
+        weight, lead = max(rows, key=lambda row: (_strength(*row), -row[1].start_ms, row[1].key))
+        found.append(
+            _Hypothesis(
+                entity=entity,
+                resource=resource,
+                lead=lead,
+                weight=weight,
+                others=[one for _, one in rows if one is not lead],
+                strength=_strength(weight, lead),
+                onset_ms=min(
+                    (one.start_ms for w, one in rows if _strength(w, one) >= 0.2),
+                    default=lead.start_ms,
+                ),
+            )
+        )
+    return found
+
+
+def _strength(weight: Weight, anomaly: Anomaly) -> float:
+    """Say in [0, 1] how strong a sign is: what it amounts to, and for how long."""
+    if weight.indicator:
+        lasting = min(1.0, 0.5 + 0.5 * weight.lasting)
+        reach = 1.0 - math.exp(-min(weight.amount, 20.0) / 2.0)
+        return reach * lasting * (1.0 if weight.alone else 0.6)
+    deviation = anomaly.deviation if math.isfinite(anomaly.deviation) else 0.0
+    return 0.5 * anomaly.peak_score * (1.0 - math.exp(-deviation / 4.0))
+
+
+def _culprit(one: _Hypothesis, window: SeriesWindow, now_ms: int) -> Culprit | None:
+    if not one.entity.startswith("host:"):
+        return None
+    column = window.ids.index(one.lead.series) if one.lead.series in window.ids else None
+    indicator = None if column is None else window.values[:, column]
+    end_ms = min(now_ms, one.onset_ms + LOOK_AHEAD_MS)
+    start_ms = one.onset_ms - ONSET_SLACK_MS // 2
+    return culprit_of(
+        window, one.entity, one.resource, start_ms=start_ms, end_ms=end_ms, indicator=indicator
+    )
+
+
+def _explain(one: _Hypothesis, found: Sequence[_Hypothesis], leans: set[tuple[str, str]]) -> None:
+    """Score a hypothesis by itself, by what it explains, and by what explains it."""
+    score = one.strength
+    one.reasons.append(Evidence(spoken(one.lead), one.strength, _selector(one.lead.labels)))
+    for other in found:
+        if other is one or other.strength < 0.15:
+            continue
+        in_time = one.onset_ms <= other.onset_ms + ONSET_SLACK_MS
+        if _brings_about(one, other, leans):
+            if in_time:
+                score += 0.25 * other.strength
+                text = f"it explains {_what(other)}, which began {_gap(one, other)}"
+                one.reasons.append(Evidence(text, 0.25 * other.strength))
+            else:
+                text = f"{_what(other)} began {_gap(one, other)}, before it"
+                one.doubts.append(Evidence(text, 0.1))
+                score -= 0.1
+        earlier = other.onset_ms <= one.onset_ms + ONSET_SLACK_MS
+        if earlier and other.strength >= 0.4 and _brings_about(other, one, leans):
+            score -= 0.45 * other.strength
+            text = f"it may be an effect of {_what(other)}, which began {_gap(one, other)}"
+            one.doubts.append(Evidence(text, 0.45 * other.strength))
+    one.score = score
+
+
+def _corroborate(
+    one: _Hypothesis, members: Sequence[Anomaly], window: SeriesWindow, now_ms: int
+) -> None:
+    """Add what processes, pressure and further series of the same kind say."""
+    if one.culprit:
+        gain = 0.15 * one.culprit.share * (1.0 if one.culprit.direct else 0.4)
+        one.score += gain
+        facts = {"process": one.culprit.process, "share": round(one.culprit.share, 3)}
+        one.reasons.append(Evidence(one.culprit.text, gain, facts=facts))
+        if one.culprit.follows >= 0.6:
+            text = f"its course follows the machine's (correlation {one.culprit.follows:.2f})"
+            one.reasons.append(Evidence(text, 0.05))
+    elif one.entity.startswith("host:") and one.resource in _PRESSURE_WORD:
+        one.doubts.append(Evidence("no watched process accounts for it", 0.05))
+    for other in sorted(one.others, key=lambda a: (-a.deviation, a.key))[:2]:
+        one.reasons.append(Evidence(spoken(other), 0.1, _selector(other.labels)))
+    word = _PRESSURE_WORD.get(one.resource)
+    if not word:
+        return
+    if any(a.entity == one.entity and _is_pressure(a.labels, word) for a in members):
+        one.score += 0.05
+        one.reasons.append(Evidence(f"work waits for {word}: its pressure rose as well", 0.05))
+        return
+    for column, labels in enumerate(window.labels):
+        if window.entities[column] == one.entity and _is_pressure(labels, word):
+            level = shift_of(window, column, one.onset_ms, now_ms).since
+            if math.isfinite(level):
+                text = f"nothing waits for {word}: its pressure is {quantity(level, 'ratio')}"
+                one.doubts.append(Evidence(text, 0.03, _selector(labels)))
+            return
+
+
+def _brings_about(cause: _Hypothesis, effect: _Hypothesis, leans: set[tuple[str, str]]) -> bool:
+    if cause.entity == effect.entity:
+        return effect.resource in EXPLAINS.get(cause.resource, frozenset())
+    return (effect.entity, cause.entity) in leans
+
+
+def _suspect(one: _Hypothesis, processes: Mapping[str, Sequence[int]]) -> Suspect:
+    noun = _NOUNS.get(one.resource, one.resource.value)
+    name = f"{noun[:1].upper()}{noun[1:]} of {place(one.entity)}"
+    if one.culprit:
+        by = "used by" if one.culprit.direct else "perhaps used by"
+        name += f", {by} {spoken_name(one.culprit.process, processes)}"
+    kind = "service" if one.entity.startswith("service:") else "resource"
+    return Suspect(
+        rank=0,
+        kind=kind,
+        entity=one.entity,
+        indicator=metric_name(one.lead.labels),
+        name=name,
+        confidence=min(max(one.score, 0.02), 1.0),
+        evidence_for=tuple(sorted(one.reasons, key=lambda e: -e.weight)[:6]),
+        evidence_against=tuple(sorted(one.doubts, key=lambda e: -e.weight)[:4]),
+    )
+
+
+def _verdict(ordered: Sequence[Suspect]) -> Diagnosis:
+    """Turn scores into confidences that shrink where suspects rival each other."""
+    if not ordered:
+        return Diagnosis((), "inconclusive", 0.0)
+    weights = [one.confidence**3 for one in ordered]
+    total = sum(weights)
+    suspects = tuple(
+        replace(
+            one,
+            rank=at + 1,
+            confidence=round(min(one.confidence * math.sqrt(weight / total), 0.97), 3),
+        )
+        for at, (one, weight) in enumerate(zip(ordered, weights, strict=True))
+    )
+    first = suspects[0].confidence
+    second = suspects[1].confidence if len(suspects) > 1 else 0.0
+    clear = first >= CONCLUSIVE_CONFIDENCE and first - second >= CONCLUSIVE_LEAD
+    return Diagnosis(suspects, "conclusive" if clear else "inconclusive", first)
+
+
+def _what(one: _Hypothesis) -> str:
+    return f"{_NOUNS.get(one.resource, one.resource.value)} of {place(one.entity)}"
+
+
+def _gap(one: _Hypothesis, other: _Hypothesis) -> str:
+    gap_s = (other.onset_ms - one.onset_ms) / 1000
+    if abs(gap_s) < 5:
+        return "at the same time"
+    return f"{abs(gap_s):.0f} s {'later' if gap_s > 0 else 'earlier'}"
+
+
+def _is_pressure(labels: Labels, word: str) -> bool:
+    name = metric_name(labels).lower()
+    return "pressure" in name and (word in name or ("resource", word) in labels)
+
+
+def _selector(labels: Labels) -> str:
+    inside = ",".join(
+        '{}="{}"'.format(k, v.replace("\\", "\\\\").replace('"', '\\"'))
+        for k, v in labels
+        if k != METRIC
+    )
+    return f"{metric_name(labels)}{{{inside}}}"
