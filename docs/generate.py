@@ -9,6 +9,7 @@ Nothing on those pages is written by hand; ``tests/house/test_docs.py`` fails wh
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -20,7 +21,6 @@ from pydantic.fields import FieldInfo
 from typer import Context
 from typer.core import TyperGroup
 
-from twinhelm.cli import app
 from twinhelm.core import json
 from twinhelm.core.settings import Settings
 from twinhelm.events.kinds import EVENT_KINDS
@@ -95,7 +95,9 @@ def events() -> str:
 
 
 def _dedented(text: str) -> str:
-    return "\n".join(line.strip() for line in text.strip().splitlines())
+    """Turn a docstring into Markdown: one kind of backtick, no roles, no indentation."""
+    plain = re.sub(r":[a-z]+:`~?([^`]+)`", r"`\1`", text).replace("``", "`")
+    return "\n".join(line.strip() for line in plain.strip().splitlines())
 
 
 def routes() -> str:
@@ -108,19 +110,21 @@ def routes() -> str:
         "need no token unless `auth.required` is set. *State* marks what changes state that "
         "belongs to people: it takes a token, or a signed-in browser that sends its form token.\n",
     ]
-    groups: dict[str, list[Route]] = {}
+    groups: dict[str, dict[tuple[str, str], list[Route]]] = {}
     for route in ROUTES:
-        groups.setdefault(_group(route), []).append(route)
+        group = groups.setdefault(_group(route), {})
+        group.setdefault((route.path, route.summary), []).append(route)
     for name, group in groups.items():
         rows = [
             (
-                route.method,
+                ", ".join(each.method for each in same),
                 f"`{route.path}`",
                 route.right.value if route.right else "none",
                 "yes" if route.changes and not route.door else "",
                 route.summary,
             )
-            for route in group
+            for same in group.values()
+            for route in same[:1]
         ]
         parts.append(f"\n## {name}\n\n")
         parts.append(table(("method", "path", "right", "state", "what for"), rows))
@@ -144,6 +148,8 @@ def _group(route: Route) -> str:
 
 def commands() -> str:
     """Write the page of every command with its arguments and options."""
+    from twinhelm.cli import app  # brings the whole house with it; the other pages need less
+
     root = typer.main.get_command(app)
     parts = [
         HEAD,
