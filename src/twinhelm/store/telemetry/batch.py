@@ -16,9 +16,10 @@ import numpy as np
 
 from twinhelm.core.telemetry import Change, MetricMeta, MetricType, SampleBlock
 from twinhelm.store.telemetry.catalog import Catalog
-from twinhelm.store.telemetry.database import COUNTED, Reading, insert
+from twinhelm.store.telemetry.database import Reading, insert
 from twinhelm.store.telemetry.head import Part
 from twinhelm.store.telemetry.payload import Kind, fields_of
+from twinhelm.store.telemetry.pending import COUNTED
 from twinhelm.store.telemetry.settle import Ids, insert_samples
 
 __all__ = ["Loaded", "Saved", "hear_pages", "load", "pack_heard", "save"]
@@ -54,10 +55,14 @@ def save(reading: Reading, parts: Sequence[Part], saved: Saved, ids: Ids, now_ms
     """Write the parts and the append-log position."""
     blocks = [part.samples() for part in parts if part.sample_rows]
     if blocks:
-        block = SampleBlock(
-            np.concatenate([block.series for block in blocks]),
-            np.concatenate([block.time_ms for block in blocks]),
-            np.concatenate([block.value for block in blocks]),
+        block = (
+            blocks[0]
+            if len(blocks) == 1
+            else SampleBlock(
+                np.concatenate([block.series for block in blocks]),
+                np.concatenate([block.time_ms for block in blocks]),
+                np.concatenate([block.value for block in blocks]),
+            )
         )
         insert_samples(reading, block, ids, now_ms)
     _insert_rows(reading, parts)

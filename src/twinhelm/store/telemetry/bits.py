@@ -20,6 +20,8 @@ change now and then.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 
@@ -27,6 +29,7 @@ from twinhelm.core.arrays import U8, U64
 
 __all__ = [
     "BLOCK",
+    "Number",
     "get_numbers",
     "get_varint",
     "put_numbers",
@@ -36,24 +39,27 @@ __all__ = [
 ]
 
 BLOCK = 32
+Number = Any
+"""A whole number inside a kernel: uint64 or int64 to numba, of no one type to a type checker."""
+
 _ONE = np.uint64(1)
 _ZERO = np.uint64(0)
 
 
 @njit(cache=True, nogil=True, inline="always")
-def zigzag(number: int) -> int:
+def zigzag(number: Number) -> Number:
     """Fold a signed number to an unsigned one with small magnitudes first."""
     return np.uint64((number << 1) ^ (number >> 63))
 
 
 @njit(cache=True, nogil=True, inline="always")
-def unzigzag(number: int) -> int:
+def unzigzag(number: Number) -> Number:
     """Undo :func:`zigzag`."""
     return np.int64(number >> _ONE) ^ -np.int64(number & _ONE)
 
 
 @njit(cache=True, nogil=True)
-def put_varint(out: U8, at: int, number: int) -> int:
+def put_varint(out: U8, at: int, number: Number) -> int:
     """Write an unsigned number, seven bits a byte; return the position after it."""
     rest = np.uint64(number)
     while rest >= np.uint64(128):
@@ -65,7 +71,7 @@ def put_varint(out: U8, at: int, number: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def get_varint(data: U8, at: int, end: int) -> tuple[int, int]:
+def get_varint(data: U8, at: int, end: int) -> tuple[Number, int]:
     """Read what :func:`put_varint` wrote: (number, position after it)."""
     number = _ZERO
     for k in range(10):
@@ -80,9 +86,9 @@ def get_varint(data: U8, at: int, end: int) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _width(number: int) -> int:
+def _width(number: Number) -> int:
     width = 0
-    rest = number
+    rest: Number = number
     while rest != _ZERO:
         rest >>= _ONE
         width += 1
@@ -162,7 +168,7 @@ def get_numbers(data: U8, at: int, end: int, numbers: U64, count: int, shifted: 
                 numbers[i] = _ZERO
             continue
         width = head & 0x7F
-        shift = _ZERO
+        shift: Number = _ZERO
         if shifted:
             if at >= end:
                 raise ValueError("a block is cut short")

@@ -26,10 +26,9 @@ from twinhelm.core.errors import StoreFull, Unavailable
 from twinhelm.core.telemetry import SampleBlock
 from twinhelm.store.telemetry.head import LogRow, SpanRow
 from twinhelm.store.telemetry.pages import Pages, decode_pages
+from twinhelm.store.telemetry.pending import COUNTED
 
-__all__ = ["COUNTED", "TABLES", "Database", "Reading", "insert", "page_columns"]
-
-COUNTED = ("samples", "logs", "spans", "changes")
+__all__ = ["TABLES", "Database", "Reading", "insert", "page_columns"]
 
 TABLES = {
     "position": "next_segment BIGINT, next_page BIGINT, "

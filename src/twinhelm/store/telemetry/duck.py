@@ -38,21 +38,20 @@ from twinhelm.core.telemetry import (
 from twinhelm.store.telemetry import payload
 from twinhelm.store.telemetry.batch import Saved, hear_pages, load, pack_heard, save
 from twinhelm.store.telemetry.catalog import Described
-from twinhelm.store.telemetry.database import COUNTED, Database
+from twinhelm.store.telemetry.database import Database
 from twinhelm.store.telemetry.head import Part, join_samples, newest
 from twinhelm.store.telemetry.home import DATABASE, Home, write_format
 from twinhelm.store.telemetry.index import LabelIndex
 from twinhelm.store.telemetry.log import AppendLog
 from twinhelm.store.telemetry.payload import Kind
+from twinhelm.store.telemetry.pending import COUNTED, Pending
 from twinhelm.store.telemetry.settle import drop_old, settle
+from twinhelm.store.telemetry.upkeep import Upkeep
 
 __all__ = ["DuckTelemetry", "open_telemetry"]
 
 _HEARD_PAGES = 4096
 """After this many new pages the times of all series are saved anew; opening reads the rest."""
-
-_SETTLE_S = 60.0
-"""How often closed windows are looked for."""
 
 _log = logging.getLogger(__name__)
 
@@ -91,9 +90,8 @@ class DuckTelemetry(Described):
         self._lock = threading.RLock()
         self._flush_lock = threading.Lock()
         self._settle_lock = threading.Lock()
-        self._reason = ""
         self._closed = False
-        self._counts = dict.fromkeys(COUNTED, 0)
+        self._pending = Pending(self._catalog, dict.fromkeys(COUNTED, 0))
         self._next_page = 1
         self._heard_page = 0
         self._database = Database(
@@ -105,22 +103,13 @@ class DuckTelemetry(Described):
             min_free_bytes=settings.min_free_bytes,
             free_bytes=free_bytes,
         )
-        self._active = Part()
-        self._parts: tuple[Part, ...] = (self._active,)
         try:
             self._load()
             home.write_format()
         except BaseException:
             self._database.close()
             raise
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._threads = [
-            threading.Thread(target=work, name=name, daemon=True)
-            for work, name in ((self._flush_often, "flush"), (self._settle_often, "settle"))
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._upkeep = Upkeep(self.flush, self._settle, flush_interval_s=settings.flush_interval_s)
 
     def intern(self, labels: Sequence[Labels], *, tenant: str) -> U32:
         """See the port."""
@@ -135,15 +124,15 @@ class DuckTelemetry(Described):
         with self._lock:
             self._admit()
             mark = self._append_log.append(Kind.SAMPLES, payload.pack_samples(block))
-            self._take_samples(block)
-            if self._active.sample_rows >= self._settings.flush_rows:
-                self._wake.set()
+            self._pending.samples(block)
+            if self._pending.active.sample_rows >= self._settings.flush_rows:
+                self._upkeep.flush_soon()
         self._append_log.wait(mark)
 
     def read_samples(self, ids: U32, start_ms: int, end_ms: int) -> SampleBlock:
         """See the port."""
         ids = np.unique(ids)
-        parts = self._parts
+        parts = self._pending.parts
         with self._database.reading() as reading:
             stored = reading.samples(ids, start_ms, end_ms)
         pending = [
@@ -162,7 +151,7 @@ class DuckTelemetry(Described):
                 return
             self._admit()
             mark = self._append_log.append(Kind.METAS, payload.pack_metas(new))
-            self._take_metas(new)
+            self._pending.metas(new)
         self._append_log.wait(mark)
 
     def append_logs(self, block: LogBlock, *, tenant: str, digest: bytes = b"") -> bool:
@@ -176,7 +165,7 @@ class DuckTelemetry(Described):
             sources = ids.astype(np.int32)[block.stream]
             record = payload.joined(payload.pack_logs(block, sources, digest, now_ms))
             mark = self._append_log.append(Kind.LOGS, [record])
-            self._take_logs(*payload.logs_of(memoryview(record)))
+            self._pending.logs(*payload.logs_of(memoryview(record)))
         self._append_log.wait(mark)
         return True
 
@@ -193,7 +182,7 @@ class DuckTelemetry(Described):
     ) -> list[LogRecord]:
         """See the port."""
         sources = self._catalog.source_ids(matchers, tenant)
-        parts = self._parts
+        parts = self._pending.parts
         with self._database.reading() as reading:
             rows = reading.logs(
                 sources, start_ns, end_ns, contains, newest_first=newest_first, limit=limit
@@ -218,7 +207,7 @@ class DuckTelemetry(Described):
             sources = ids.astype(np.int32)[block.resource]
             record = payload.joined(payload.pack_spans(block, sources, digest, now_ms))
             mark = self._append_log.append(Kind.SPANS, [record])
-            self._take_spans(*payload.spans_of(memoryview(record)))
+            self._pending.spans(*payload.spans_of(memoryview(record)))
         self._append_log.wait(mark)
         return True
 
@@ -234,7 +223,7 @@ class DuckTelemetry(Described):
     ) -> list[Span]:
         """See the port."""
         sources = self._catalog.source_ids(matchers, tenant)
-        parts = self._parts
+        parts = self._pending.parts
         with self._database.reading() as reading:
             rows = reading.spans(sources, start_ns, end_ns, trace_id, limit)
         for part in parts:
@@ -250,14 +239,14 @@ class DuckTelemetry(Described):
         with self._lock:
             self._admit()
             mark = self._append_log.append(Kind.CHANGES, payload.pack_changes(list(changes)))
-            self._take_changes(list(changes))
+            self._pending.changes(list(changes))
         self._append_log.wait(mark)
 
     def read_changes(
         self, start_ms: int, end_ms: int, *, entity: str | None = None, limit: int = 1000
     ) -> list[Change]:
         """See the port."""
-        parts = self._parts
+        parts = self._pending.parts
         bounds = {"time_ms >= ?": start_ms, "time_ms <= ?": end_ms}
         pending: dict[str, Change] = {}
         with self._database.reading() as reading:
@@ -284,25 +273,26 @@ class DuckTelemetry(Described):
         """See the port."""
         free = self._free_bytes()
         full = free < self._settings.min_free_bytes
-        reason = self._reason or "; ".join(self._append_log.damage)
-        return StoreStats(
-            series=len(self._catalog.series),
+        reason = self._upkeep.reason or "; ".join(self._append_log.damage)
+        return self._pending.stats(
             disk_bytes=self._home.disk_bytes(),
             free_bytes=free,
-            pending_rows=sum(part.rows for part in self._parts),
             taking=not full and not self._closed,
             reason=f"only {free >> 20} MiB of disk are free" if full else reason,
-            **self._counts,
         )
 
     def flush(self) -> None:
         """See the port."""
         with self._flush_lock:
             with self._lock:
-                if self._active.rows or self._active.names or self._active.other:
-                    self._active = Part(self._append_log.rotate())
-                    self._parts = (*self._parts, self._active)
-                parts = self._parts[:-1]
+                if (
+                    self._pending.active.rows
+                    or self._pending.active.names
+                    or self._pending.active.other
+                ):
+                    fresh = Part(self._append_log.rotate())
+                    self._pending.parts = (*self._pending.parts, fresh)
+                parts = self._pending.parts[:-1]
                 saved = self._saved()
             if not parts:
                 return
@@ -312,8 +302,8 @@ class DuckTelemetry(Described):
                 save(reading, parts, saved, self._page_ids, self._clock.now_ms())
             with self._lock:
                 self._heard_page = saved.next_page if saved.heard else self._heard_page
-                self._parts = self._parts[len(parts) :]
-            self._append_log.drop_before(self._parts[0].segment)
+                self._pending.parts = self._pending.parts[len(parts) :]
+            self._append_log.drop_before(self._pending.parts[0].segment)
 
     def tidy(self, now_ms: int) -> None:
         """See the port."""
@@ -335,10 +325,7 @@ class DuckTelemetry(Described):
         """See the port. Where the flush fails, the append log keeps the rows for next time."""
         if self._closed:
             return
-        self._stop.set()
-        self._wake.set()
-        for thread in self._threads:
-            thread.join()
+        self._upkeep.stop()
         try:
             self._heard_page = 0
             self.flush()
@@ -353,12 +340,12 @@ class DuckTelemetry(Described):
         """Refuse rows where the store is closed or the flush cannot keep up."""
         if self._closed:
             raise Unavailable("the telemetry store is closed")
-        waiting = sum(part.sample_rows for part in self._parts)
+        waiting = self._pending.sample_rows
         if waiting > 4 * self._settings.flush_rows:
             raise Overloaded(
                 f"{waiting} samples wait to be moved to the database, the limit is "
                 f"{4 * self._settings.flush_rows}",
-                hint=self._reason or "send more slowly, or raise store.flush_rows",
+                hint=self._upkeep.reason or "send more slowly, or raise store.flush_rows",
             )
 
     def _name(
@@ -370,43 +357,8 @@ class DuckTelemetry(Described):
             return ids, 0
         self._admit()
         mark = self._append_log.append(kind, [new])
-        self._take_names(kind, new)
+        self._pending.names(kind, new)
         return ids, mark
-
-    def _take_names(self, kind: Kind, new: bytes) -> None:
-        index = self._catalog.series if kind == Kind.SERIES else self._catalog.sources
-        first = len(index)
-        if index.apply(new) and len(index) > first:
-            self._active.names.append((int(kind), first, new))
-
-    def _take_samples(self, block: SampleBlock) -> None:
-        self._active.add_samples(block)
-        self._catalog.heard(block.series, block.time_ms)
-        self._counts["samples"] += len(block)
-
-    def _take_logs(self, rows: LogBlock, digest: bytes, taken_ms: int) -> None:
-        self._active.logs.append(rows)
-        self._remember(digest, taken_ms)
-        self._counts["logs"] += len(rows)
-
-    def _take_spans(self, rows: SpanBlock, digest: bytes, taken_ms: int) -> None:
-        self._active.spans.append(rows)
-        self._remember(digest, taken_ms)
-        self._counts["spans"] += len(rows)
-
-    def _take_changes(self, changes: list[Change]) -> None:
-        self._active.changes.update({change.id: change for change in changes})
-        self._active.change_count += len(changes)
-        self._counts["changes"] += len(changes)
-
-    def _take_metas(self, metas: list[MetricMeta]) -> None:
-        self._catalog.metas.update({meta.name: meta for meta in metas})
-        self._active.other = True
-
-    def _remember(self, digest: bytes, taken_ms: int) -> None:
-        if digest:
-            self._catalog.digests[digest] = taken_ms
-            self._active.other = True
 
     def _page_ids(self, count: int) -> int:
         with self._lock:
@@ -419,7 +371,7 @@ class DuckTelemetry(Described):
         if self._next_page - self._heard_page >= _HEARD_PAGES or self._heard_page == 0:
             heard = pack_heard(self._catalog)
         return Saved(
-            self._active.segment,
+            self._pending.active.segment,
             dict(self._catalog.metas),
             dict(self._catalog.digests),
             heard,
@@ -432,52 +384,12 @@ class DuckTelemetry(Described):
             loaded = load(reading, self._catalog)
             hear_pages(reading, self._catalog, loaded.heard_page)
         self._next_page, self._heard_page = loaded.next_page, loaded.heard_page
-        self._counts.update(loaded.counts)
+        self._pending.counts.update(loaded.counts)
         for _, kind, data in self._append_log.replay(loaded.next_segment):
-            self._replay(Kind(kind), data)
-        self._active.segment = self._append_log.segment
+            self._pending.replay(Kind(kind), data)
+        self._pending.active.segment = self._append_log.segment
         self._append_log.start()
-
-    def _replay(self, kind: Kind, data: memoryview) -> None:
-        if kind in (Kind.SERIES, Kind.SOURCES):
-            self._take_names(kind, bytes(data))
-        elif kind == Kind.SAMPLES:
-            block = payload.samples_of(data)
-            # Where damage took the record that named a series, its samples have no meaning.
-            known = block.series < len(self._catalog.series)
-            if not known.all():
-                block = SampleBlock(block.series[known], block.time_ms[known], block.value[known])
-            self._take_samples(block)
-        elif kind == Kind.LOGS:
-            self._take_logs(*payload.logs_of(data))
-        elif kind == Kind.SPANS:
-            self._take_spans(*payload.spans_of(data))
-        elif kind == Kind.CHANGES:
-            self._take_changes(payload.changes_of(data))
-        else:
-            self._take_metas(payload.metas_of(data))
-
-    def _flush_often(self) -> None:
-        while not self._stop.is_set():
-            self._wake.wait(self._settings.flush_interval_s)
-            self._wake.clear()
-            if not self._stop.is_set():
-                self._try(self.flush)
-
-    def _settle_often(self) -> None:
-        while not self._stop.wait(_SETTLE_S):
-            self._try(self._settle)
 
     def _settle(self) -> None:
         with self._settle_lock:
             settle(self._database, self._page_ids, self._clock.now_ms())
-
-    def _try(self, work: Callable[[], None]) -> None:
-        """Do the work; where it fails nothing is lost, it is told and tried again."""
-        try:
-            work()
-            self._reason = ""
-        except TwinhelmError as error:
-            if not self._reason:
-                _log.warning("telemetry waits in the append log: %s", error)
-            self._reason = str(error)

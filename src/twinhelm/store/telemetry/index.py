@@ -21,9 +21,10 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from twinhelm.core.arrays import BOOL, I64, U32, U64
+from twinhelm.core.arrays import BOOL, I64, U32, U64, Array
 from twinhelm.core.errors import BadInput, NotFound
 from twinhelm.core.labels import Labels, Matcher
+from twinhelm.store.telemetry.bits import Number
 
 __all__ = ["LabelIndex"]
 
@@ -106,7 +107,7 @@ class LabelIndex:
             ids = known.astype(np.uint32)
             news: dict[bytes, int] = {}
             rows: list[U64] = []
-            for i in np.flatnonzero(known < 0):
+            for i in np.flatnonzero(known < 0).tolist():
                 row = pairs[begin[i] : begin[i + 1]]
                 place = news.setdefault(row.tobytes(), len(news))
                 if place == len(rows):
@@ -248,7 +249,7 @@ class LabelIndex:
         return ~hit if absent else hit
 
 
-def _grown(array: U64 | I64, size: int) -> U64 | I64:
+def _grown(array: Array, size: int) -> Array:
     if size <= len(array):
         return array
     larger = np.zeros(max(size, len(array) * 3 // 2), array.dtype)
@@ -284,8 +285,8 @@ def _unpack(new: bytes) -> tuple[int, int, list[str], U32, U64]:
 
 
 @njit(cache=True, nogil=True)
-def _hash(pairs: U64, first: int, last: int) -> int:
-    mixed = np.uint64(0x9E3779B97F4A7C15)
+def _hash(pairs: U64, first: int, last: int) -> Number:
+    mixed: Number = np.uint64(0x9E3779B97F4A7C15)
     for i in range(first, last):
         mixed = (mixed ^ pairs[i]) * np.uint64(0xBF58476D1CE4E5B9)
         mixed ^= mixed >> np.uint64(29)

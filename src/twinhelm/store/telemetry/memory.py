@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ from twinhelm.core.telemetry import (
 )
 from twinhelm.store.telemetry.catalog import Described
 from twinhelm.store.telemetry.head import Part, join_samples, newest
+from twinhelm.store.telemetry.pending import COUNTED, Pending
 
 __all__ = ["MemoryTelemetry"]
 
@@ -49,8 +51,7 @@ class MemoryTelemetry(Described):
         self._clock = clock
         self._settings = settings or StoreSettings()
         self._lock = threading.RLock()
-        self._part = Part()
-        self._counts = {"samples": 0, "logs": 0, "spans": 0, "changes": 0}
+        self._pending = Pending(self._catalog, dict.fromkeys(COUNTED, 0))
 
     def intern(self, labels: Sequence[Labels], *, tenant: str) -> U32:
         """See the port."""
@@ -63,19 +64,17 @@ class MemoryTelemetry(Described):
         """See the port."""
         with self._lock:
             self._catalog.check(block)
-            self._part.add_samples(block)
-            self._catalog.heard(block.series, block.time_ms)
-            self._counts["samples"] += len(block)
+            self._pending.samples(block)
 
     def read_samples(self, ids: U32, start_ms: int, end_ms: int) -> SampleBlock:
         """See the port."""
         ids = np.unique(ids)
-        return join_samples([self._part.read_samples(ids, start_ms, end_ms)], ids)
+        return join_samples([self._pending.active.read_samples(ids, start_ms, end_ms)], ids)
 
     def put_metric_meta(self, metas: Sequence[MetricMeta]) -> None:
         """See the port."""
         with self._lock:
-            self._catalog.metas.update({meta.name: meta for meta in metas})
+            self._pending.metas(list(metas))
 
     def append_logs(self, block: LogBlock, *, tenant: str, digest: bytes = b"") -> bool:
         """See the port."""
@@ -84,20 +83,7 @@ class MemoryTelemetry(Described):
             if self._catalog.taken(digest, now_ms):
                 return False
             sources = self._sources(block.streams, tenant)[block.stream]
-            self._part.logs.append(
-                LogBlock(
-                    block.time_ns,
-                    sources,
-                    (),
-                    block.severity,
-                    block.body,
-                    block.attributes,
-                    block.trace_id,
-                    block.span_id,
-                )
-            )
-            self._remember(digest, now_ms)
-            self._counts["logs"] += len(block)
+            self._pending.logs(replace(block, stream=sources, streams=()), digest, now_ms)
             return True
 
     def read_logs(
@@ -113,7 +99,7 @@ class MemoryTelemetry(Described):
     ) -> list[LogRecord]:
         """See the port."""
         sources = self._catalog.source_ids(matchers, tenant)
-        rows = self._part.read_logs(sources, start_ns, end_ns, contains)
+        rows = self._pending.active.read_logs(sources, start_ns, end_ns, contains)
         labels = self._catalog.source_labels
         return [
             LogRecord(row[0], labels(row[1]), *row[2:])
@@ -127,23 +113,7 @@ class MemoryTelemetry(Described):
             if self._catalog.taken(digest, now_ms):
                 return False
             sources = self._sources(block.resources, tenant)[block.resource]
-            self._part.spans.append(
-                SpanBlock(
-                    start_ns=block.start_ns,
-                    end_ns=block.end_ns,
-                    resource=sources,
-                    resources=(),
-                    trace_id=block.trace_id,
-                    span_id=block.span_id,
-                    parent_id=block.parent_id,
-                    name=block.name,
-                    kind=block.kind,
-                    status=block.status,
-                    attributes=block.attributes,
-                )
-            )
-            self._remember(digest, now_ms)
-            self._counts["spans"] += len(block)
+            self._pending.spans(replace(block, resource=sources, resources=()), digest, now_ms)
             return True
 
     def read_spans(
@@ -158,15 +128,14 @@ class MemoryTelemetry(Described):
     ) -> list[Span]:
         """See the port."""
         sources = self._catalog.source_ids(matchers, tenant)
-        rows = sorted(self._part.read_spans(sources, start_ns, end_ns, trace_id))[:limit]
+        rows = sorted(self._pending.active.read_spans(sources, start_ns, end_ns, trace_id))[:limit]
         labels = self._catalog.source_labels
         return [Span(row[0], row[1], labels(row[2]), *row[3:]) for row in rows]
 
     def append_changes(self, changes: Sequence[Change]) -> None:
         """See the port."""
         with self._lock:
-            self._part.changes.update({change.id: change for change in changes})
-            self._counts["changes"] += len(changes)
+            self._pending.changes(list(changes))
 
     def read_changes(
         self, start_ms: int, end_ms: int, *, entity: str | None = None, limit: int = 1000
@@ -174,21 +143,14 @@ class MemoryTelemetry(Described):
         """See the port."""
         found = [
             change
-            for change in list(self._part.changes.values())
+            for change in list(self._pending.active.changes.values())
             if start_ms <= change.time_ms <= end_ms and entity in (None, change.entity)
         ]
         return sorted(found, key=lambda change: (change.time_ms, change.id))[:limit]
 
     def stats(self) -> StoreStats:
         """See the port."""
-        return StoreStats(
-            series=len(self._catalog.series),
-            disk_bytes=0,
-            free_bytes=0,
-            pending_rows=self._part.rows,
-            taking=True,
-            **self._counts,
-        )
+        return self._pending.stats(disk_bytes=0, free_bytes=0, taking=True, reason="")
 
     def flush(self) -> None:
         """See the port; there is nowhere to move rows to."""
@@ -197,20 +159,21 @@ class MemoryTelemetry(Described):
         """See the port."""
         keep = self._settings
         with self._lock:
-            old, self._part = self._part, Part()
+            old, new = self._pending.active, Part()
             block = old.samples()
             young = block.time_ms >= now_ms - keep.retain_samples_days * _DAY_MS
-            self._part.add_samples(
+            new.add_samples(
                 SampleBlock(block.series[young], block.time_ms[young], block.value[young])
             )
             since_ns = int((now_ms - keep.retain_logs_days * _DAY_MS) * 1_000_000)
-            self._part.logs = [_logs_since(rows, since_ns) for rows in old.logs]
+            new.logs = [_logs_since(rows, since_ns) for rows in old.logs]
             since_ns = int((now_ms - keep.retain_spans_days * _DAY_MS) * 1_000_000)
-            self._part.spans = [_spans_since(rows, since_ns) for rows in old.spans]
+            new.spans = [_spans_since(rows, since_ns) for rows in old.spans]
             since_ms = now_ms - keep.retain_changes_days * _DAY_MS
-            self._part.changes = {
+            new.changes = {
                 key: change for key, change in old.changes.items() if change.time_ms >= since_ms
             }
+            self._pending.parts = (new,)
 
     def backup(self, target: Path) -> None:
         """Refuse: there are no files to copy."""
@@ -223,10 +186,6 @@ class MemoryTelemetry(Described):
         ids, new = self._catalog.sources.plan(labels, tenant=tenant)
         self._catalog.sources.apply(new)
         return ids.astype(np.int32)
-
-    def _remember(self, digest: bytes, now_ms: int) -> None:
-        if digest:
-            self._catalog.digests[digest] = now_ms
 
 
 def _logs_since(block: LogBlock, since_ns: int) -> LogBlock:
