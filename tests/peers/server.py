@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from peers.processes import Peer, answers, free_port
+from twinhelm.core.roles import Role
 
 __all__ = ["Twinhelm", "start_twinhelm", "twinhelm_server"]
 
@@ -33,6 +34,29 @@ class Twinhelm(Peer):
             env=env,
             patience_s=patience_s,
         )
+        self._tokens: dict[Role, str] = {}
+
+    def token(self, role: Role = Role.ADMIN) -> str:
+        """A token of that role, made beside the running server the first time it is asked for."""
+        # Not at the top: most tests need no server and should not wait for the whole house.
+        from twinhelm.app import open_ledger
+        from twinhelm.core.clock import SystemClock
+        from twinhelm.core.settings import load_settings
+        from twinhelm.events.identities import Identities
+
+        if role not in self._tokens:
+            settings = load_settings({"data": self.data})
+            records, journal = open_ledger(settings)
+            try:
+                people = Identities(journal, records, SystemClock(), settings.auth)
+                self._tokens[role] = people.create_token(f"test-{role.name}", [role], by="test")
+            finally:
+                records.close()
+        return self._tokens[role]
+
+    def headers(self, role: Role = Role.ADMIN) -> dict[str, str]:
+        """The headers of a request in that role."""
+        return {"Authorization": f"Bearer {self.token(role)}"}
 
 
 @pytest.fixture
