@@ -33,7 +33,7 @@ class Claim:
 
     ``kind`` is one of anomaly, grouping, cause, forecast, fitness, advice. ``subject`` is an
     entity key or a record reference ``kind/key``. ``confidence`` lies in [0, 1]. ``says`` names
-    what asserts it, with version, such as ``ranker/1``.
+    what asserts it, with version, such as ``ranker/1``. ``facts`` are what its kind adds.
     """
 
     id: str
@@ -45,6 +45,7 @@ class Claim:
     time_ms: int
     evidence_for: tuple[Evidence, ...] = ()
     evidence_against: tuple[Evidence, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def certainty(confidence: float) -> str:

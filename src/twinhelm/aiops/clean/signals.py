@@ -141,6 +141,13 @@ class SignalMaker:
             )
         return SampleBlock(series[:count], times[:count], values[:count])
 
+    def forget(self, series: U32) -> None:
+        """Forget the last samples of ``series``, so that older ones can be walked again."""
+        with self._lock:
+            inside = series[series < len(self._time)]
+            self._time[inside] = _NEVER
+            self._interval[inside] = 0.0
+
     def snapshot(self) -> bytes:
         """Write the state as bytes, for a checkpoint."""
         with self._lock:

@@ -1,0 +1,275 @@
+"""Casework: from anomalies and alerts to incidents with causes, in the records.
+
+Each tick the watch hands over the anomalies that last or ended lately. Casework loads what is
+open, asks correlate what belongs together, asks diagnose why, and writes both down in one
+transaction with the events that tell of it. It holds no judgement: which anomaly matters is
+correlate's to say, what caused it diagnose's.
+
+A crash before the transaction loses nothing: the same anomalies come again from the resumed
+watch. Diagnosis is repeated while an incident is young, since evidence is still coming in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from twinhelm.aiops.clean import entity_of
+from twinhelm.aiops.correlate import Decision, correlate
+from twinhelm.aiops.diagnose import RANKER, Diagnosis, rank
+from twinhelm.aiops.flow.context import Described, gather
+from twinhelm.aiops.records import (
+    incident_ref,
+    load,
+    put_alert,
+    put_anomaly,
+    put_claims,
+    put_incident,
+)
+from twinhelm.aiops.types import Anomaly, Incident, IncidentState, Suspect
+from twinhelm.core.claims import Claim
+from twinhelm.core.entities import Edge
+from twinhelm.core.meters import Meters
+from twinhelm.core.ports import Records, TelemetryStore
+from twinhelm.core.settings import DetectSettings
+from twinhelm.core.telemetry import Alert
+from twinhelm.events.journal import Journal, JournalWriter
+from twinhelm.events.kinds import (
+    IncidentOpened,
+    IncidentReopened,
+    IncidentResolved,
+    IncidentUpdated,
+)
+
+__all__ = ["LIVE", "Casework", "claims_of"]
+
+LIVE = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.REOPENED)
+DAMPING_MS = 3_600_000
+"""Resolved incidents this young are shown to correlate, so that a return reopens them."""
+EDGES_KEPT_MS = 30_000
+YOUNG_MS = 180_000
+AGAIN_MS = 5_000
+LATER_MS = 60_000
+DECISIONS_KEPT = 500
+
+
+@dataclass(slots=True)
+class Casework:
+    """Turns anomalies into incidents; called by one thread only.
+
+    ``processes`` names the running processes (name to process ids) where the host is watched,
+    so that a suspect can say which one it is.
+    """
+
+    records: Records
+    journal: Journal
+    telemetry: TelemetryStore
+    settings: DetectSettings
+    meters: Meters
+    processes: Callable[[], Mapping[str, Sequence[int]]] = dict
+    decisions: dict[str, Decision] = field(default_factory=dict)
+    _edges: list[Edge] = field(default_factory=list)
+    _edges_ms: int = 0
+    _diagnosed: dict[int, tuple[int, Diagnosis]] = field(default_factory=dict)
+
+    def walk(
+        self,
+        anomalies: Collection[Anomaly],
+        known: Mapping[int, Described],
+        levels: Mapping[str, float],
+        now: int,
+    ) -> None:
+        """Bring the incidents up to date with ``anomalies`` and the alerts on record.
+
+        ``known`` describes every series, ``levels`` gives an anomaly's newest typical value.
+        Raises :class:`DatabaseDown` with nothing written.
+        """
+        live, recent, alerts, next_id = self._load(now)
+        self.meters.open_incidents.set(len(live))
+        if not anomalies and not live and not alerts:
+            return
+        edges = self._known_edges(now)
+        seen = correlate(
+            [*live, *recent],
+            list(anomalies),
+            alerts,
+            edges,
+            now_ms=now,
+            sensitivity=self.settings.sensitivity,
+            levels=levels,
+            alert_entities={alert.fingerprint: entity_of(alert.labels) for alert in alerts},
+            next_id=next_id,
+        )
+        self._remember(seen.decisions)
+        before = {incident.id: incident for incident in (*live, *recent)}
+        changed = {incident.id: incident for incident in seen.incidents}
+        current = [changed.get(incident.id, incident) for incident in before.values()]
+        current += [incident for key, incident in changed.items() if key not in before]
+        diagnoses = {
+            incident.id: diagnosis
+            for incident in current
+            if incident.state in LIVE
+            and (
+                diagnosis := self._diagnose(
+                    incident, incident.id in changed, anomalies, known, edges, now
+                )
+            )
+            is not None
+        }
+        if not changed and not diagnoses:
+            return
+        by_key = {anomaly.key: anomaly for anomaly in anomalies}
+        by_print = {alert.fingerprint: alert for alert in alerts}
+        with self.journal.writing("twinhelm") as write:
+            for incident in current:
+                if incident.id in changed or incident.id in diagnoses:
+                    self._write(
+                        write,
+                        before.get(incident.id),
+                        incident,
+                        diagnoses.get(incident.id),
+                        by_key,
+                        by_print,
+                        now,
+                    )
+
+    def _load(self, now: int) -> tuple[list[Incident], list[Incident], list[Alert], int]:
+        with self.records.reading() as unit:
+            live = unit.find("incident", state=[state.value for state in LIVE])
+            over = unit.find(
+                "incident", state=IncidentState.RESOLVED.value, newest_first=True, limit=200
+            )
+            alerts = unit.find("alert", state="firing", limit=5000)
+            ended = unit.find("alert", state="resolved", since_ms=now - DAMPING_MS, limit=1000)
+            next_id = unit.count("incident") + 1
+        recent = [
+            incident
+            for incident in (load(Incident, record) for record in over)
+            if now - (incident.resolved_ms or 0) <= DAMPING_MS
+        ]
+        return (
+            [load(Incident, record) for record in live],
+            recent,
+            [load(Alert, record) for record in (*alerts, *ended)],
+            next_id,
+        )
+
+    def _known_edges(self, now: int) -> list[Edge]:
+        if now - self._edges_ms > EDGES_KEPT_MS:
+            with self.records.reading() as unit:
+                found = [load(Edge, record) for record in unit.find("edge", limit=20_000)]
+            self._edges = [edge for edge in found if edge.alive(now)]
+            self._edges_ms = now
+        return self._edges
+
+    def _remember(self, decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            self.decisions.pop(decision.subject, None)
+            self.decisions[decision.subject] = decision
+        while len(self.decisions) > DECISIONS_KEPT:
+            del self.decisions[next(iter(self.decisions))]
+
+    def _diagnose(
+        self,
+        incident: Incident,
+        changed: bool,
+        anomalies: Iterable[Anomaly],
+        known: Mapping[int, Described],
+        edges: Sequence[Edge],
+        now: int,
+    ) -> Diagnosis | None:
+        """Rank suspects anew where that can tell more than last time; None where it cannot."""
+        last, before = self._diagnosed.get(incident.id, (0, None))
+        pause = AGAIN_MS if now - incident.started_ms <= YOUNG_MS else LATER_MS
+        if not changed and now - last < pause:
+            return None
+        members = set(incident.members)
+        own = [anomaly for anomaly in anomalies if anomaly.key in members]
+        if not own and before is not None:
+            return None
+        context, changes = gather(self.telemetry, incident, own, known, edges, now)
+        found = rank(
+            incident,
+            own,
+            now_ms=now,
+            context=context,
+            changes=changes,
+            edges=edges,
+            processes=self.processes(),
+        )
+        self._diagnosed[incident.id] = (now, found)
+        return None if found == before else found
+
+    def _write(
+        self,
+        write: JournalWriter,
+        before: Incident | None,
+        incident: Incident,
+        diagnosis: Diagnosis | None,
+        anomalies: Mapping[str, Anomaly],
+        alerts: Mapping[str, Alert],
+        now: int,
+    ) -> None:
+        ref = incident_ref(incident.id)
+        if diagnosis is not None:
+            incident = replace(incident, verdict=diagnosis.verdict)
+            put_claims(write, ref, "cause", claims_of(ref, diagnosis.suspects, now))
+        put_incident(write, incident)
+        for member in incident.members:
+            if member in anomalies:
+                put_anomaly(write, anomalies[member], incident.id)
+            elif member in alerts:
+                put_alert(write, alerts[member], ref)
+        _tell(write, before, incident)
+
+
+def claims_of(ref: str, suspects: Iterable[Suspect], now: int) -> tuple[Claim, ...]:
+    """Put suspects as claims about an incident, in their order."""
+    return tuple(
+        Claim(
+            id=f"{ref}/cause/{suspect.rank:03d}",
+            kind="cause",
+            subject=suspect.entity,
+            text=suspect.name,
+            confidence=suspect.confidence,
+            says=RANKER,
+            time_ms=now,
+            evidence_for=suspect.evidence_for,
+            evidence_against=suspect.evidence_against,
+            facts={"kind": suspect.kind, "indicator": suspect.indicator},
+        )
+        for suspect in suspects
+    )
+
+
+def _tell(write: JournalWriter, before: Incident | None, now: Incident) -> None:
+    """Say in the journal what became of an incident."""
+    if before is None:
+        write.event(
+            IncidentOpened(now.id, now.title, now.severity, now.entities, now.members, now.grouping)
+        )
+    elif before.state is not now.state and now.state is IncidentState.RESOLVED:
+        write.event(IncidentResolved(now.id, "the signs ended"))
+    elif before.state is not now.state and now.state is IncidentState.REOPENED:
+        write.event(IncidentReopened(now.id, "the signs came back", now.flaps))
+    elif (before.members, before.title, before.severity, before.verdict) != (
+        now.members,
+        now.title,
+        now.severity,
+        now.verdict,
+    ):
+        write.event(IncidentUpdated(now.id, _difference(before, now), now.members, now.verdict))
+
+
+def _difference(before: Incident, now: Incident) -> str:
+    parts = []
+    joined = len(set(now.members) - set(before.members))
+    if joined:
+        parts.append(f"{joined} sign{'s' if joined > 1 else ''} joined")
+    if before.severity != now.severity:
+        parts.append(f"{before.severity} became {now.severity}")
+    if before.verdict != now.verdict:
+        parts.append(f"the cause is {now.verdict}")
+    if before.title != now.title:
+        parts.append(f"now: {now.title}")
+    return "; ".join(parts) or "signs left"

@@ -1,0 +1,84 @@
+"""What diagnose looks at besides the anomalies: series around the incident, and changes.
+
+The series are those of the incident's entities and their direct neighbours, the telling ones
+first (a known resource, a named process), as signals on one grid from some minutes before the
+start until now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from twinhelm.aiops.clean import SignalMaker
+from twinhelm.aiops.diagnose import SeriesWindow, window_of
+from twinhelm.aiops.types import Anomaly, Incident, Resource
+from twinhelm.core.entities import Edge
+from twinhelm.core.labels import Labels
+from twinhelm.core.ports import TelemetryStore
+from twinhelm.core.telemetry import Change
+
+__all__ = ["Described", "gather"]
+
+Described = tuple[Labels, str, Resource]
+"""What one series is: its labels, its entity, what it measures."""
+
+BEFORE_MS = 10 * 60_000
+LONGEST_MS = 60 * 60_000
+CHANGES_BEFORE_MS = 2 * 3_600_000
+MAX_SERIES = 400
+
+
+def gather(
+    telemetry: TelemetryStore,
+    incident: Incident,
+    anomalies: Iterable[Anomaly],
+    known: Mapping[int, Described],
+    edges: Sequence[Edge],
+    now: int,
+) -> tuple[SeriesWindow, list[Change]]:
+    """Read the series and the changes around an incident."""
+    start = min([incident.started_ms, *(anomaly.start_ms for anomaly in anomalies)])
+    first, last = start - BEFORE_MS, min(now, start + LONGEST_MS)
+    members = {anomaly.series for anomaly in anomalies}
+    ids = _candidates(incident, members, known, edges)
+    changes = telemetry.read_changes(start - CHANGES_BEFORE_MS, now)
+    if not ids:
+        return SeriesWindow.empty(), changes
+    # The rate of a counter needs the sample before the window.
+    block = telemetry.read_samples(np.array(ids, np.uint32), first - 60_000, last)
+    maker = SignalMaker()
+    for series in ids:
+        maker.declare(series, known[series][0])
+    window = window_of(
+        maker.signals(block),
+        ids,
+        [known[series][0] for series in ids],
+        [known[series][1] for series in ids],
+        [known[series][2] for series in ids],
+        start_ms=first,
+        end_ms=last,
+    )
+    return window, changes
+
+
+def _candidates(
+    incident: Incident, members: set[int], known: Mapping[int, Described], edges: Sequence[Edge]
+) -> list[int]:
+    """Choose the series to look at, ascending; the telling ones where there are too many."""
+    near = set(incident.entities)
+    for edge in edges:
+        if edge.source in incident.entities:
+            near.add(edge.target)
+        elif edge.target in incident.entities:
+            near.add(edge.source)
+
+    def rank(series: int) -> tuple[bool, bool, int]:
+        labels, entity, resource = known[series]
+        telling = resource is not Resource.OTHER or any(name == "process" for name, _ in labels)
+        return (series not in members, not (telling and entity in incident.entities), series)
+
+    # Other threads add series meanwhile: take the keys at once.
+    around = [series for series in list(known) if known[series][1] in near]
+    return sorted(sorted(around, key=rank)[:MAX_SERIES])

@@ -1,0 +1,134 @@
+"""Housekeeping: what is done every so often and hurries nobody.
+
+Each minute: what was rejected is written down, forecasts are made anew, the meters of the store
+are read. Each ten minutes: retention and re-sorting in the store. Each hour: the journal says
+when the store stopped or resumed taking telemetry at the moment it is noticed, not later.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from twinhelm.aiops.flow.intake import Intake
+from twinhelm.aiops.flow.watch import Watch
+from twinhelm.aiops.forecast import FORECAST_HISTORY_MS, forecasts, worth_forecasting
+from twinhelm.aiops.records import load, put_forecast, put_rejection
+from twinhelm.aiops.types import Rejection
+from twinhelm.core.clock import Clock
+from twinhelm.core.errors import TwinhelmError
+from twinhelm.core.meters import Meters
+from twinhelm.core.ports import Records, TelemetryStore
+from twinhelm.core.settings import Settings
+from twinhelm.events.journal import Journal
+from twinhelm.events.kinds import TakingResumed, TakingStopped
+
+__all__ = ["Housekeeping"]
+
+log = logging.getLogger(__name__)
+
+MINUTE_S = 60.0
+TIDY_S = 600.0
+MAX_FORECAST_SERIES = 2000
+
+
+@dataclass(slots=True)
+class Housekeeping:
+    """The chores; :meth:`run` does them until told to stop."""
+
+    telemetry: TelemetryStore
+    records: Records
+    journal: Journal
+    clock: Clock
+    settings: Settings
+    meters: Meters
+    intake: Intake
+    watch: Watch
+    _stopped_s: float | None = None
+    _due_s: dict[str, float] = field(default_factory=dict)
+
+    def run(self, stop: threading.Event) -> None:
+        """Do each chore when it is due, until told to stop."""
+        self.restore()
+        chores: tuple[tuple[str, float, Callable[[], None]], ...] = (
+            ("meters", 5.0, self.measure),
+            ("rejections", 15.0, self.note_rejections),
+            ("forecasts", MINUTE_S, self.look_ahead),
+            ("topology", MINUTE_S, self.note_topology),
+            ("tidy", TIDY_S, self.tidy),
+        )
+        for name, every_s, _ in chores:
+            self._due_s[name] = self.clock.monotonic_s() + every_s
+        while not stop.wait(1.0):
+            for name, every_s, chore in chores:
+                if self.clock.monotonic_s() < self._due_s[name]:
+                    continue
+                self._due_s[name] = self.clock.monotonic_s() + every_s
+                try:
+                    chore()
+                except TwinhelmError as error:
+                    log.warning("chore put off", extra={"chore": name, "reason": str(error)})
+        try:
+            self.note_rejections()
+        except TwinhelmError as error:
+            log.warning("rejections not kept", extra={"reason": str(error)})
+
+    def restore(self) -> None:
+        """Go on counting rejections where the last run ended."""
+        with self.records.reading() as unit:
+            rows = [load(Rejection, record) for record in unit.find("rejection")]
+        self.intake.rejections.restore(rows)
+
+    def measure(self) -> None:
+        """Read the store's meters; tell the journal when it stops or resumes taking."""
+        stats = self.telemetry.stats()
+        for kind in ("series", "samples", "logs", "spans", "changes"):
+            self.meters.stored.labels(kind).set(getattr(stats, kind))
+        self.meters.stored_bytes.set(stats.disk_bytes)
+        self.meters.taking.set(1 if stats.taking else 0)
+        if stats.taking is (self._stopped_s is None):
+            return
+        now_s = self.clock.monotonic_s()
+        with self.journal.writing("twinhelm") as write:
+            if self._stopped_s is None:
+                write.event(TakingStopped(stats.reason, stats.free_bytes))
+            else:
+                write.event(TakingResumed(now_s - self._stopped_s, stats.free_bytes))
+        self._stopped_s = None if stats.taking else now_s
+
+    def note_rejections(self) -> None:
+        """Write down what was rejected since the last time."""
+        rows = self.intake.rejections.snapshot()
+        if rows:
+            with self.journal.writing("twinhelm") as write:
+                for row in rows:
+                    put_rejection(write, row)
+
+    def look_ahead(self) -> None:
+        """Forecast the series that can run out; those that will not any more are dropped."""
+        now = self.clock.now_ms()
+        likely = self.watch.series_of(worth_forecasting, limit=MAX_FORECAST_SERIES)
+        ids = np.array(sorted(likely), np.uint32)
+        block = self.telemetry.read_samples(ids, now - FORECAST_HISTORY_MS, now)
+        made = forecasts(likely, block, now_ms=now)
+        kept = {str(forecast.series) for forecast in made}
+        with self.journal.writing("twinhelm") as write:
+            for record in write.find("forecast", limit=MAX_FORECAST_SERIES):
+                if record.key not in kept:
+                    write.delete("forecast", record.key)
+            for forecast in made:
+                put_forecast(write, forecast, now)
+
+    def note_topology(self) -> None:
+        """Write down what leans on what."""
+        last = self.telemetry.last_times()
+        with self.journal.writing("twinhelm") as write:
+            self.watch.topology.keep(write, last)
+
+    def tidy(self) -> None:
+        """Let the store apply retention and settle."""
+        self.telemetry.tidy(self.clock.now_ms())

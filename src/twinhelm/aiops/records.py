@@ -1,0 +1,161 @@
+"""How the words of the AIOps wing rest in the records: one kind of record per noun.
+
+| kind | key | state | parent | time_ms |
+| --- | --- | --- | --- | --- |
+| incident | zero-padded id | open, acknowledged, resolved, reopened | | started |
+| anomaly | series:start | open, closed | incident/id | start |
+| alert | fingerprint | firing, resolved | incident/id | starts |
+| claim | incident/id/kind/rank | | incident/id | when said |
+| note | incident/id/sequence | | incident/id | when written |
+| forecast | series | | | when said |
+| edge | source>target>kind | | target | last seen |
+| entity | key | | | last seen |
+| rejection | door/tenant/reason | | | last seen |
+
+Values are dataclasses; bodies are their fields as JSON. Reading checks types, so a body that
+was written by hand and does not fit is heard of here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import cache
+from typing import Any, Protocol, TypeVar
+
+from pydantic import TypeAdapter
+
+from twinhelm.aiops.types import Anomaly, Forecast, Incident, Rejection
+from twinhelm.core.claims import Claim
+from twinhelm.core.entities import Edge, Entity
+from twinhelm.core.ports import Record, RecordsUnit
+from twinhelm.core.telemetry import Alert
+
+__all__ = [
+    "Writing",
+    "incident_key",
+    "incident_ref",
+    "load",
+    "load_incident",
+    "next_incident_id",
+    "put_alert",
+    "put_anomaly",
+    "put_claims",
+    "put_edge",
+    "put_entity",
+    "put_forecast",
+    "put_incident",
+    "put_rejection",
+]
+
+_T = TypeVar("_T")
+
+
+class Writing(Protocol):
+    """What the functions here need of a transaction: reading by key and kind, and writing."""
+
+    def get(self, kind: str, key: str) -> Record | None:
+        """Read one record."""
+        ...
+
+    def put(self, record: Record) -> Record:
+        """Write one record."""
+        ...
+
+    def find(self, kind: str, *, parent: str | None = None, limit: int = 1000) -> list[Record]:
+        """Find records of a parent."""
+        ...
+
+    def delete(self, kind: str, key: str) -> None:
+        """Remove one record."""
+        ...
+
+
+@cache
+def _adapter(of: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(of)
+
+
+def load(of: type[_T], record: Record) -> _T:
+    """Read a record's body as the dataclass ``of``; raises ValueError where it does not fit."""
+    value: _T = _adapter(of).validate_python(dict(record.body))
+    return value
+
+
+def incident_key(incident_id: int) -> str:
+    """Key an incident so that keys sort as ids do."""
+    return f"{incident_id:010d}"
+
+
+def incident_ref(incident_id: int) -> str:
+    """Name an incident as parent, subject and in the journal."""
+    return f"incident/{incident_id}"
+
+
+def load_incident(unit: RecordsUnit | Writing, incident_id: int) -> Incident | None:
+    """Read one incident, or None."""
+    record = unit.get("incident", incident_key(incident_id))
+    return load(Incident, record) if record else None
+
+
+def next_incident_id(unit: RecordsUnit) -> int:
+    """Return the first id never used; incidents are never deleted."""
+    return unit.count("incident") + 1
+
+
+def put_incident(write: Writing, incident: Incident) -> None:
+    """Write an incident over whatever stood there."""
+    key = incident_key(incident.id)
+    write.put(
+        Record("incident", key, asdict(incident), incident.state.value, "", incident.started_ms)
+    )
+
+
+def put_anomaly(write: Writing, anomaly: Anomaly, incident_id: int) -> None:
+    """Write an anomaly as a member of an incident."""
+    state = "open" if anomaly.end_ms is None else "closed"
+    parent = incident_ref(incident_id)
+    write.put(Record("anomaly", anomaly.key, asdict(anomaly), state, parent, anomaly.start_ms))
+
+
+def put_alert(write: Writing, alert: Alert, parent: str = "") -> None:
+    """Write an alert; a repeat keeps the incident it belongs to."""
+    before = write.get("alert", alert.fingerprint)
+    kept = parent or (before.parent if before else "")
+    state = "firing" if alert.ends_ms is None else "resolved"
+    write.put(Record("alert", alert.fingerprint, asdict(alert), state, kept, alert.starts_ms))
+
+
+def put_claims(write: Writing, parent: str, kind: str, claims: tuple[Claim, ...]) -> None:
+    """Replace the claims of one kind about ``parent``, in the order given."""
+    prefix = f"{parent}/{kind}/"
+    for rank, claim in enumerate(claims, start=1):
+        key = f"{prefix}{rank:03d}"
+        write.put(Record("claim", key, asdict(claim), claim.kind, parent, claim.time_ms))
+    kept = len(claims)
+    for record in write.find("claim", parent=parent):
+        if record.key.startswith(prefix) and int(record.key.rsplit("/", 1)[1]) > kept:
+            write.delete("claim", record.key)
+
+
+def put_forecast(write: Writing, forecast: Forecast, now_ms: int) -> None:
+    """Write what a series is expected to do; one forecast a series."""
+    write.put(
+        Record("forecast", str(forecast.series), asdict(forecast), "", forecast.entity, now_ms)
+    )
+
+
+def put_edge(write: Writing, edge: Edge) -> None:
+    """Write an edge; seen again, it lives on."""
+    key = f"{edge.source}>{edge.target}>{edge.kind}"
+    write.put(Record("edge", key, asdict(edge), "", edge.target, edge.last_seen_ms))
+
+
+def put_entity(write: Writing, entity: Entity) -> None:
+    """Write what exists."""
+    write.put(Record("entity", entity.key, asdict(entity), "", "", entity.last_seen_ms))
+
+
+def put_rejection(write: Writing, rejection: Rejection) -> None:
+    """Write how much was not kept, and why."""
+    key = f"{rejection.door}/{rejection.tenant}/{rejection.reason}"
+    write.put(Record("rejection", key, asdict(rejection), rejection.reason, "", rejection.last_ms))

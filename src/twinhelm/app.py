@@ -1,0 +1,202 @@
+"""The composition root: every part is made here, by hand, and handed to those that need it.
+
+:func:`open_house` opens the stores and builds the rooms; :meth:`House.start` begins the work
+(ticks, the host collector, tidying), :meth:`House.stop` ends it in the reverse order. Nothing
+above this file makes a store, nothing below it knows of a server.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from twinhelm.aiops.collect.host import HostCollector
+from twinhelm.aiops.flow.casework import Casework
+from twinhelm.aiops.flow.history import HistoryBooks
+from twinhelm.aiops.flow.housekeeping import Housekeeping
+from twinhelm.aiops.flow.incidents import IncidentDesk
+from twinhelm.aiops.flow.intake import Intake
+from twinhelm.aiops.flow.watch import Watch
+from twinhelm.core.clock import Clock, SystemClock
+from twinhelm.core.errors import Refused, TwinhelmError
+from twinhelm.core.labels import DEFAULT_TENANT
+from twinhelm.core.meters import Meters
+from twinhelm.core.ports import Blobs, Records, TelemetryStore
+from twinhelm.core.settings import Settings
+from twinhelm.events.identities import Identities
+from twinhelm.events.journal import Journal
+from twinhelm.events.kinds import ServerStarted, ServerStopped
+from twinhelm.events.workflows import Workflows
+from twinhelm.store.blobs import FileBlobs
+from twinhelm.store.records import open_records
+from twinhelm.store.telemetry import open_telemetry
+
+__all__ = ["VERSION", "House", "open_house", "open_ledger"]
+
+log = logging.getLogger(__name__)
+
+VERSION = version("twinhelm")
+
+
+@dataclass(slots=True)
+class House:
+    """All parts of a running twinhelm."""
+
+    settings: Settings
+    clock: Clock
+    telemetry: TelemetryStore
+    records: Records
+    journal: Journal
+    identities: Identities
+    blobs: Blobs
+    meters: Meters
+    intake: Intake
+    watch: Watch
+    desk: IncidentDesk
+    housekeeping: Housekeeping
+    workflows: Workflows
+    host: HostCollector | None
+    history: HistoryBooks
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        """True once the checkpoint is back and telemetry is judged as it comes."""
+        return self.watch.resumed and not self._stop.is_set()
+
+    def start(self) -> None:
+        """Begin the work in threads of its own; returns at once."""
+        with self.journal.writing("twinhelm") as write:
+            write.event(ServerStarted(self.settings.server.listen, os.getpid(), VERSION))
+        self.workflows.resume()
+        self._spawn("watch", self._watch)
+        if self.host is not None:
+            self._spawn("host", self._collect)
+        self._spawn("housekeeping", lambda: self.housekeeping.run(self._stop))
+
+    def stop(self) -> None:
+        """End the work, save what was learnt, close the stores; may be called twice."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=30)
+        try:
+            with self.journal.writing("twinhelm") as write:
+                write.event(ServerStopped(os.getpid()))
+        except TwinhelmError as error:
+            log.warning("the stop is not in the journal", extra={"reason": str(error)})
+        self.workflows.close()
+        self.telemetry.close()
+        self.records.close()
+
+    def _spawn(self, name: str, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, name=f"twinhelm-{name}", daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def _watch(self) -> None:
+        self.watch.resume()
+        self.watch.run(self._stop)
+
+    def _collect(self) -> None:
+        host = self.host
+        if host is None:
+            return
+        decoders = self.intake.decoders(DEFAULT_TENANT)
+        interval = self.settings.host.interval_s
+        due = self.clock.monotonic_s()
+        while not self._stop.wait(max(due - self.clock.monotonic_s(), 0.0)):
+            # After a pause of the whole machine the missed rounds are not made up for.
+            due = max(due + interval, self.clock.monotonic_s())
+            try:
+                received = host.receive(self.clock.now_ms(), decoders.intern)
+                self.intake.take(received, door="host", tenant=DEFAULT_TENANT)
+            except TwinhelmError as error:
+                log.warning("host not kept", extra={"reason": str(error)})
+
+
+def open_house(settings: Settings, *, clock: Clock | None = None) -> House:
+    """Open the stores under ``settings.data`` and build every room.
+
+    Raises :class:`Refused` where the directory cannot be used, and what the stores raise where
+    they cannot be opened; nothing stays open then.
+    """
+    clock = clock or SystemClock()
+    data = _data_directory(settings.data)
+    meters = Meters()
+    records = open_records(_database_url(settings))
+    try:
+        telemetry = open_telemetry(data / "telemetry", settings.store, clock)
+    except BaseException:
+        records.close()
+        raise
+    blobs = FileBlobs(data / "blobs")
+    journal = Journal(records, clock)
+    host = None
+    if settings.host.enabled:
+        host = HostCollector(settings.host, host=socket.gethostname())
+    casework = Casework(records, journal, telemetry, settings.detect, meters)
+    if host is not None:
+        watched = host
+        casework.processes = lambda: {use.name: use.pids for use in watched.processes()}
+    watch = Watch(telemetry, blobs, clock, settings.detect, meters, casework)
+    intake = Intake(telemetry, journal, clock, settings.limits, meters, watch.welcome, watch.offer)
+    workflows = Workflows(_workflow_url(settings))
+    history = HistoryBooks(intake, watch, journal, workflows, clock)
+    history.register()
+    return House(
+        settings=settings,
+        clock=clock,
+        telemetry=telemetry,
+        records=records,
+        journal=journal,
+        identities=Identities(journal, records, clock, settings.auth),
+        blobs=blobs,
+        meters=meters,
+        intake=intake,
+        watch=watch,
+        desk=IncidentDesk(records, journal, telemetry, casework, clock),
+        housekeeping=Housekeeping(
+            telemetry, records, journal, clock, settings, meters, intake, watch
+        ),
+        workflows=workflows,
+        host=host,
+        history=history,
+    )
+
+
+def open_ledger(settings: Settings, *, clock: Clock | None = None) -> tuple[Records, Journal]:
+    """Open records and journal alone, for commands that work beside a running server."""
+    _data_directory(settings.data)
+    records = open_records(_database_url(settings))
+    return records, Journal(records, clock or SystemClock())
+
+
+def _data_directory(data: Path) -> Path:
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = data / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise Refused(
+            f"the data directory {data} cannot be used: {error.strerror or error}",
+            hint="give a directory you may write to with --data",
+        ) from error
+    return data
+
+
+def _database_url(settings: Settings) -> str:
+    return settings.store.database_url or f"sqlite:///{settings.data / 'records.sqlite'}"
+
+
+def _workflow_url(settings: Settings) -> str:
+    return settings.store.database_url or f"sqlite:///{settings.data / 'workflows.sqlite'}"
