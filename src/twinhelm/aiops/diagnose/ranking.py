@@ -226,6 +226,10 @@ def _corroborate(
 
 def _brings_about(cause: _Hypothesis, effect: _Hypothesis, leans: set[tuple[str, str]]) -> bool:
     if cause.entity == effect.entity:
+        if effect.resource is Resource.MEMORY and not effect.weight.indicator:
+            return cause.resource is Resource.DISK  # the page cache follows what is written
+        if not cause.weight.indicator:
+            return False
         return effect.resource in EXPLAINS.get(cause.resource, frozenset())
     return (effect.entity, cause.entity) in leans
 
