@@ -8,9 +8,10 @@ an arrival past the horizon or far beyond what the past can support.
 The trend is Theil and Sen's median of slopes (Sen, 1968, "Estimates of the regression
 coefficient based on Kendall's tau"), on the recent part of the past that forecast the held-out
 points best. The time left is taken as log-normal: a median, and a spread that adds up the
-uncertainty of the slope (how much it differed between stretches of the past), the noise against
-the distance left, the error on held-out points, and the reach beyond the past. ``earliest`` to
-``latest`` is the central 90 %. Pure and deterministic; about 3 ms a series. Wrong where the
+uncertainty of the slope (how much the pace differed between stretches of the past, and how far
+forecasts of held-out points missed), the noise against the distance left, and the reach beyond
+the past. ``earliest`` to
+``latest`` is the central 90 %. Pure and deterministic; about 1 ms a series. Wrong where the
 cause of the trend is about to stop; nobody told it.
 
 >>> times = np.arange(100) * 60_000
@@ -43,7 +44,9 @@ MAX_SPREAD = 1.1
 NEVER_SPREAD = 0.7
 DROP_SHARE = 0.25
 Z_90 = 1.645
-SEGMENTS = 5
+MODESTY = 1.5
+"""Widens every range: paces wander more than the past shows. On simulated series whose pace waves
+by half, ranges meant to hold 90 % held 72 % without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,8 @@ def time_to_threshold(
     best, skill, error = _best_window(t, y)
     if skill < MIN_SKILL:
         return None
-    t, y = t[-best:], y[-best:]
-    slope, level = _sen(t, y)
-    span = float(t[-1] - t[0])
+    slope, level = _sen(t[-best:], y[-best:])
+    span = float(t[-1] - t[-best])
     if slope <= 0.0 or span <= 0.0:
         return None
     stand = level + slope * (now_ms / 1000 - t[-1])
@@ -96,7 +98,7 @@ def time_to_threshold(
     if distance <= 0.0:
         return None
     left = distance / slope
-    spread = _spread(t, y, slope, level, left, error, distance)
+    spread = _spread(t, y, best, slope, level, left, error)
     if left > horizon_ms / 1000 or left > MAX_REACH * span or spread > MAX_SPREAD:
         return None
     factor = math.exp(Z_90 * spread)
@@ -183,13 +185,22 @@ def _sen(t: F64, y: F64) -> tuple[float, float]:
 
 
 def _spread(
-    t: F64, y: F64, slope: float, level: float, left: float, error: float, distance: float
+    t: F64, y: F64, size: int, slope: float, level: float, left: float, error: float
 ) -> float:
-    """Return the standard deviation of the logarithm of the time left."""
-    noise = float(np.median(np.abs(y - level - slope * (t - t[-1])))) * 1.4826
-    edges = np.linspace(0, len(t) - 1, SEGMENTS + 1).astype(np.int64)
-    rises = np.diff(y[edges]) / np.maximum(np.diff(t[edges]), 1e-9)
-    unsteady = float(rises.std()) / slope / math.sqrt(SEGMENTS)
-    reach = 0.06 * math.sqrt(max(left / float(t[-1] - t[0]), 0.1))
-    parts = (unsteady, noise / distance, min(error / distance, 1.0), reach, 0.02)
-    return math.sqrt(sum(part * part for part in parts))
+    """Return the standard deviation of the logarithm of the time left.
+
+    ``t`` and ``y`` are the whole past, the last ``size`` points of which gave the trend.
+    """
+    distance = slope * left
+    recent = slice(len(t) - size, None)
+    noise = float(np.median(np.abs(y[recent] - level - slope * (t[recent] - t[-1])))) * 1.4826
+    block = max(size // 2, 6)
+    firsts = np.arange(len(t) - 1, block - 1, -max(block // 2, 1))
+    paces = np.array([_sen(t[at - block : at + 1], y[at - block : at + 1])[0] for at in firsts])
+    settle = (float(t[-1] - t[-block]) / left) ** 0.25 if left > 0 else 1.0
+    unsteady = float(paces.std()) / slope * min(settle, 1.0) if len(paces) > 1 else 0.3
+    ahead = float(t[-1] - t[-1 - max(3, len(t) // 5)])
+    missed = 1.25 * error / (slope * ahead / 2)
+    reach = 0.06 * math.sqrt(max(left / float(t[-1] - t[-size]), 0.1))
+    parts = (unsteady, noise / distance, missed * min(settle, 1.0), reach, 0.03)
+    return MODESTY * math.sqrt(sum(part * part for part in parts))
