@@ -3,8 +3,8 @@
 Question: is the whole strange now, given how strange its series usually are together? In:
 per-series scores ``(n, k)`` of :class:`.baseline.Detector`, rows in time order. Out: a score in
 0..1 and a decision per row, causal. The evidence of all series is added up, each within a cap so
-that one broken gauge is not a broken machine; the sum's own tail is followed as for a single series, on rows before this one only, and flagged rows teach nothing but
-that.
+that one broken gauge is not a broken machine; the sum's own tail is followed as for a single
+series, slowly, on rows before this one only, and flagged rows teach nothing but that.
 
 Wrong when the series of one thing are strange together for a living: the first times are flagged.
 Cost: one pass over the scores.
@@ -34,7 +34,7 @@ _CAP = 5.0
 """The most evidence that one series brings; squared, so that few strong beat many weak."""
 _TAIL_SHARE, _TAIL_LOG, _LN10 = 0.02, 1.69897, 2.302585
 _YOUNG = 100
-_SIZE_ROWS = 2000.0
+_SIZE_ROWS = 20_000.0
 
 N, SIZE, Q, H, FLAG = range(5)
 
@@ -63,10 +63,10 @@ def _walk(scores: F64, state: F64, threshold: float, score: F64, alarm: BOOL) ->
         if n > _YOUNG and (not bad or state[FLAG] == 0.0):
             if z > state[Q]:
                 bar = state[Q] * math.exp((threshold - _TAIL_LOG) * _LN10 * tail)
-                state[H] += (math.log(min(z, bar) / state[Q]) - state[H]) / 100.0
-                state[Q] += 0.02 * (1.0 - _TAIL_SHARE)
+                state[H] += (math.log(min(z, bar) / state[Q]) - state[H]) / 400.0
+                state[Q] += 0.005 * (1.0 - _TAIL_SHARE)
             else:
-                state[Q] = max(state[Q] - 0.02 * _TAIL_SHARE, 1.0)
+                state[Q] = max(state[Q] - 0.005 * _TAIL_SHARE, 1.0)
         state[FLAG] = 1.0 if bad else 0.0
 
 

@@ -247,7 +247,7 @@ def walk(
         if n % 16.0 == 0.0:
             row[Z3] = _bar(row[Q3], tail3, bar)
         surprise3 = _surprise(z3, row[Q3], tail3)
-        same = x == row[LAST]
+        same = np.float32(x) == row[LAST]
         run = row[RUN] + 1.0 if same else 0.0
         surprise4 = 0.0
         usual = 12.0 + 20.0 * row[RUN_MEAN] + 2.0 * row[RUN_MAX]
@@ -297,7 +297,7 @@ def walk(
             row[S2] += g2 * (size - row[S2])
             row[MAG] += 0.01 * (abs(x) - row[MAG])
             row[S3] += 0.002 * (abs(row[SPREAD] - 0.8) - row[S3])
-        row[SPREAD] += 0.05 * (min(abs(to_fast) / s1, 8.0) - row[SPREAD])
+        row[SPREAD] += 0.05 * (min(z1, 8.0) - row[SPREAD])
         if judged and (not bad or row[FLAG] == 0.0):
             rate = max(1.0 / 150.0, 1.0 / (8.0 + _TAIL_SHARE * n))
             if z1 > row[Q1]:

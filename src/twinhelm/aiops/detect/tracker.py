@@ -3,8 +3,9 @@
 Question: which stretches of which series are anomalies now? In: :class:`Scores` of one tick.
 Out: the :class:`Anomaly` values that opened, changed or closed. An anomaly opens once enough of
 the newest samples are flagged: 3 of 5 for series with up to 30 s between samples, 2 of 4 up to
-5 min, 1 above; one fewer when the newest is gross (score 0.67 and more). It starts at the first flagged sample of those. It closes after eight quiet intervals, at
-least a minute. Samples that are not flagged cost one array step, no Python.
+5 min, 1 above; one fewer when the newest is gross (score 0.67 and more). It starts at the first
+flagged sample of those. It closes after eight quiet intervals, at least a minute. Samples that
+are not flagged cost one array step, no Python.
 
 >>> tracker = AnomalyTracker()
 >>> tracker.open
