@@ -7,7 +7,7 @@ underscores for whatever a label name may not hold (``service.name`` is ``servic
 spans meet on one identity. Where two attributes fall on one label name their values are joined
 with ``;`` in the order of the attribute names.
 
-Pure. Cost: 1 to 2 us per record with a few attributes; resources are read once per request.
+Pure. Cost: about 3 us for a record with three attributes; resources are read once per request.
 
 Source: OpenTelemetry "Prometheus and OpenMetrics Compatibility", resource attributes; OTLP
 common.proto ``AnyValue``.
@@ -98,6 +98,9 @@ def plain(value: AnyValue, depth: int = 0) -> Any:
 
     Raises :class:`TooLarge` for values nested deeper than ``MAX_DEPTH``.
     """
+    # Most values are text, and asking for it costs half of asking which kind is set.
+    if text := value.string_value:
+        return text
     which = value.WhichOneof("value")
     if which is None:
         return None
