@@ -33,19 +33,17 @@ import numpy as np
 
 from twinhelm.aiops.collect.wire import writes
 from twinhelm.aiops.collect.wire.cold import message_fields
+from twinhelm.aiops.collect.wire.columns import Columns
 from twinhelm.aiops.collect.wire.series import SeriesTable
 from twinhelm.aiops.collect.wire.writes_v2 import scan_symbols, walk_v2
 from twinhelm.aiops.types import Received, Rejected
-from twinhelm.core.arrays import F64, I64, U8, U32
+from twinhelm.core.arrays import I64, U8, U32
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.labels import Labels
 from twinhelm.core.settings import LimitSettings
 from twinhelm.core.telemetry import MetricMeta, MetricType, SampleBlock
 
 __all__ = ["RemoteWriteDecoder", "V2Written"]
-
-MAX_SAMPLES = 8_000_000
-"""Samples in one request: 160 MB of columns; honest senders stop at some ten thousand."""
 
 MAX_SYMBOLS = 4_000_000
 MAX_METAS = 65_536
@@ -105,7 +103,7 @@ class RemoteWriteDecoder:
         metas = np.empty((min(len(raw) // 4, MAX_METAS), 2), np.int64)
         with self._lock:
             self._series.begin()
-            rows = _Rows(len(raw))
+            rows = Columns(len(raw) // 18 + 16)
             while status := writes.walk_v1(
                 data,
                 self._series.max_block,
@@ -133,7 +131,7 @@ class RemoteWriteDecoder:
         with self._lock:
             if self._series.begin():
                 self._described[:] = 0
-            rows = _Rows(len(raw))
+            rows = Columns(len(raw) // 18 + 16)
             while status := walk_v2(
                 data,
                 self._series.max_block,
@@ -170,7 +168,7 @@ class RemoteWriteDecoder:
             )
         return symbols
 
-    def _make_room(self, status: int, state: I64, rows: _Rows) -> None:
+    def _make_room(self, status: int, state: I64, rows: Columns) -> None:
         """Grow what was too small, or raise what the status says."""
         if status == writes.NO_ROOM_ROWS:
             rows.grow(int(state[writes.ROWS]))
@@ -183,7 +181,7 @@ class RemoteWriteDecoder:
         else:
             raise _refusal(status, state)
 
-    def _finish(self, rows: _Rows, state: I64) -> tuple[SampleBlock, list[Rejected]]:
+    def _finish(self, rows: Columns, state: I64) -> tuple[SampleBlock, list[Rejected]]:
         """Turn slots into ids and count what is not kept."""
         count = int(state[writes.ROWS])
         slots, times, values = rows.arrays
@@ -213,32 +211,6 @@ class RemoteWriteDecoder:
             if name:
                 said[MetricMeta(name, type_, unit_, help_)] = None
         return tuple(said)
-
-
-class _Rows:
-    """Columns for samples, growing by doubling."""
-
-    def __init__(self, body_bytes: int) -> None:
-        # A sample with a time and a value takes 18 bytes, labels not counted.
-        self._size = body_bytes // 18 + 16
-        self.arrays = self._columns(self._size)
-
-    @staticmethod
-    def _columns(size: int) -> tuple[U32, I64, F64]:
-        return np.empty(size, np.uint32), np.empty(size, np.int64), np.empty(size, np.float64)
-
-    def grow(self, used: int) -> None:
-        """Double the columns, keeping the first ``used`` rows."""
-        if self._size > MAX_SAMPLES:
-            raise TooLarge(
-                f"the request has more than {MAX_SAMPLES} samples", hint="send smaller requests"
-            )
-        self._size *= 2
-        slots, times, values = self.arrays
-        self.arrays = self._columns(self._size)
-        self.arrays[0][:used] = slots[:used]
-        self.arrays[1][:used] = times[:used]
-        self.arrays[2][:used] = values[:used]
 
 
 def _refusal(status: int, state: I64) -> BadInput | TooLarge:

@@ -23,7 +23,16 @@ import numpy as np
 from twinhelm.aiops.collect.wire.memory import folded, inner, kernel, load_u64, store_u64
 from twinhelm.core.arrays import I64, U8, U64
 
-__all__ = ["NO_ROOM", "BlockTable", "add", "block_hash", "copy", "find", "find_or_add"]
+__all__ = [
+    "FIRST_SLOTS",
+    "NO_ROOM",
+    "BlockTable",
+    "add",
+    "block_hash",
+    "copy",
+    "find",
+    "find_or_add",
+]
 
 NO_ROOM = -1
 """What an addition returns when the table must grow first; nothing was changed."""

@@ -86,6 +86,11 @@ class SeriesTable:
         parsed = self._parse(slots)
         return ["" if isinstance(labels, str) else metric_name(labels) for labels in parsed]
 
+    def warm(self) -> None:
+        """Compile or load what only the turn of a generation needs."""
+        self._old, self._old_lanes = BlockTable(self._rng), self.ids.lanes
+        self._adopt(np.empty(0, np.int64))
+
     def _parse(self, slots: I64) -> list[Labels | str]:
         return parse_blocks(self.table, slots, self._limits)
 

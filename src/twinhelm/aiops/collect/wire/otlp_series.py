@@ -1,0 +1,138 @@
+"""Say which series an OpenTelemetry metric point becomes.
+
+In: generated OTLP messages, of which only what names a series is looked at. Out: canonical labels
+per series, in the order in which :mod:`.points` lays out a point's lanes. Gauges and sums are one
+series; a histogram is ``_bucket`` per bound and ``+Inf``, then ``_count`` and ``_sum``; a summary
+is one per quantile, then ``_count`` and ``_sum``. ``job`` is ``service.namespace/service.name``,
+``instance`` is ``service.instance.id``; other resource attributes stand on ``target_info`` only;
+the scope is ``otel_scope_name``, ``otel_scope_version`` and ``otel_scope_<attribute>``.
+
+Pure. Cost: about 20 us a point; paid once per series by the compiled decoder, and once per
+point by the reference.
+
+Source: OpenTelemetry "Prometheus and OpenMetrics Compatibility".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+
+from twinhelm.aiops.collect.otlp_attributes import label_name, plain, resource_labels
+from twinhelm.aiops.collect.wire.otlp_names import Kind, family_name, number_text
+from twinhelm.core.errors import Refused
+from twinhelm.core.json import dumps
+from twinhelm.core.labels import METRIC, LabelLimits, Labels, check_labels, labels_of
+from twinhelm.core.telemetry import MetricMeta, MetricType
+
+__all__ = ["Family", "family_of", "label_pairs", "point_series", "target_info"]
+
+_IDENTITY = ("service_name", "service_namespace", "service_instance_id")
+_TYPES = {
+    Kind.GAUGE: MetricType.GAUGE,
+    Kind.UPDOWN: MetricType.GAUGE,
+    Kind.COUNTER: MetricType.COUNTER,
+    Kind.HISTOGRAM: MetricType.HISTOGRAM,
+    Kind.SUMMARY: MetricType.SUMMARY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A metric of one resource and scope: what all its points share."""
+
+    meta: MetricMeta
+    kind: Kind
+    identity: Labels
+    scope: Labels
+
+
+def label_pairs(attributes: Iterable[KeyValue], prefix: str = "") -> dict[str, str]:
+    """Turn attributes into labels; values that fall on one name are joined with ``;``."""
+    found: dict[str, str] = {}
+    for key, value in sorted((pair.key, _text(pair)) for pair in attributes):
+        name = label_name(prefix + key)
+        found[name] = f"{found[name]};{value}" if name in found else value
+    return found
+
+
+def _text(pair: KeyValue) -> str:
+    value = plain(pair.value)
+    if isinstance(value, str):
+        return value
+    return "" if value is None else dumps(value).decode()
+
+
+def target_info(resource: Resource, limits: LabelLimits) -> Labels | str | None:
+    """Return the labels of a resource's ``target_info``.
+
+    None where nothing identifies the resource or nothing else is known of it; a text where its
+    attributes pass a limit.
+    """
+    try:
+        labels = dict(resource_labels(resource))
+        identity = {name: labels[name] for name in ("job", "instance") if name in labels}
+        for name in _IDENTITY:
+            labels.pop(name, None)
+        if not identity or labels == identity:
+            return None
+        made = labels_of({**labels, METRIC: "target_info"})
+        check_labels(made, limits)
+    except Refused as refused:
+        return refused.message
+    return made
+
+
+def family_of(
+    resource: Resource, scope: InstrumentationScope, metric: Metric, kind: Kind
+) -> Family | str:
+    """Name a metric of a resource and scope; a text where an attribute nests too deep."""
+    name = family_name(metric.name, metric.unit, kind)
+    try:
+        labels = resource_labels(resource)
+        scoped = label_pairs(scope.attributes, "otel_scope_")
+    except Refused as refused:
+        return refused.message
+    identity = tuple(pair for pair in labels if pair[0] in ("job", "instance"))
+    scoped |= {"otel_scope_name": scope.name, "otel_scope_version": scope.version}
+    meta = MetricMeta(name, _TYPES[kind], metric.unit, metric.description)
+    return Family(meta, kind, identity, labels_of(scoped))
+
+
+def point_series(
+    family: Family | str,
+    attributes: Iterable[KeyValue],
+    steps: Sequence[float],
+    limits: LabelLimits,
+) -> list[Labels] | str:
+    """Return the labels of each series of a point, or a text that says what is wrong.
+
+    ``steps`` are a histogram's bounds or a summary's quantiles.
+    """
+    if isinstance(family, str):
+        return family
+    name = family.meta.name
+    if not name:
+        return "a metric has no name"
+    try:
+        base = {**dict(family.scope), **label_pairs(attributes), **dict(family.identity)}
+        base[METRIC] = name
+        base.pop("", None)
+        if family.kind is Kind.HISTOGRAM:
+            bounds = [*(number_text(bound) for bound in steps), "+Inf"]
+            made = [labels_of({**base, METRIC: f"{name}_bucket", "le": le}) for le in bounds]
+        elif family.kind is Kind.SUMMARY:
+            made = [labels_of({**base, "quantile": number_text(step)}) for step in steps]
+        else:
+            made = [labels_of(base)]
+        if family.kind in (Kind.HISTOGRAM, Kind.SUMMARY):
+            made += [labels_of({**base, METRIC: name + end}) for end in ("_count", "_sum")]
+        for labels in made:
+            check_labels(labels, limits)
+    except Refused as refused:
+        return refused.message
+    return made

@@ -1,0 +1,345 @@
+"""Walk OTLP metrics requests into columns, without a Python object per point or known series.
+
+In: a plain ``ExportMetricsServiceRequest`` as a ``uint8`` array. Out: a row per sample of lane,
+epoch ms and value. What names a point is put together as blocks in the free end of a
+:class:`~twinhelm.aiops.collect.wire.blocks.BlockTable` and looked up there: a resource; a scope;
+a metric (its resource and scope, kind, name, unit, description); a point (its metric, attributes
+and bounds or quantiles). Each block begins with :data:`HEAD` bytes, four words: its sort, and up
+to three numbers. A point has as many *lanes* as it has series, a resource one (``target_info``).
+
+The walk is all or nothing: where an array is too small the caller grows it and starts afresh,
+finding the blocks of the first attempt known. Points that cannot be kept are counted by cause.
+
+Source: opentelemetry-proto ``metrics.proto``, ``common.proto``, ``resource.proto`` (1.x).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from twinhelm.aiops.collect.wire.blocks import add, block_hash, copy, find
+from twinhelm.aiops.collect.wire.fields import field
+from twinhelm.aiops.collect.wire.memory import inner, kernel, store_u64
+from twinhelm.aiops.collect.wire.point import (
+    BOUNDS,
+    COUNTER,
+    FLAGS,
+    GAUGE,
+    HISTOGRAM,
+    MAX_STEPS,
+    POINT_EXEMPLARS,
+    POINT_SIZE,
+    STEPS,
+    SUMMARY,
+    TIME,
+    UPDOWN,
+    VALUE_AT,
+    put_row,
+    put_samples,
+    read_point,
+)
+from twinhelm.core.arrays import F64, I64, U8, U32, U64
+
+__all__ = [
+    "AT",
+    "BAD_BYTES",
+    "CAUSES",
+    "DONE",
+    "EXEMPLARS",
+    "FIRST_CAUSE",
+    "HEAD",
+    "LANES",
+    "MAX_STEPS",
+    "NEEDED",
+    "NO_ROOM_BLOCKS",
+    "NO_ROOM_LANES",
+    "NO_ROOM_ROWS",
+    "ROWS",
+    "SORT_METRIC",
+    "SORT_POINT",
+    "SORT_RESOURCE",
+    "SORT_SCOPE",
+    "STATE_SIZE",
+    "walk_metrics",
+]
+
+DONE, NO_ROOM_ROWS, NO_ROOM_BLOCKS, NO_ROOM_LANES, BAD_BYTES = range(5)
+"""Statuses: all read; an array is full (``NEEDED`` more); no valid protobuf at ``AT``."""
+
+AT, ROWS, NEEDED, LANES, EXEMPLARS, FIRST_CAUSE = range(6)
+DELTA, EXPONENTIAL, NO_TIME, BAD_POINT, LONG = range(5)
+CAUSES = ("delta_temporality", "native_histogram", "no_time", "bad_value", "bad_labels")
+STATE_SIZE = FIRST_CAUSE + 3 * len(CAUSES)
+"""What ``state`` holds; from ``FIRST_CAUSE`` on, per cause: points, and the byte range of the
+first metric they came from. ``LANES`` is how many lanes are given, kept from call to call."""
+
+HEAD = 32
+SORT_RESOURCE, SORT_SCOPE, SORT_METRIC, SORT_POINT = 1, 2, 3, 4
+
+
+@inner
+def _put_head(arena: U8, at: int, sort: int, first: int, second: int, third: int) -> None:
+    """Write the four words that a block begins with."""
+    store_u64(arena, at, sort)
+    store_u64(arena, at + 8, first)
+    store_u64(arena, at + 16, second)
+    store_u64(arena, at + 24, third)
+
+
+@inner
+def _slot(
+    lanes: int,
+    end: int,
+    index: U64,
+    spans: I64,
+    arena: U8,
+    counts: I64,
+    secret: U64,
+    frozen: U8,
+    lane_of: I64,
+    owner_of: I64,
+    state: I64,
+) -> int:
+    """Find or add the block from the arena's free end to ``end``; its slot, or a status below 0.
+
+    A new block is given ``lanes`` lanes. The status is negated.
+    """
+    used = counts[1]
+    hashed = block_hash(frozen, used, end, secret)
+    slot = find(frozen, used, end, hashed, index, spans, arena)
+    if slot >= 0:
+        return slot
+    if state[LANES] + lanes > len(owner_of):
+        state[NEEDED] = lanes
+        return -NO_ROOM_LANES
+    slot = add(frozen, used, end, hashed, index, spans, arena, counts)
+    if slot < 0:
+        state[NEEDED] = end - used
+        return -NO_ROOM_BLOCKS
+    lane_of[slot] = state[LANES]
+    for i in range(lanes):
+        owner_of[state[LANES] + i] = slot
+    state[LANES] += lanes
+    return slot
+
+
+@inner
+def _count_cause(cause: int, start: int, stop: int, state: I64) -> None:
+    """Count one point that is not kept, remembering the metric of the first."""
+    at = FIRST_CAUSE + 3 * cause
+    if state[at] == 0:
+        state[at + 1] = start
+        state[at + 2] = stop
+    state[at] += 1
+
+
+@inner
+def _read_metric(data: U8, at: int, end: int, arena: U8, used: int, found: I64) -> int:
+    """Read what a metric is, copying the fields that name it to ``used``: where they end, or -1.
+
+    ``found`` takes kind (-1 none, -2 delta, -3 exponential) and the byte range of its data.
+    """
+    found[0] = -1
+    while at < end:
+        begin = at
+        key, start, stop, at = field(data, begin, end)
+        if at < 0:
+            return -1
+        if key == 0x0A or key == 0x12 or key == 0x1A:
+            copy(data, begin, arena, used, at - begin)
+            used += at - begin
+        elif key in (0x2A, 0x3A, 0x4A, 0x52, 0x5A):
+            found[1] = start
+            found[2] = stop
+            temporality = 0
+            monotonic = 0
+            while start < stop:
+                inner_key, value, _, start = field(data, start, stop)
+                if start < 0:
+                    return -1
+                if inner_key == 0x10:
+                    temporality = value
+                elif inner_key == 0x18:
+                    monotonic = value
+            if key == 0x2A:
+                found[0] = GAUGE
+            elif key == 0x5A:
+                found[0] = SUMMARY
+            elif key == 0x52:
+                found[0] = -3
+            elif temporality != 2:
+                found[0] = -2
+            elif key == 0x4A:
+                found[0] = HISTOGRAM
+            else:
+                found[0] = COUNTER if monotonic != 0 else UPDOWN
+    return used
+
+
+@inner
+def _last(data: U8, at: int, end: int, wanted: int, found: I64) -> bool:
+    """Find the last field of a key: its byte range, empty if absent; False for bad protobuf."""
+    found[0] = found[1] = 0
+    while at < end:
+        key, start, stop, at = field(data, at, end)
+        if at < 0:
+            return False
+        if key == wanted:
+            found[0] = start
+            found[1] = stop
+    return True
+
+
+@kernel
+def walk_metrics(
+    data: U8,
+    max_block: int,
+    index: U64,
+    spans: I64,
+    arena: U8,
+    counts: I64,
+    secret: U64,
+    frozen: U8,
+    lane_of: I64,
+    owner_of: I64,
+    row_lane: U32,
+    row_time: I64,
+    row_value: F64,
+    state: I64,
+) -> int:
+    """Read a metrics request.
+
+    ``lane_of`` takes a slot's first lane, ``owner_of`` a lane's slot. ``state`` is zero at each
+    attempt but for ``LANES``.
+    """
+    end = len(data)
+    found = np.zeros(3, np.int64)
+    point = np.zeros(POINT_SIZE, np.int64)
+    row = 0
+    at = 0
+    while at < end:
+        state[AT] = at
+        key, r_start, r_stop, at = field(data, at, end)
+        if at < 0:
+            return BAD_BYTES
+        if key != 0x0A:
+            continue
+        if not _last(data, r_start, r_stop, 0x0A, found):
+            return BAD_BYTES
+        used = counts[1]
+        size = found[1] - found[0]
+        if used + HEAD + size > len(arena):
+            state[NEEDED] = HEAD + size
+            return NO_ROOM_BLOCKS
+        _put_head(arena, used, SORT_RESOURCE, 0, 0, 0)
+        copy(data, found[0], arena, used + HEAD, size)
+        resource = _slot(
+            1, used + HEAD + size, index, spans, arena, counts, secret, frozen,
+            lane_of, owner_of, state,
+        )  # fmt: skip
+        if resource < 0:
+            return -resource
+        newest = 0
+        s_at = r_start
+        while s_at < r_stop:
+            key, s_start, s_stop, s_at = field(data, s_at, r_stop)
+            if key != 0x12:
+                continue
+            if not _last(data, s_start, s_stop, 0x0A, found):
+                return BAD_BYTES
+            used = counts[1]
+            size = found[1] - found[0]
+            if used + HEAD + size > len(arena):
+                state[NEEDED] = HEAD + size
+                return NO_ROOM_BLOCKS
+            _put_head(arena, used, SORT_SCOPE, 0, 0, 0)
+            copy(data, found[0], arena, used + HEAD, size)
+            scope = _slot(
+                0, used + HEAD + size, index, spans, arena, counts, secret, frozen,
+                lane_of, owner_of, state,
+            )  # fmt: skip
+            if scope < 0:
+                return -scope
+            m_at = s_start
+            while m_at < s_stop:
+                key, m_start, m_stop, m_at = field(data, m_at, s_stop)
+                if key != 0x12:
+                    continue
+                state[AT] = m_start
+                used = counts[1]
+                if used + HEAD + m_stop - m_start > len(arena):
+                    state[NEEDED] = HEAD + m_stop - m_start
+                    return NO_ROOM_BLOCKS
+                block_end = _read_metric(data, m_start, m_stop, arena, used + HEAD, found)
+                if block_end < 0:
+                    return BAD_BYTES
+                kind, p_at, d_stop = found[0], found[1], found[2]
+                if kind == -1:
+                    continue
+                metric = 0
+                if kind >= 0:
+                    _put_head(arena, used, SORT_METRIC, resource, scope, kind)
+                    metric = _slot(
+                        0, block_end, index, spans, arena, counts, secret, frozen,
+                        lane_of, owner_of, state,
+                    )  # fmt: skip
+                    if metric < 0:
+                        return -metric
+                while p_at < d_stop:
+                    key, p_start, p_stop, p_at = field(data, p_at, d_stop)
+                    if key != 0x0A:
+                        continue
+                    if kind < 0:
+                        cause = DELTA if kind == -2 else EXPONENTIAL
+                        _count_cause(cause, m_start, m_stop, state)
+                        continue
+                    used = counts[1]
+                    room = HEAD + 6 * (p_stop - p_start)
+                    if used + room > len(arena):
+                        state[NEEDED] = room
+                        return NO_ROOM_BLOCKS
+                    state[AT] = p_start
+                    block_end = read_point(data, p_start, p_stop, kind, arena, used + HEAD, point)
+                    if block_end < 0:
+                        return BAD_BYTES
+                    state[EXEMPLARS] += point[POINT_EXEMPLARS]
+                    steps = point[STEPS]
+                    whole = steps <= MAX_STEPS
+                    if kind <= COUNTER:
+                        whole = point[VALUE_AT] >= 0 or point[FLAGS] == 1
+                    elif kind == HISTOGRAM:
+                        whole &= point[BOUNDS] + 1 == max(steps, 1)
+                    cause = -1
+                    if not whole:
+                        cause = BAD_POINT
+                    elif point[TIME] == 0:
+                        cause = NO_TIME
+                    elif block_end - used > max_block:
+                        cause = LONG
+                    if cause >= 0:
+                        _count_cause(cause, m_start, m_stop, state)
+                        continue
+                    lanes = 1
+                    if kind == HISTOGRAM:
+                        lanes = max(steps, 1) + 2
+                    elif kind == SUMMARY:
+                        lanes = steps + 2
+                    if row + lanes + 1 > len(row_time):
+                        state[ROWS] = row
+                        return NO_ROOM_ROWS
+                    _put_head(arena, used, SORT_POINT, metric, lanes, 0)
+                    slot = _slot(
+                        lanes, block_end, index, spans, arena, counts, secret, frozen,
+                        lane_of, owner_of, state,
+                    )  # fmt: skip
+                    if slot < 0:
+                        return -slot
+                    newest = max(newest, point[TIME])
+                    row = put_samples(
+                        data, p_start, p_stop, kind, point, lane_of[slot], row,
+                        row_lane, row_time, row_value,
+                    )  # fmt: skip
+        if newest > 0:
+            row = put_row(lane_of[resource], newest, 1.0, row, row_lane, row_time, row_value)
+    state[ROWS] = row
+    return DONE
