@@ -138,7 +138,9 @@ class PrometheusSource:
                 hint="start before end; windows of at least a minute; a step of at least 1 ms",
             )
         after = _parsed(cursor)
-        names = self.metric_names(selector, start_ms, end_ms)
+        # A selector that does not open with a brace names its one metric itself.
+        many = selector.lstrip().startswith("{")
+        names = self.metric_names(selector, start_ms, end_ms) if many else [selector.strip()]
         edges = [*range(start_ms, end_ms, window_ms), end_ms]
         plan = [(low, high, name) for low, high in pairwise(edges) for name in names]
         todo = [unit for unit in plan if unit[1:] > after]
