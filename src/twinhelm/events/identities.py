@@ -173,8 +173,6 @@ class Identities:
             _must_find(write, link.parent)
             return self._sessions.open(write, link.parent, how="link")
 
-    redeem_first_run = redeem_link
-
     def tokens(self) -> list[Token]:
         """List the tokens that open something, oldest first."""
         return self._tokens.all()

@@ -104,6 +104,19 @@ def test_nothing_but_the_backup_is_left_behind(opened, target):
     assert [path.name for path in target.iterdir()] == ["records.sqlite"]
 
 
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_a_target_that_is_missing_is_made(opened, tmp_path, kind):
+    opened(kind).backup(tmp_path / "a" / "b")
+    assert len(list((tmp_path / "a" / "b").iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_a_target_that_is_a_file_is_refused(opened, tmp_path, kind):
+    (tmp_path / "file").touch()
+    with pytest.raises(BadInput, match="file"):
+        opened(kind).backup(tmp_path / "file")
+
+
 def test_a_database_that_holds_something_is_not_overwritten(opened, target):
     kept, other = opened("memory"), opened("sqlite")
     fill(kept)

@@ -9,16 +9,18 @@ appears only when it is complete and on disk.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from twinhelm.core.errors import BadInput, StoreFull
 from twinhelm.core.json import dumps
 from twinhelm.store.records.schema import HEAD, journal, records
 
@@ -34,9 +36,10 @@ Line = tuple[str, list[Any]]
 
 
 def copy_out(connection: sa.Connection, target: Path) -> None:
-    """Write what this transaction sees into the directory ``target``."""
+    """Write what this transaction sees into the directory ``target``, made where it is missing."""
     if connection.dialect.name == "sqlite":
-        _copy_sqlite(connection, target / SQLITE_NAME)
+        with _into(target):
+            _copy_sqlite(connection, target / SQLITE_NAME)
     else:
         write_export(target, lines_of(connection))
 
@@ -55,7 +58,7 @@ def write_export(target: Path, lines: Iterable[Line]) -> None:
     part = final.with_suffix(".part")
     counts = {records.name: 0, journal.name: 0}
     digest = hashlib.sha256()
-    with part.open("wb") as file:
+    with _into(target), part.open("wb") as file:
 
         def write(line: list[Any]) -> None:
             raw = dumps(line) + b"\n"
@@ -70,6 +73,19 @@ def write_export(target: Path, lines: Iterable[Line]) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(final)
+
+
+@contextmanager
+def _into(target: Path) -> Iterator[None]:
+    """Make the directory, and say in our words why it cannot be written to."""
+    try:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield
+    except (OSError, sqlite3.Error) as error:
+        code = getattr(error, "errno", None) or getattr(error, "sqlite_errorcode", None)
+        if code in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
+            raise StoreFull(f"no room is left for a backup in {target}") from error
+        raise BadInput(f"a backup cannot be written to {target}: {error}") from error
 
 
 def _copy_sqlite(connection: sa.Connection, final: Path) -> None:

@@ -1,3 +1,3 @@
-"""The revisions, oldest first."""
+"""The revisions of the schema, one per file, oldest first."""
 
 __all__: list[str] = []
