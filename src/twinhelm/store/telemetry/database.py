@@ -11,9 +11,10 @@ DuckDB says, with the transaction rolled back.
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,15 @@ TABLES = {
     "digests": "digest BLOB, time_ms BIGINT",
 }
 """Every table and its columns; a change here is a new number in the FORMAT file."""
+
+_BLOCK_BYTES = 65536
+"""A quarter of DuckDB's own choice: a young store is small, pages still fill blocks to 90 %."""
+
+_WORTH_BLOCKS = 16
+_COPY = 2 << 30
+"""Up to this many bytes are copied to give the free ones back to the disk."""
+
+_COPY_SUFFIX = ".copy"
 
 _NO_ROOM = ("no space left", "disk quota exceeded", "file too large", "out of disk")
 
@@ -151,7 +161,9 @@ class Database:
     def __init__(self, file: Path, *, memory_limit_mb: int) -> None:
         self._file = file
         self._memory_mb = memory_limit_mb
-        self._lock = threading.Lock()
+        self._gate = threading.Condition()
+        self._using = 0
+        file.with_suffix(_COPY_SUFFIX).unlink(missing_ok=True)
         self._connection = self._connect()
 
     def reading(self) -> AbstractContextManager[Reading]:
@@ -163,57 +175,93 @@ class Database:
         return self._transaction(commit=True)
 
     @contextmanager
-    def _transaction(self, *, commit: bool) -> Iterator[Reading]:
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a cursor of its own and tell errors in our words."""
+        with self._gate:
+            self._using += 1
         try:
-            with self._lock:
-                cursor = self._connection.cursor()
-            with cursor:
-                cursor.execute("BEGIN")
-                (row,) = cursor.execute("SELECT next_segment FROM position").fetchall()
-                yield Reading(cursor, row[0])
-                cursor.execute("COMMIT" if commit else "ROLLBACK")
+            with self._connection.cursor() as cursor:
+                yield cursor
         except duckdb.Error as error:
-            raise self._told(error) from error
+            failed = error
+        else:
+            return
+        finally:
+            with self._gate:
+                self._using -= 1
+                self._gate.notify_all()
+        raise self._told(failed) from failed
+
+    @contextmanager
+    def _transaction(self, *, commit: bool) -> Iterator[Reading]:
+        with self._cursor() as cursor:
+            cursor.execute("BEGIN")
+            (row,) = cursor.execute("SELECT next_segment FROM position").fetchall()
+            yield Reading(cursor, row[0])
+            cursor.execute("COMMIT" if commit else "ROLLBACK")
 
     def checkpoint(self) -> None:
         """Write DuckDB's own log into its file, so that freed space is used again."""
-        try:
-            with self._lock:
-                cursor = self._connection.cursor()
-            with cursor:
-                cursor.execute("CHECKPOINT")
-        except duckdb.TransactionException:
-            # Others are in the middle of a transaction; the next checkpoint does it.
+        with self._cursor() as cursor, suppress(duckdb.TransactionException):
+            # Refused while others are in the middle of a transaction; the next one does it.
+            cursor.execute("CHECKPOINT")
+
+    def shrink(self) -> None:
+        """Give room back to the disk where a fifth of the file or more is free.
+
+        DuckDB uses free blocks again but cuts a file only at its end, so a copy takes the
+        file's place. The caller keeps writers away; readers wait for a moment at the end. A
+        crash leaves the one file or the other, and perhaps an unfinished copy, which opening
+        removes.
+        """
+        self.checkpoint()
+        with self.reading() as reading:
+            ((free, used),) = reading.cursor.execute(
+                "SELECT free_blocks, used_blocks FROM pragma_database_size()"
+            ).fetchall()
+        room = shutil.disk_usage(self._file.parent).free
+        if free * 4 <= used or free < _WORTH_BLOCKS or used * _BLOCK_BYTES > min(room // 2, _COPY):
             return
-        except duckdb.Error as error:
-            raise self._told(error) from error
+        copy = self._file.with_suffix(_COPY_SUFFIX)
+        copy.unlink(missing_ok=True)
+        try:
+            self.copy_to(copy)
+        except Unavailable:
+            copy.unlink(missing_ok=True)
+            raise
+        with self._gate:
+            self._gate.wait_for(lambda: self._using == 0)
+            self._connection.close()
+            if not self._file.with_name(self._file.name + ".wal").exists():
+                copy.replace(self._file)
+            self._connection = self._connect()
 
     def copy_to(self, file: Path) -> None:
         """Write a copy of everything, as of one moment, into a new file."""
-        try:
-            with self._lock:
-                cursor = self._connection.cursor()
-            with cursor:
-                cursor.execute(f"ATTACH '{str(file).replace(chr(39), chr(39) * 2)}' AS copy_")
-                try:
-                    _create(cursor, "copy_.")
-                    cursor.execute("BEGIN")
-                    cursor.execute("DELETE FROM copy_.position")
-                    for table in TABLES:
-                        cursor.execute(
-                            f"INSERT INTO copy_.{table} "  # noqa: S608 - names from TABLES
-                            f"SELECT * FROM telemetry.{table}"
-                        )
-                    cursor.execute("COMMIT")
-                    cursor.execute("CHECKPOINT copy_")
-                finally:
-                    cursor.execute("DETACH copy_")
-        except duckdb.Error as error:
-            raise self._told(error) from error
+        with self._cursor() as cursor:
+            cursor.execute(f"ATTACH '{str(file).replace(chr(39), chr(39) * 2)}' AS copy_")
+            try:
+                _create(cursor, "copy_.")
+                cursor.execute("BEGIN")
+                cursor.execute("DELETE FROM copy_.position")
+                for table in TABLES:
+                    cursor.execute(
+                        f"INSERT INTO copy_.{table} "  # noqa: S608 - names from TABLES
+                        f"SELECT * FROM {self._file.stem}.{table}"
+                    )
+                cursor.execute("COMMIT")
+                cursor.execute("CHECKPOINT copy_")
+            except duckdb.Error:
+                with suppress(duckdb.Error):
+                    cursor.execute("ROLLBACK")
+                raise
+            finally:
+                cursor.execute("DETACH copy_")
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._lock:
+        with self._gate:
+            self._gate.wait_for(lambda: self._using == 0)
             self._connection.close()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
@@ -223,6 +271,7 @@ class Database:
                 config={
                     "memory_limit": f"{self._memory_mb}MB",
                     "threads": 2,
+                    "default_block_size": str(_BLOCK_BYTES),
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
                     "allow_community_extensions": False,
@@ -242,7 +291,8 @@ class Database:
         if isinstance(error, duckdb.FatalException | duckdb.InternalException) or (
             "invalidated" in text
         ):
-            with self._lock:
+            with self._gate:
+                self._gate.wait_for(lambda: self._using == 0)
                 self._connection.close()
                 self._connection = self._connect()
         if any(words in text for words in _NO_ROOM):

@@ -310,7 +310,8 @@ class DuckTelemetry(Described):
         with self._settle_lock:
             drop_old(self._database, self._settings, now_ms)
             settle(self._database, self._page_ids, now_ms)
-            self._database.checkpoint()
+            with self._flush_lock:
+                self._database.shrink()
 
     def backup(self, target: Path) -> None:
         """See the port; raises :class:`Conflict` where ``target`` is not empty."""
