@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from twinhelm.aiops.types import Anomaly, Direction, Resource
 from twinhelm.aiops.words import place, quantity, unit_of, usually
@@ -100,25 +101,25 @@ INDICATORS: tuple[Indicator, ...] = (
     _row(r"cpu.*(iowait|steal|guest|softirq|irq)", Resource.CPU, "{metric} of {place} is {now}",
          0.2, 30, alone=False),
     _row(r"cpu.*idle", Resource.CPU, "CPU of {place} is only {now} idle", 0.3, 32, down=True),
-    _row(r"cpu.*(busy|usage|used|utili[sz]ation|percent|ratio)", Resource.CPU,
+    _row(r"cpu.*(busy|usage|used|utili[sz]ation|percent|(?<!du)ratio)", Resource.CPU,
          "CPU of {place} is busy at {now}", 0.2, 32, floor=0.3, critical=0.98),
     _row(r"cpu.*seconds_total|system[_.]cpu[_.]time", Resource.CPU,
          "CPU {detail}of {place} is busy at {now}", 0.5, 32, floor=0.5),
-    _row(r"(mem|memory|swap).*(used|usage|utili[sz]ation).*(ratio|percent)"
-         r"|mem(ory)?[_.](utili[sz]ation|ratio)", Resource.MEMORY,
+    _row(r"(mem|memory|swap).*(used|usage|utili[sz]ation).*((?<!du)ratio|percent)"
+         r"|mem(ory)?[_.](utili[sz]ation|(?<!du)ratio)", Resource.MEMORY,
          "Memory of {place} is used to {now}", 0.05, 15, floor=0.1, critical=0.95),
     _row(r"mem(ory)?[_.]?(used|usage).*bytes|memory_used$", Resource.MEMORY,
          "Memory of {place} in use is {now}", 100 * MB, 15, relative=0.15),
-    _row(r"mem.*avail.*ratio", Resource.MEMORY,
+    _row(r"mem.*avail.*(?<!du)ratio", Resource.MEMORY,
          "Memory of {place} still free is {now}", 0.05, 15, down=True),
     _row(r"mem.*avail", Resource.MEMORY,
          "Memory of {place} still free is {now}", 100 * MB, 15, down=True, relative=0.06),
-    _row(r"(filesystem|disk|volume|storage|fs).*(used|usage|utili[sz]ation).*(ratio|percent)"
+    _row(r"(filesystem|disk|volume|storage|fs).*(used|usage|utili[sz]ation).*((?<!du)ratio|percent)"
          r"|filesystem[_.]utili[sz]ation", Resource.DISK,
          "Disk {detail}of {place} is filled to {now}", 0.003, 10, critical=0.95),
-    _row(r"(filesystem|disk|volume|storage|fs).*inodes?.*(free|ratio)", Resource.DISK,
+    _row(r"(filesystem|disk|volume|storage|fs).*inodes?.*(free|(?<!du)ratio)", Resource.DISK,
          "Inodes {detail}of {place}: {now}", 0.01, 15),
-    _row(r"(filesystem|disk|volume).*(avail|free).*ratio", Resource.DISK,
+    _row(r"(filesystem|disk|volume).*(avail|free).*(?<!du)ratio", Resource.DISK,
          "Disk {detail}of {place} has {now} free", 0.003, 10, down=True),
     _row(r"(filesystem|disk|volume).*(avail|free)", Resource.DISK,
          "Disk {detail}of {place} has {now} free", 64 * MB, 10, down=True, relative=0.005),
@@ -128,11 +129,11 @@ INDICATORS: tuple[Indicator, ...] = (
          "Disk {detail}of {place} moves {now}", 30 * MB, 30, relative=1.0),
     _row(r"disk.*(busy|utili[sz]ation|io_time_seconds)", Resource.DISK,
          "Disk {detail}of {place} is busy at {now}", 0.5, 45, floor=0.6),
-    _row(r"(filefd|fds?|descriptors?|handles).*ratio", Resource.DESCRIPTORS,
+    _row(r"(filefd|fds?|descriptors?|handles).*(?<!du)ratio", Resource.DESCRIPTORS,
          "Descriptors of {place} are used to {now}", 0.1, 15, critical=0.95),
     _row(r"filefd_allocated|open_fds|file_?descriptors?|descriptors?_(used|open)",
          Resource.DESCRIPTORS, "Descriptors of {place}: {now} open", 1000, 20, relative=0.5),
-    _row(r"(error|fail|5xx|exception).*ratio", Resource.ERRORS,
+    _row(r"(error|fail|5xx|exception).*(?<!du)ratio", Resource.ERRORS,
          "{now} of requests to {place} fail", 0.02, 15, critical=0.2),
     _row(r"net.*(err|drop)", Resource.ERRORS, "{metric} of {place} is {now}", 5.0, 60,
          relative=3.0, alone=False),
@@ -176,7 +177,7 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
     name = metric_name(anomaly.labels).lower()
     if mode := by_name.get("mode") or by_name.get("state"):
         name += f".{mode}"  # the CPU families tell idle from busy by a label
-    found = next((row for row in INDICATORS if row.shape.search(name)), None)
+    found = _row_of(name)
     lasted_s = max(anomaly.last_ms - anomaly.start_ms, 0) / 1000
     if found is None or not _PROCESS_LABELS.isdisjoint(by_name):
         return _unknown(anomaly, lasted_s, process=found is not None)
@@ -207,6 +208,12 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
         alone=alone,
         why_not=_why_not(anomaly, value, amount, lasting, needed, seconds, alone),
     )
+
+
+@lru_cache(maxsize=4096)
+def _row_of(name: str) -> Indicator | None:
+    """Find the row that knows a metric; two dozen searches are worth remembering."""
+    return next((row for row in INDICATORS if row.shape.search(name)), None)
 
 
 def _excess(anomaly: Anomaly, value: float, direction: Direction) -> tuple[float, float]:

@@ -28,7 +28,7 @@ def unit_of(name: str) -> str:
     A counter of bytes or seconds is judged as its rate: bytes per second, or a ratio of busy.
     """
     low = name.lower()
-    if "ratio" in low or "utilization" in low or "utilisation" in low:
+    if re.search(r"(?<!du)ratio|utili[sz]ation", low):  # a duration is no ratio
         return "ratio"
     if "percent" in low:
         return "percent"

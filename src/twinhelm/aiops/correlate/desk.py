@@ -41,6 +41,8 @@ class Desk:
         self.next_id = max(self.incidents, default=0) + 1 if next_id is None else next_id
         self.by_key: dict[str, Sign] = {}
         self.changed: dict[int, Incident] = {}
+        self._leads: dict[int, Sign | None] = {}
+        self._spans: dict[int, tuple[int, int]] = {}
         self.decisions: list[Decision] = []
 
     def decide(self, sign: Sign, outcome: str, incident: int | None, text: str) -> None:
@@ -174,8 +176,9 @@ class Desk:
 
     def _put(self, one: Incident) -> None:
         self.incidents[one.id] = self.changed[one.id] = one
-        for key in one.members:
-            self.holder[key] = one.id
+        self.holder.update(dict.fromkeys(one.members, one.id))
+        self._leads.pop(one.id, None)
+        self._spans.pop(one.id, None)
 
     def _with(self, one: Incident, signs: Iterable[Sign], why: tuple[str, ...]) -> Incident:
         """Add members to an incident and word it anew."""
@@ -224,16 +227,21 @@ class Desk:
         )
 
     def _lead(self, one: Incident) -> Sign | None:
-        members = [self.by_key[key] for key in one.members if key in self.by_key]
-        return max(members, key=_heaviness, default=None)
+        if one.id not in self._leads:
+            members = (self.by_key[key] for key in one.members if key in self.by_key)
+            self._leads[one.id] = max(members, key=_heaviness, default=None)
+        return self._leads[one.id]
 
     def _span(self, one: Incident) -> tuple[int, int]:
-        starts = [
-            sign.onset_ms
-            for key in one.members
-            if (sign := self.by_key.get(key)) is not None and sign.raises
-        ]
-        return min(starts, default=one.started_ms), max(starts, default=one.started_ms)
+        if one.id not in self._spans:
+            starts = [
+                sign.onset_ms
+                for key in one.members
+                if (sign := self.by_key.get(key)) is not None and sign.raises
+            ]
+            first, last = min(starts, default=one.started_ms), max(starts, default=one.started_ms)
+            self._spans[one.id] = first, last
+        return self._spans[one.id]
 
 
 def raised_of(one: Incident) -> dict[str, int]:

@@ -4,14 +4,13 @@ In: :class:`Sign` s (anomalies and alerts, weighed) and alive edges. Out: groups
 reasons for it in words. Two signs belong together when they start within ``NEAR_MS`` of each
 other and stand on the same entity, on entities that an edge joins, or on entities that show the
 same metric going the same way under the same scope label (cluster, namespace, job). Groups are
-the connected parts of that relation. Pure; cost grows with the pairs that start near each
-other.
+the connected parts of that relation. Pure; cost grows with signs and edges, not with pairs.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from twinhelm.aiops.correlate.signs import Sign
 from twinhelm.aiops.types import Direction
@@ -66,18 +65,30 @@ def group(signs: Sequence[Sign], near: Neighbours) -> list[tuple[list[Sign], tup
             i = root[i]
         return i
 
-    for i, one in enumerate(ordered):
-        for j in range(i + 1, len(ordered)):
-            other = ordered[j]
-            gap = other.onset_ms - one.onset_ms
-            if gap > NEAR_MS:
-                break
-            a, b = find(i), find(j)
-            if a != b and (why := related(one, other, near)):
+    newest: dict[object, int] = {}
+    for i, sign in enumerate(ordered):
+        # Linking to the newest of each place suffices: earlier ones are linked to it already.
+        places: list[object] = [sign.entity, *near.get(sign.entity, ())]
+        kinds: list[object] = list(_kinds(sign))
+        for j in sorted({newest[k] for k in (*places, *kinds) if k in newest}, reverse=True):
+            gap = sign.onset_ms - ordered[j].onset_ms
+            a, b = find(j), find(i)
+            if gap <= NEAR_MS and a != b and (why := related(ordered[j], sign, near)):
                 root[max(a, b)] = min(a, b)
                 merged = reasons.pop(max(a, b), [])
                 reasons[min(a, b)] += [*merged, f"{why}, {gap / 1000:.0f} s apart"]
+        for key in (sign.entity, *kinds):
+            newest[key] = i
     groups: dict[int, list[Sign]] = defaultdict(list)
     for i, sign in enumerate(ordered):
         groups[find(i)].append(sign)
     return [(members, tuple(dict.fromkeys(reasons[at]))) for at, members in groups.items()]
+
+
+def _kinds(sign: Sign) -> Iterator[tuple[str, str, str, str]]:
+    """List under what a sign can be like one elsewhere: metric, direction and scope label."""
+    if sign.anomaly is not None:
+        name, way = metric_name(sign.labels), sign.anomaly.direction.value
+        for label, value in sign.labels:
+            if label in SCOPE_LABELS:
+                yield name, way, label, value

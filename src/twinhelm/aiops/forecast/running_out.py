@@ -19,11 +19,15 @@ from twinhelm.aiops.words import place
 from twinhelm.core.arrays import F64, I64
 from twinhelm.core.labels import Labels, metric_name
 
-__all__ = ["Past", "forecasts", "is_candidate", "limit_of"]
+__all__ = ["FORECASTER", "Past", "forecasts", "is_candidate", "limit_of"]
 
+FORECASTER = "trend/1"
+"""The name and version of what foretells, as the register of products gives it."""
 HORIZON_MS = 14 * 86_400_000
 _DAY_MS = 86_400_000
-_USED = re.compile(r"(used|usage|utili[sz]ation|allocated|open).*(ratio|percent)|utili[sz]ation$")
+_USED = re.compile(
+    r"(used|usage|utili[sz]ation|allocated|open).*((?<!du)ratio|percent)|utili[sz]ation$"
+)
 _FREE = re.compile(r"(avail|free|remaining)")
 _BYTES_LEFT = re.compile(r"(filesystem|disk|volume).*(avail|free).*bytes|memavailable_bytes")
 _PROCESS = frozenset({"process", "comm", "groupname", "process_name", "pid"})
