@@ -41,7 +41,7 @@ class Answer:
 
     status: int
     body: bytes = b""
-    kind: bytes = JSON
+    kind: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     close: bool = False
 
@@ -74,7 +74,7 @@ def retry_after(error: TwinhelmError) -> tuple[tuple[bytes, bytes], ...]:
 async def send_answer(send: Send, answer: Answer) -> None:
     """Write the whole response."""
     headers = [(b"content-length", b"%d" % len(answer.body)), *answer.headers]
-    if answer.body:
+    if answer.kind:
         headers.append((b"content-type", answer.kind))
     if answer.close:
         headers.append((b"connection", b"close"))

@@ -114,7 +114,6 @@ ROUTES: tuple[Route, ...] = (
         ("GET", "journal/verification", "Whether the journal is whole."),
         ("GET", "config", "Every setting and its value, secrets struck out."),
         ("GET", "jobs", "Back-fills, imports and backups, and how far they are."),
-        ("GET", "jobs/{job_id}", "One of them."),
     ),
     *_api(
         Right.OPERATE,

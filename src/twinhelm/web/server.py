@@ -21,6 +21,7 @@ import uvicorn
 
 from twinhelm.core.errors import Conflict, Refused
 from twinhelm.core.tracing import start_tracing
+from twinhelm.web import VERSION
 from twinhelm.web.hosts import is_loopback, listen_address
 from twinhelm.web.site import Site
 
@@ -38,9 +39,12 @@ KEEP_ALIVE_S = 75
 MAX_SOCKET_MESSAGE = 1 << 20
 
 
-def build_app(house: House) -> Site:
-    """Make the ASGI application for a house; its lifespan furnishes API and pages."""
-    return Site(house)
+def build_app(house: House, *, pages: bool = True) -> Site:
+    """Make the ASGI application for a house; its lifespan furnishes API and, if told, pages.
+
+    The pages' framework keeps state of its own per process: one application with pages each.
+    """
+    return Site(house, pages=pages)
 
 
 def serve(house: House, *, on_ready: Callable[[str], None] | None = None) -> None:
@@ -53,7 +57,7 @@ def serve(house: House, *, on_ready: Callable[[str], None] | None = None) -> Non
     try:
         check_exposure(house)
         with bind(house.settings.server.listen) as listener:
-            end_tracing = start_tracing(house.settings.tracing)
+            end_tracing = start_tracing(house.settings.tracing, version=VERSION)
             try:
                 _run(house, listener, on_ready)
             finally:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route, Router
+from starlette.routing import Mount, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinhelm.core.errors import TwinhelmError, Unavailable
@@ -72,8 +72,9 @@ API_PREFIX = "/api/twinhelm/"
 class Site:
     """The ASGI application."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, *, pages: bool = True) -> None:
         self._house = house
+        self._make_pages = _make_pages if pages else _no_pages
         settings = house.settings
         self._workers = ThreadPoolExecutor(DECODING_THREADS, "twinhelm-door")
         tray = Intray(settings.limits)
@@ -117,9 +118,13 @@ class Site:
         """Name (method, path) of everything that would be answered, mounts as ``path/*``."""
         found = {("POST", path) for path in self._doors}
         found |= set(_listed(self._plain.routes))
-        for furniture in (self._api, self._pages):
-            if furniture.app is not None:
-                found |= set(_listed(furniture.app.routes))
+        if self._api.app is not None:
+            # Routers that were included show their routes in the document only.
+            paths: dict[str, Any] = self._api.app.openapi()["paths"]
+            found |= {(method.upper(), path) for path in paths for method in paths[path]}
+            found |= set(_listed(self._api.app.routes))
+        if self._pages.app is not None:
+            found |= set(_listed(self._pages.app.routes))
         return found
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -177,7 +182,7 @@ class Site:
         """Import and build what is slow to import, then keep the pages alive until the end."""
         await self._api.build(lambda: _make_api(self._house))
         self._api.stands.set()
-        await self._pages.build(lambda: _make_pages(self._house))
+        await self._pages.build(lambda: self._make_pages(self._house))
         pages = self._pages.app
         if pages is None:
             await self._over.wait()
@@ -229,6 +234,12 @@ def _make_pages(house: House) -> FastAPI:
     return pages_app(house)
 
 
+def _no_pages(_house: House) -> FastAPI:
+    from fastapi import FastAPI
+
+    return FastAPI(openapi_url=None)
+
+
 def health_routes(house: House) -> list[Route]:
     """Make the routes that watch over the server itself."""
 
@@ -271,8 +282,8 @@ def _listed(routes: Iterable[Any]) -> Iterable[tuple[str, str]]:
     for route in routes:
         if isinstance(route, Mount):
             yield "*", f"{route.path}/*"
-        elif getattr(route, "methods", None) is None:
+        elif isinstance(route, WebSocketRoute):
             yield SOCKET, route.path
-        else:
-            for method in route.methods - {"HEAD"}:
+        elif isinstance(route, Route):
+            for method in (route.methods or set()) - {"HEAD"}:
                 yield method, route.path

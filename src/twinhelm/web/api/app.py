@@ -14,9 +14,9 @@ from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from twinhelm import __version__
 from twinhelm.core import json
 from twinhelm.core.errors import TwinhelmError
+from twinhelm.web import VERSION
 from twinhelm.web.api import incidents, jobs, journal, people, status, telemetry
 from twinhelm.web.api.models import Problem
 from twinhelm.web.frame import retry_after
@@ -36,7 +36,7 @@ def api_app(house: House) -> FastAPI:
     """Make the API for a house."""
     app = FastAPI(
         title="twinhelm",
-        version=__version__,
+        version=VERSION,
         openapi_url="/api/twinhelm/openapi.json",
         docs_url=None,
         redoc_url=None,

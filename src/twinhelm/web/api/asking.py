@@ -14,7 +14,7 @@ from twinhelm.web.who import Asker
 if TYPE_CHECKING:
     from twinhelm.app import House
 
-__all__ = ["By", "EndMs", "Limit", "Matching", "Name", "Of", "StartMs", "TenantOf"]
+__all__ = ["LATEST_MS", "By", "EndMs", "Limit", "Matching", "Name", "Of", "StartMs", "TenantOf"]
 
 LATEST_MS = 253_402_300_799_000
 """The end of the year 9999; nanoseconds of it no longer fit 64 bits, ms do."""

@@ -8,8 +8,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
-from twinhelm import __version__
 from twinhelm.core.logs import strike_secrets
+from twinhelm.web import VERSION
 from twinhelm.web.api.asking import Limit, Of
 from twinhelm.web.api.models import (
     DecisionOut,
@@ -31,7 +31,7 @@ def status(request: Request, house: Of) -> StatusOut:
     """Say how twinhelm is, and who asks."""
     asker: Asker = request.state.asker
     return StatusOut(
-        version=__version__,
+        version=VERSION,
         environment=house.settings.server.environment,
         ready=house.ready,
         now_ms=house.clock.now_ms(),

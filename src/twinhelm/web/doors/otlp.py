@@ -8,9 +8,6 @@ a 200 answer, so that the sender neither retries nor stays ignorant; a refused r
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from twinhelm.aiops.collect import otlp_json
 from twinhelm.aiops.collect.otlp_logs import decode_log_message, decode_logs
@@ -59,23 +56,19 @@ def _metrics(parcel: Parcel, raw: bytes, as_json: bool) -> Received:
 
 
 def _logs(parcel: Parcel, raw: bytes, as_json: bool) -> Received:
-    how: dict[str, Any] = _how(parcel)
+    limits, now_ns = parcel.house.settings.limits, parcel.house.clock.now_ns()
     if as_json:
-        return decode_log_message(otlp_json.logs_message(raw, max_bytes=_bound(parcel)), **how)
-    return decode_logs(raw, **how)
+        message = otlp_json.logs_message(raw, max_bytes=_bound(parcel))
+        return decode_log_message(message, limits=limits, now_ns=now_ns)
+    return decode_logs(raw, limits=limits, now_ns=now_ns)
 
 
 def _traces(parcel: Parcel, raw: bytes, as_json: bool) -> Received:
-    how: dict[str, Any] = _how(parcel)
+    limits = parcel.house.settings.limits
     if as_json:
-        message: ExportTraceServiceRequest = otlp_json.traces_message(raw, max_bytes=_bound(parcel))
-        return decode_trace_message(message, **how)
-    return decode_traces(raw, **how)
-
-
-def _how(parcel: Parcel) -> dict[str, Any]:
-    house = parcel.house
-    return {"limits": house.settings.limits, "now_ns": house.clock.now_ns()}
+        message = otlp_json.traces_message(raw, max_bytes=_bound(parcel))
+        return decode_trace_message(message, limits=limits)
+    return decode_traces(raw, limits=limits)
 
 
 def _bound(parcel: Parcel) -> int:

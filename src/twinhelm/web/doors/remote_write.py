@@ -57,11 +57,13 @@ def _take(parcel: Parcel) -> Answer:
     if message == V1:
         receipt = parcel.keep(decoder.decode_v1(raw), "remote_write")
         return _answer(faults(receipt))
-    receipt = parcel.keep(decoder.decode_v2(raw).received, "remote_write")
-    # A sample that stands in the store already, from an answer that got lost, is written.
-    again = sum(part.count for part in receipt.rejected if part.reason in HARMLESS)
-    exemplars = sum(part.count for part in receipt.rejected if part.reason == "exemplar")
-    return _answer(faults(receipt), _written(receipt.samples + again - exemplars))
+    received = decoder.decode_v2(raw).received
+    receipt = parcel.keep(received, "remote_write")
+    # A sample that stands in the store already, from an answer that got lost, is written. What
+    # the decoder left out is not among the samples; the intake's own refusals follow its.
+    cleaned = receipt.rejected[len(received.rejected) :]
+    lost = sum(part.count for part in cleaned if part.reason not in HARMLESS)
+    return _answer(faults(receipt), _written(len(received.samples) - lost))
 
 
 def _answer(wrong: list[Rejected], headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
