@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Callable
@@ -24,20 +25,20 @@ from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.watch import Watch
 from twinhelm.core.clock import Clock, SystemClock
-from twinhelm.core.errors import Refused, TwinhelmError
+from twinhelm.core.errors import Conflict, NotFound, Refused, TwinhelmError
 from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import Blobs, Records, TelemetryStore
 from twinhelm.core.settings import Settings
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import ServerStarted, ServerStopped
+from twinhelm.events.kinds import BackupTaken, RestoreDone, ServerStarted, ServerStopped
 from twinhelm.events.workflows import Workflows
 from twinhelm.store.blobs import FileBlobs
-from twinhelm.store.records import open_records
+from twinhelm.store.records import open_records, restore_records
 from twinhelm.store.telemetry import open_telemetry
 
-__all__ = ["VERSION", "House", "open_house", "open_ledger"]
+__all__ = ["VERSION", "House", "open_house", "open_ledger", "restore_backup"]
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +97,22 @@ class House:
         self.workflows.close()
         self.telemetry.close()
         self.records.close()
+
+    def backup(self, target: Path, *, by: str) -> None:
+        """Write a complete copy into the empty or absent directory ``target``.
+
+        Serving goes on meanwhile. The records come first: telemetry written after them is in
+        the copy too, but no record speaks of telemetry that is not. Raises :class:`Conflict`
+        where ``target`` holds anything.
+        """
+        _empty_directory(target)
+        self.records.backup(target / "records")
+        for name in self.blobs.names():
+            FileBlobs(target / "blobs").put(name, self.blobs.get(name) or b"")
+        self.telemetry.backup(target / "telemetry")
+        size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+        with self.journal.writing(by) as write:
+            write.event(BackupTaken(str(target), size))
 
     def _spawn(self, name: str, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, name=f"twinhelm-{name}", daemon=True)
@@ -178,6 +195,39 @@ def open_ledger(settings: Settings, *, clock: Clock | None = None) -> tuple[Reco
     _data_directory(settings.data)
     records = open_records(_database_url(settings))
     return records, Journal(records, clock or SystemClock())
+
+
+def restore_backup(source: Path, settings: Settings, *, by: str) -> None:
+    """Fill the empty or absent data directory of ``settings`` from a backup.
+
+    Raises :class:`NotFound` where ``source`` is no backup and :class:`Conflict` where the data
+    directory or the database holds anything.
+    """
+    if not (source / "telemetry").is_dir() or not (source / "records").is_dir():
+        raise NotFound(f"{source} holds no backup", hint="`twinhelm backup DIR` writes one")
+    _empty_directory(settings.data)
+    records = open_records(_database_url(settings))
+    try:
+        rows, lines = restore_records(source / "records", records)
+        with Journal(records, SystemClock()).writing(by) as write:
+            write.event(RestoreDone(str(source), rows, lines))
+    finally:
+        records.close()
+    for name in ("telemetry", "blobs"):
+        if (source / name).is_dir():
+            shutil.copytree(source / name, settings.data / name)
+
+
+def _empty_directory(target: Path) -> None:
+    try:
+        target.mkdir(parents=True, exist_ok=True, mode=0o700)
+        inside = next(target.iterdir(), None)
+    except OSError as error:
+        raise Refused(
+            f"{target} cannot be used: {error.strerror or error}", hint="name another directory"
+        ) from error
+    if inside is not None:
+        raise Conflict(f"{target} is not empty, it holds {inside.name}", hint="name an empty one")
 
 
 def _data_directory(data: Path) -> Path:

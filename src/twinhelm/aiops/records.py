@@ -19,7 +19,6 @@ was written by hand and does not fit is heard of here and nowhere else.
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import cache
 from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
@@ -48,6 +47,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 
 
 class Writing(Protocol):
@@ -70,14 +70,12 @@ class Writing(Protocol):
         ...
 
 
-@cache
-def _adapter(of: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(of)
-
-
 def load(of: type[_T], record: Record) -> _T:
     """Read a record's body as the dataclass ``of``; raises ValueError where it does not fit."""
-    value: _T = _adapter(of).validate_python(dict(record.body))
+    adapter = _ADAPTERS.get(of)
+    if adapter is None:
+        adapter = _ADAPTERS[of] = TypeAdapter(of)
+    value: _T = adapter.validate_python(dict(record.body))
     return value
 
 

@@ -23,7 +23,7 @@ from twinhelm.aiops.detect.season import WIDTH as PROFILE_WIDTH
 from twinhelm.aiops.detect.sensitivity import threshold_of
 from twinhelm.aiops.detect.snapshot import pack, unpack
 from twinhelm.aiops.types import Scores
-from twinhelm.core.arrays import F64, I64
+from twinhelm.core.arrays import F64, I64, U32
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.settings import DetectSettings
 from twinhelm.core.telemetry import SampleBlock
@@ -108,6 +108,15 @@ class Detector:
             row[SLOW] = row[FAST]
             row[HELD] = 0.0
             return True
+
+    def forget(self, series: U32) -> None:
+        """Make ``series`` as young as on their first day, so that history can be learnt anew."""
+        with self._lock:
+            known = series[series < self._count]
+            self._rows[known] = 0.0
+            self._seen[known] = _NEVER
+            slots = self._slots[known]
+            self._profiles[slots[slots >= 0]] = np.nan
 
     def seen_ms(self) -> I64:
         """Return the newest learnt time per series id (the least int64 for none)."""

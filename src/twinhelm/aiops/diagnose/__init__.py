@@ -2,10 +2,11 @@
 
 from twinhelm.aiops.diagnose.arrays import Ranked, rank_arrays
 from twinhelm.aiops.diagnose.culprits import Culprit, culprit_of
-from twinhelm.aiops.diagnose.ranking import Diagnosis, rank
+from twinhelm.aiops.diagnose.ranking import RANKER, Diagnosis, rank
 from twinhelm.aiops.diagnose.window import SeriesWindow, window_of
 
 __all__ = [
+    "RANKER",
     "Culprit",
     "Diagnosis",
     "Ranked",

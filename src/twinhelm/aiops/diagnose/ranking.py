@@ -32,7 +32,7 @@ from twinhelm.core.entities import Edge
 from twinhelm.core.labels import METRIC, Labels, metric_name
 from twinhelm.core.telemetry import Change
 
-__all__ = ["Diagnosis", "rank"]
+__all__ = ["RANKER", "Diagnosis", "rank"]
 
 CONCLUSIVE_CONFIDENCE = 0.5
 CONCLUSIVE_LEAD = 0.12
@@ -59,6 +59,8 @@ _NOUNS = {
     Resource.DESCRIPTORS: "file descriptors",
     Resource.OTHER: "unusual behaviour",
 }
+RANKER = "suspects/1"
+"""The name and version of what ranks, as claims and the register of products give it."""
 _PRESSURE_WORD = {Resource.CPU: "cpu", Resource.MEMORY: "memory", Resource.DISK: "io"}
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from twinhelm.aiops.flow.context import Described
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.watch import Watch
-from twinhelm.aiops.forecast import FORECAST_HISTORY_MS, forecasts, worth_forecasting
+from twinhelm.aiops.forecast import Past, forecasts, is_candidate
 from twinhelm.aiops.records import load, put_forecast, put_rejection
 from twinhelm.aiops.types import Rejection
 from twinhelm.core.clock import Clock
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 MINUTE_S = 60.0
 TIDY_S = 600.0
+FORECAST_HISTORY_MS = 3 * 86_400_000
 MAX_FORECAST_SERIES = 2000
 
 
@@ -111,10 +113,8 @@ class Housekeeping:
     def look_ahead(self) -> None:
         """Forecast the series that can run out; those that will not any more are dropped."""
         now = self.clock.now_ms()
-        likely = self.watch.series_of(worth_forecasting, limit=MAX_FORECAST_SERIES)
-        ids = np.array(sorted(likely), np.uint32)
-        block = self.telemetry.read_samples(ids, now - FORECAST_HISTORY_MS, now)
-        made = forecasts(likely, block, now_ms=now)
+        likely = self.watch.series_of(is_candidate, limit=MAX_FORECAST_SERIES)
+        made = forecasts(self._pasts(likely, now), now_ms=now)
         kept = {str(forecast.series) for forecast in made}
         with self.journal.writing("twinhelm") as write:
             for record in write.find("forecast", limit=MAX_FORECAST_SERIES):
@@ -122,6 +122,13 @@ class Housekeeping:
                     write.delete("forecast", record.key)
             for forecast in made:
                 put_forecast(write, forecast, now)
+
+    def _pasts(self, likely: Mapping[int, Described], now: int) -> Iterator[Past]:
+        for series, (labels, entity, resource) in sorted(likely.items()):
+            ids = np.array([series], np.uint32)
+            block = self.telemetry.read_samples(ids, now - FORECAST_HISTORY_MS, now)
+            if len(block):
+                yield Past(series, labels, entity, resource, block.time_ms, block.value)
 
     def note_topology(self) -> None:
         """Write down what leans on what."""
