@@ -32,11 +32,11 @@ class SeriesIndex(Protocol):
     """What the gate asks of a :class:`~twinhelm.core.ports.TelemetryStore`."""
 
     def intern(self, labels: Sequence[Labels], *, tenant: str) -> U32:
-        """Give each label set its id."""
+        """Give each label set its dense id, making new ones durable."""
         ...
 
     def series_count(self, tenant: str | None = None) -> int:
-        """Count a tenant's series."""
+        """Count the series that a tenant has, old and new."""
         ...
 
     def find_series(
@@ -48,7 +48,7 @@ class SeriesIndex(Protocol):
         end_ms: int | None = None,
         limit: int = 10_000,
     ) -> list[SeriesInfo]:
-        """Find series."""
+        """Read which series a tenant has; asked once, when the limit is first reached."""
         ...
 
 
