@@ -91,4 +91,4 @@ def test_too_many_labels_refuse_one_alert() -> None:
     labels = {"alertname": "A", **{f"l{number}": "v" for number in range(70)}}
     received = decode_api_alerts(dumps([alert(labels=labels), alert()]), now_ms=NOW_MS)
     assert len(received.alerts) == 1
-    assert received.rejected[0].reason == "label_limit"
+    assert received.rejected[0].reason == "bad_labels"

@@ -97,7 +97,7 @@ def test_long_lines_and_large_label_sets_are_refused_alone() -> None:
     assert received.logs.body == ["ok"]
     assert {item.reason: item.count for item in received.rejected} == {
         "line_too_long": 1,
-        "label_limit": 2,
+        "bad_labels": 2,
     }
 
 

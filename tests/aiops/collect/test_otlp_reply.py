@@ -9,7 +9,7 @@ from twinhelm.aiops.types import Rejected
 from twinhelm.core import json
 from twinhelm.core.errors import BadInput, Overloaded
 
-REJECTED = [Rejected("bad_time", 2, "from 5 to 3"), Rejected("bad_id", 1, "none")]
+REJECTED = [Rejected("late", 2, "from 5 to 3"), Rejected("malformed", 1, "none")]
 
 
 def test_full_success_is_an_empty_message() -> None:
@@ -22,7 +22,7 @@ def test_partial_success_counts_and_says_why() -> None:
     message.ParseFromString(reply("logs", REJECTED, as_json=False))
     assert message.partial_success.rejected_log_records == 3
     assert message.partial_success.error_message == partial_success(REJECTED)[1]
-    assert "2 bad_time: from 5 to 3" in message.partial_success.error_message
+    assert "2 late: from 5 to 3" in message.partial_success.error_message
 
 
 def test_json_writes_the_count_as_text() -> None:

@@ -81,7 +81,7 @@ def test_bad_ids_and_times_are_refused_and_the_rest_is_kept() -> None:
     received = decoded(message)
     assert received.spans is not None
     assert received.spans.name == ["kept"]
-    assert {item.reason: item.count for item in received.rejected} == {"bad_id": 2, "bad_time": 3}
+    assert {item.reason: item.count for item in received.rejected} == {"malformed": 5}
 
 
 def test_a_kind_that_nobody_knows_is_unspecified() -> None:
@@ -101,4 +101,4 @@ def test_too_many_events_refuse_the_span() -> None:
         span.events.add(name="e")
     received = decoded(message)
     assert received.spans is None
-    assert received.rejected[0].reason == "attribute_limit"
+    assert received.rejected[0].reason == "too_large"

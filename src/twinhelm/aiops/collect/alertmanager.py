@@ -7,7 +7,7 @@ the year 1 means that the alert still fires.
 
 A fingerprint that nobody gave is 64 bits of a hash over the labels, so that the same labels
 give the same one for ever; it is not the number Alertmanager would have computed. Alerts that
-break the label limits are refused one by one (``label_limit``). Pure.
+break the label limits are refused one by one (``bad_labels``). Pure.
 
 Source: Alertmanager "Webhook receiver", its ``api/v2/openapi.yaml``, and ``types.Alert``.
 
@@ -22,8 +22,8 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from twinhelm.aiops.collect.instants import instant_ms
-from twinhelm.aiops.collect.otlp_attributes import Refusals
+from twinhelm.aiops.collect.words.instants import instant_ms
+from twinhelm.aiops.collect.words.refusals import Refusals
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused
 from twinhelm.core.json import dumps, loads
@@ -91,7 +91,7 @@ def _gather(
         try:
             check_labels(labels, limits)
         except Refused as error:
-            refusals.add("label_limit", error.message)
+            refusals.add("bad_labels", error.message)
             continue
         if named and not dict(labels).get("alertname"):
             raise BadInput(f"{where} has no label alertname", hint="every alert needs one")

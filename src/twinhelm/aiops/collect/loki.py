@@ -8,8 +8,8 @@ structured metadata becomes the attributes, a ``trace_id`` and ``span_id`` among
 ``level``, ``severity`` or ``detected_level`` the severity.
 
 Refused as a whole, as Loki does: a time that is not a *text* of nanoseconds, a stream without
-labels, a wrong type anywhere. Refused line by line: ``line_too_long``, ``label_limit``,
-``attribute_limit``. Pure; about 3 us a line of JSON.
+labels, a wrong type anywhere. Refused line by line: ``line_too_long``, ``bad_labels``,
+``too_large``. Pure; about 3 us a line of JSON.
 
 Source: Loki HTTP API, "Ingest logs"; logproto ``push.proto`` for the field numbers.
 
@@ -29,18 +29,17 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2
 from google.protobuf.message import DecodeError
 
-from twinhelm.aiops.collect.instants import instant_ms
 from twinhelm.aiops.collect.otlp_attributes import (
     MAX_ATTRIBUTES,
     MAX_NS,
-    Refusals,
     hex_id,
     json_text,
-    label_limits,
 )
 from twinhelm.aiops.collect.otlp_logs import LogColumns
-from twinhelm.aiops.collect.severity import severity_of
 from twinhelm.aiops.collect.wire.compression import decompress
+from twinhelm.aiops.collect.words.instants import instant_ms
+from twinhelm.aiops.collect.words.refusals import Refusals, label_limits
+from twinhelm.aiops.collect.words.severity import severity_of
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused, Unsupported
 from twinhelm.core.json import loads
@@ -124,7 +123,7 @@ def _decode(streams: Iterable[tuple[Labels, Iterable[Entry]]], limits: LimitSett
         try:
             check_labels(labels, bounds)
         except Refused as error:
-            refusals.add("label_limit", error.message, sum(1 for _ in entries))
+            refusals.add("bad_labels", error.message, sum(1 for _ in entries))
             continue
         stream = columns.stream_index(labels)
         level = _first(dict(labels), LEVEL_NAMES)
@@ -133,7 +132,7 @@ def _decode(streams: Iterable[tuple[Labels, Iterable[Entry]]], limits: LimitSett
                 refusals.add("line_too_long", f"{len(line)} characters: {line[:80]}")
                 continue
             if len(metadata) > MAX_ATTRIBUTES:
-                refusals.add("attribute_limit", f"{len(metadata)} pairs of structured metadata")
+                refusals.add("too_large", f"{len(metadata)} pairs of structured metadata")
                 continue
             columns.time_ns.append(time_ns)
             columns.stream.append(stream)

@@ -22,19 +22,17 @@ common.proto ``AnyValue``.
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from twinhelm.aiops.types import Rejected
+from twinhelm.aiops.collect.words.names import label_name
+from twinhelm.aiops.collect.words.refusals import Refusals
 from twinhelm.core.errors import TooLarge
 from twinhelm.core.json import dumps
-from twinhelm.core.labels import LabelLimits, Labels, labels_of
-from twinhelm.core.settings import LimitSettings
+from twinhelm.core.labels import Labels, labels_of
 
 __all__ = [
     "MAX_ATTRIBUTES",
@@ -44,7 +42,6 @@ __all__ = [
     "attributes_of",
     "hex_id",
     "json_text",
-    "label_limits",
     "label_name",
     "plain",
     "resource_labels",
@@ -59,38 +56,6 @@ MAX_DEPTH = 16
 
 MAX_NS = 2**63 - 1
 """The last nanosecond that an int64 can name, in the year 2262."""
-
-
-class Refusals:
-    """Counts what one request brought that cannot be kept: by reason, with a first example."""
-
-    def __init__(self) -> None:
-        self._counts: dict[str, int] = {}
-        self._examples: dict[str, str] = {}
-
-    def add(self, reason: str, example: str, count: int = 1) -> None:
-        """Count ``count`` more for ``reason``."""
-        self._counts[reason] = self._counts.get(reason, 0) + count
-        self._examples.setdefault(reason, example[:200])
-
-    def listed(self) -> tuple[Rejected, ...]:
-        """Return what was counted, in the order it was first met."""
-        return tuple(
-            Rejected(reason, count, self._examples[reason])
-            for reason, count in self._counts.items()
-        )
-
-
-def label_limits(limits: LimitSettings) -> LabelLimits:
-    """Put the settings' limits in the shape that labels are checked against."""
-    return LabelLimits(limits.max_labels, limits.max_label_name_bytes, limits.max_label_value_bytes)
-
-
-@lru_cache(maxsize=4096)
-def label_name(name: str) -> str:
-    """Write an attribute name as a label name: ``k8s.pod.name`` is ``k8s_pod_name``."""
-    clean = re.sub(r"[^a-zA-Z0-9_]", "_", name)
-    return f"key_{clean}" if clean[:1].isdigit() else clean
 
 
 def plain(value: AnyValue, depth: int = 0) -> Any:

@@ -8,7 +8,7 @@ message that :mod:`otlp_json` made of a JSON body; out goes a
 Kept beside the record's own attributes: ``otel.scope.name``, ``otel.scope.version``,
 ``otel.event.name``, and ``otel.severity_text`` where the text maps to no number. A record
 without a time takes the time it was observed, or else ``now_ns``. Refused records are counted
-by reason (``line_too_long``, ``attribute_limit``, ``label_limit``, ``bad_time``) and the rest is
+by reason (``line_too_long``, ``too_large``, ``bad_labels``, ``too_far_ahead``) and the rest is
 kept: that is OTLP's partial success.
 
 Pure; about 6 us a record with three attributes.
@@ -31,16 +31,15 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 
 from twinhelm.aiops.collect.otlp_attributes import (
     MAX_NS,
-    Refusals,
     attributes_of,
     hex_id,
     json_text,
-    label_limits,
     plain,
     resource_labels,
     scope_attributes,
 )
-from twinhelm.aiops.collect.severity import severity_of
+from twinhelm.aiops.collect.words.refusals import Refusals, label_limits
+from twinhelm.aiops.collect.words.severity import severity_of
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused, TooLarge
 from twinhelm.core.json import dumps
@@ -108,7 +107,7 @@ def decode_log_message(
             check_labels(labels, label_limits(limits))
         except Refused as error:
             count = sum(len(scope.log_records) for scope in group.scope_logs)
-            refusals.add("label_limit", error.message, count)
+            refusals.add("bad_labels", error.message, count)
             continue
         stream = columns.stream_index(labels)
         for scope in group.scope_logs:
@@ -129,13 +128,13 @@ def _gather(
     for record in scope.log_records:
         time_ns = record.time_unix_nano or record.observed_time_unix_nano or now_ns
         if time_ns > MAX_NS:
-            refusals.add("bad_time", f"{time_ns} ns is past the year 2262")
+            refusals.add("too_far_ahead", f"{time_ns} ns is past the year 2262")
             continue
         try:
             body = _body(record)
             attributes, severity = _attributes(record, common)
         except TooLarge as error:
-            refusals.add("attribute_limit", error.message)
+            refusals.add("too_large", error.message)
             continue
         if len(body) > longest:
             refusals.add("line_too_long", f"{len(body)} characters: {body[:80]}")

@@ -8,7 +8,7 @@ message that :mod:`otlp_json` made of a JSON body; out goes a
 Kept beside the span's own attributes: ``otel.scope.name``, ``otel.scope.version``,
 ``otel.status_description``, ``otel.events`` (``[{name, time_ns, ...attributes}]``, exceptions
 among them) and ``otel.links`` (``[{trace_id, span_id}]``). Refused spans are counted by reason
-(``bad_id``, ``bad_time``, ``attribute_limit``, ``label_limit``) and the rest is kept.
+(``malformed`` for ids and times, ``too_large``, ``bad_labels``) and the rest is kept.
 
 Pure; about 8 us a span with five attributes.
 
@@ -31,14 +31,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 from twinhelm.aiops.collect.otlp_attributes import (
     MAX_ATTRIBUTES,
     MAX_NS,
-    Refusals,
     attributes_of,
     hex_id,
     json_text,
-    label_limits,
     resource_labels,
     scope_attributes,
 )
+from twinhelm.aiops.collect.words.refusals import Refusals, label_limits
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused, TooLarge
 from twinhelm.core.labels import Labels, check_labels
@@ -48,7 +47,7 @@ from twinhelm.core.telemetry import SpanBlock
 __all__ = ["decode_trace_message", "decode_traces"]
 
 
-class SpanColumns:
+class _SpanColumns:
     """Spans being gathered, column by column."""
 
     def __init__(self) -> None:
@@ -102,14 +101,14 @@ def decode_traces(body: bytes, *, limits: LimitSettings) -> Received:
 
 def decode_trace_message(message: ExportTraceServiceRequest, *, limits: LimitSettings) -> Received:
     """Turn a parsed request into columns; refuses spans one by one, never the request."""
-    columns, refusals = SpanColumns(), Refusals()
+    columns, refusals = _SpanColumns(), Refusals()
     for group in message.resource_spans:
         try:
             labels = resource_labels(group.resource)
             check_labels(labels, label_limits(limits))
         except Refused as error:
             count = sum(len(scope.spans) for scope in group.scope_spans)
-            refusals.add("label_limit", error.message, count)
+            refusals.add("bad_labels", error.message, count)
             continue
         resource = columns.resource_index(labels)
         for scope in group.scope_spans:
@@ -117,26 +116,28 @@ def decode_trace_message(message: ExportTraceServiceRequest, *, limits: LimitSet
     return Received(spans=columns.block(), rejected=refusals.listed())
 
 
-def _gather(scope: ScopeSpans, resource: int, columns: SpanColumns, refusals: Refusals) -> None:
+def _gather(scope: ScopeSpans, resource: int, columns: _SpanColumns, refusals: Refusals) -> None:
     """Append the spans of one scope."""
     common = scope_attributes(scope.scope)
     for span in scope.spans:
         trace_id, span_id = hex_id(span.trace_id, 16), hex_id(span.span_id, 8)
         if not trace_id or not span_id:
             refusals.add(
-                "bad_id",
+                "malformed",
                 f"span {span.name[:60]!r} has trace id {span.trace_id.hex()[:40]!r} and span id "
                 f"{span.span_id.hex()[:40]!r}; 16 and 8 bytes, not all zero, are needed",
             )
             continue
         start_ns, end_ns = span.start_time_unix_nano, span.end_time_unix_nano
         if not 0 < start_ns <= end_ns <= MAX_NS:
-            refusals.add("bad_time", f"span {span.name[:60]!r} goes from {start_ns} to {end_ns} ns")
+            refusals.add(
+                "malformed", f"span {span.name[:60]!r} goes from {start_ns} to {end_ns} ns"
+            )
             continue
         try:
             attributes = json_text(_attributes(span, common))
         except TooLarge as error:
-            refusals.add("attribute_limit", error.message)
+            refusals.add("too_large", error.message)
             continue
         columns.start_ns.append(start_ns)
         columns.end_ns.append(end_ns)

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from twinhelm.aiops.collect.instants import epoch_ms, instant_ms
+from twinhelm.aiops.collect.words.instants import epoch_ms, instant_ms
 from twinhelm.core.errors import BadInput
 
 MOMENT_MS = 1_700_000_000_000

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from twinhelm.aiops.collect.severity import severity_of
+from twinhelm.aiops.collect.words.severity import severity_of
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ are missing values and bring no sample.
 Times are ISO 8601 text (without a zone: in ``zone``) or numbers since 1970, whose unit is told
 from the size of the first one and then holds for the whole file. A cell that cannot be read
 stops the import with the file and line (for Parquet the row), or with ``skip_bad`` is counted
-as ``bad_row`` and left out. Cost: about 2 us a row and 0.2 us a value.
+as ``malformed`` and left out. Cost: about 2 us a row and 0.2 us a value.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -32,11 +32,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from twinhelm.aiops.collect.columns import ColumnChoice, ColumnMap, guess_columns
+from twinhelm.aiops.collect.files.columns import ColumnChoice, ColumnMap, guess_columns
+from twinhelm.aiops.collect.files.tables import Chunk, Table, number_of, open_table
 from twinhelm.aiops.collect.history import History, Progress
-from twinhelm.aiops.collect.instants import instant_ms, ms_per_unit
-from twinhelm.aiops.collect.otlp_attributes import label_name
-from twinhelm.aiops.collect.tables import Chunk, Table, number_of, open_table
+from twinhelm.aiops.collect.words.instants import instant_ms, ms_per_unit
+from twinhelm.aiops.collect.words.names import label_name, metric_name_of
 from twinhelm.aiops.types import Rejected
 from twinhelm.core.arrays import BOOL, F64, I64
 from twinhelm.core.errors import BadInput, Refused
@@ -154,7 +154,7 @@ class _Reader:
             parts.append((groups[kept] + offset, time_ms[kept], value[kept]))
         series = np.concatenate([part[0] for part in parts])
         used, series = np.unique(series, return_inverse=True)
-        rejected = (Rejected("bad_row", len(self._bad), self._bad[0][:200]),) if self._bad else ()
+        rejected = (Rejected("malformed", len(self._bad), self._bad[0][:200]),) if self._bad else ()
         return History(
             [labels[index] for index in used],
             series.astype(np.uint32),
@@ -249,7 +249,7 @@ class _Reader:
             metrics = [str(cells[columns.metric] or "")]
         else:
             metrics = [columns.name] if columns.name else list(columns.values)
-        series = [labels_of({**common, METRIC: _metric_name(metric)}) for metric in metrics]
+        series = [labels_of({**common, METRIC: metric_name_of(metric)}) for metric in metrics]
         if len(set(series)) < len(series) or not all(metrics):
             raise BadInput(
                 f"{self._path}:{line}: the metrics {', '.join(metrics)[:200]!r} have no names of "
@@ -271,9 +271,3 @@ class _Reader:
                 message, hint=hint or "name the columns, or skip bad rows to leave it out"
             )
         self._bad.append(message)
-
-
-def _metric_name(name: str) -> str:
-    """Write a column's name as a metric name."""
-    clean = re.sub(r"[^a-zA-Z0-9_:]+", "_", name.strip()).strip("_")
-    return f"_{clean}" if clean[:1].isdigit() else clean or "value"

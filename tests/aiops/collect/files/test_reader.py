@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twinhelm.aiops.collect.columns import ColumnChoice
 from twinhelm.aiops.collect.files import read_columns, read_file
+from twinhelm.aiops.collect.files.columns import ColumnChoice
 from twinhelm.aiops.collect.history import History
 from twinhelm.core.errors import BadInput, NotFound, Refused, Unsupported
 
@@ -117,7 +117,7 @@ def test_a_bad_cell_is_named_by_file_line_and_column(tmp_path: Path) -> None:
 def test_bad_rows_may_be_skipped_and_are_counted(tmp_path: Path) -> None:
     text = "time,cpu\n" + "1700000000,1\n" * 300 + "soon,1\n1700000001,lots\n"
     (history,) = [h for h in read_file(written(tmp_path, text), skip_bad=True) if h.rejected]
-    assert (history.rejected[0].reason, history.rejected[0].count) == ("bad_row", 2)
+    assert (history.rejected[0].reason, history.rejected[0].count) == ("malformed", 2)
     assert ":302:" in history.rejected[0].example
 
 
