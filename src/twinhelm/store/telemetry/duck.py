@@ -294,6 +294,7 @@ class DuckTelemetry(Described):
                     self._pending.parts = (*self._pending.parts, fresh)
                 parts = self._pending.parts[:-1]
                 saved = self._saved()
+            self._append_log.finish()
             if not parts:
                 return
             # A crash before the commit leaves the log to be replayed; after it, segments that

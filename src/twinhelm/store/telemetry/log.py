@@ -57,6 +57,7 @@ class AppendLog:
         self._min_free = min_free_bytes
         self._free_bytes = free_bytes
         self._fd = -1
+        self._closing: list[int] = []
         self._size = 0
         self._written = 0
         self._synced = 0
@@ -146,12 +147,23 @@ class AppendLog:
         Raises :class:`StoreFull` or :class:`Unavailable` with the old segment still in use.
         """
         fd = self._create(self.segment + 1)
+        if self._always:
+            self.sync()
         with self._swap_lock:
-            os.fdatasync(self._fd)
-            os.close(self._fd)
-            self._fd, self._size, self._synced = fd, 0, self._written
+            self._closing.append(self._fd)
+            self._fd, self._size = fd, 0
             self.segment += 1
         return self.segment
+
+    def finish(self) -> None:
+        """Force segments that were rotated out to the disk; slow, so no lock is held."""
+        with self._swap_lock:
+            closing, self._closing = self._closing, []
+        for fd in closing:
+            try:
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
 
     def drop_before(self, first: int) -> None:
         """Remove segments that the database has taken over."""
@@ -164,6 +176,7 @@ class AppendLog:
         self._stop.set()
         if self._thread is not None and self._thread.is_alive():
             self._thread.join()
+        self.finish()
         if self._fd >= 0:
             self.sync()
             os.close(self._fd)
