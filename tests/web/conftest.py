@@ -20,16 +20,17 @@ from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
 from twinhelm.store.records import MemoryRecords
 from twinhelm.store.telemetry.memory import MemoryTelemetry
+from twinhelm.web import server, site
 from twinhelm.web.server import build_app
 
 BASE = "http://127.0.0.1:9700"
 
 
-def memory_house(**sections):
+def memory_house(*, telemetry=None, **sections):
     """Build what the web needs of a house; ``sections`` are settings, by section."""
     clock = SystemClock()
     settings = Settings(**sections)
-    telemetry = MemoryTelemetry(clock)
+    telemetry = telemetry or MemoryTelemetry(clock)
     records = MemoryRecords()
     journal = Journal(records, clock)
     meters = Meters()
@@ -162,3 +163,61 @@ def token_of():
         return {"Authorization": f"Bearer {secret}"}
 
     return make
+
+
+class Served:
+    """``serve`` in a thread, on a port that the system chose."""
+
+    def __init__(self, house, monkeypatch):
+        self.house = house
+        self.stopped = threading.Event()
+        house.stop = self.stopped.set
+        stood = threading.Event()
+
+        def on_ready(url):
+            self.url = url
+            stood.set()
+
+        servers = []
+        started = server._Server.startup
+
+        async def startup(made, sockets=None):
+            servers.append(made)
+            await started(made, sockets)
+
+        monkeypatch.setattr(server._Server, "startup", startup)
+        monkeypatch.setattr(site, "_make_pages", site._no_pages)
+        self._thread = threading.Thread(
+            target=server.serve, args=(house,), kwargs={"on_ready": on_ready}
+        )
+        self._thread.start()
+        assert stood.wait(20)
+        self._server = servers[0]
+        self.http = httpx.Client(base_url=self.url, trust_env=False)
+        self.address = ("127.0.0.1", httpx.URL(self.url).port)
+
+    def ask_to_end(self):
+        self._server.should_exit = True
+
+    def close(self):
+        self.ask_to_end()
+        self.http.close()
+        self._thread.join(20)
+        assert not self._thread.is_alive()
+
+
+@pytest.fixture
+def serve_house(new_house, monkeypatch):
+    running = []
+
+    def start(house=None, **sections):
+        if house is not None:
+            running.append(Served(house, monkeypatch))
+            return running[-1]
+        sections["server"] = {"listen": "127.0.0.1:0"} | sections.get("server", {})
+        running.append(Served(new_house(**sections), monkeypatch))
+        return running[-1]
+
+    yield start
+    for served in running:
+        served.close()

@@ -1,0 +1,208 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import pytest
+
+from twinhelm.core.errors import BadInput, Conflict, Refused
+from twinhelm.core.roles import Role
+from twinhelm.web.server import bind, check_exposure, serve
+from web.bodies import V1, write_v1
+
+
+def raw(served, *parts, pause=0.0, timeout=10):
+    """Send bytes over a socket and return what comes until the server hangs up."""
+    with socket.create_connection(served.address, timeout=timeout) as connection:
+        for part in parts:
+            connection.sendall(part)
+            threading.Event().wait(pause)
+        said = b""
+        while chunk := connection.recv(65536):
+            said += chunk
+        return said
+
+
+def test_a_real_server_takes_telemetry_and_ends_in_order(serve_house):
+    served = serve_house()
+    assert served.http.get("/-/healthy").status_code == 200
+    now = served.house.clock.now_ms()
+    body = write_v1([({"__name__": "up"}, [(1.0, now)])])
+    assert served.http.post("/api/v1/write", content=body, headers=V1).status_code == 204
+    found = served.http.get("/api/v1/query", params={"query": "up"}).json()["data"]["result"]
+    assert found[0]["value"][1] == "1"
+    assert served.http.get("/api/twinhelm/v1/status").json()["ready"] is True
+    served.close()
+    assert served.stopped.is_set()
+
+
+def test_a_request_in_flight_is_finished_before_the_end(serve_house, monkeypatch):
+    served = serve_house()
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow(*_args):
+        began.set()
+        may_end.wait(10)
+        return []
+
+    monkeypatch.setattr(served.house.telemetry, "label_names", lambda *_a, **_k: slow())
+    answers = []
+    asking = threading.Thread(target=lambda: answers.append(served.http.get("/api/v1/labels")))
+    asking.start()
+    assert began.wait(10)
+    served.ask_to_end()
+    may_end.set()
+    asking.join(10)
+    assert answers[0].status_code == 200
+
+
+def test_a_slow_client_is_told_and_hung_up_on(serve_house):
+    served = serve_house(limits={"body_timeout_s": 0.2})
+    head = (
+        b"POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-protobuf\r\n"
+        b"Content-Length: 100\r\n\r\n"
+    )
+    said = raw(served, head, b"abc")
+    assert said.startswith(b"HTTP/1.1 408 ")
+    assert b"body_timeout_s" in said
+    assert served.http.get("/-/healthy").status_code == 200
+
+
+def test_a_client_that_goes_away_leaves_its_place(serve_house):
+    served = serve_house(limits={"max_requests_in_flight": 1, "body_timeout_s": 5})
+    head = b"POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\nabc"
+    with socket.create_connection(served.address) as connection:
+        connection.sendall(head)
+        # The place is taken once the server answers others 429.
+        wait_until(lambda: post_nothing(served) == 429)
+    wait_until(lambda: post_nothing(served) == 200)
+
+
+def post_nothing(served):
+    headers = {"Content-Type": "application/x-protobuf"}
+    return served.http.post("/v1/logs", content=b"", headers=headers).status_code
+
+
+def wait_until(true, patience_s=10.0):
+    deadline = time.monotonic() + patience_s
+    while not true():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+
+
+def test_a_declared_size_past_the_limit_is_refused_before_it_is_sent(serve_house):
+    served = serve_house(limits={"max_body_bytes": 1000})
+    head = b"POST /v1/logs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000000000\r\n\r\n"
+    said = raw(served, head)
+    assert said.startswith(b"HTTP/1.1 413 ")
+    assert b"max_body_bytes" in said
+
+
+def test_what_is_not_http_is_refused(serve_house):
+    served = serve_house()
+    assert raw(served, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    assert served.http.get("/-/healthy").status_code == 200
+
+
+def test_a_socket_is_guarded_as_a_request_is(serve_house):
+    served = serve_house()
+    upgrade = (
+        b"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    assert raw(served, upgrade).startswith(b"HTTP/1.1 403 ")
+    elsewhere = upgrade.replace(b"\r\n\r\n", b"\r\nOrigin: https://evil.example\r\n\r\n")
+    assert raw(served, elsewhere.replace(b"/nothing", b"/_nicegui_ws/socket.io/")).startswith(
+        b"HTTP/1.1 403 "
+    )
+
+
+def test_a_port_in_use_is_said_plainly():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(Conflict, match="in use by another program") as caught:
+            bind(f"127.0.0.1:{port}")
+    assert "--listen" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("listen", "says"),
+    [
+        ("127.0.0.1", "not HOST:PORT"),
+        ("no-such-host.invalid:9700", "not known here"),
+        ("192.0.2.1:9700", "no address of this machine"),
+    ],
+)
+def test_an_address_that_cannot_be_bound_is_said_plainly(listen, says):
+    with pytest.raises(Refused, match=says):
+        bind(listen)
+
+
+def test_an_ipv6_address_is_bound():
+    try:
+        listener = bind("[::1]:0")
+    except Refused:
+        assert not socket.has_ipv6 or not os.path.exists("/proc/net/if_inet6")  # noqa: PTH110
+        return
+    with listener:
+        assert listener.family == socket.AF_INET6
+
+
+def test_a_wide_address_needs_authentication_and_somebody(new_house):
+    wide = {"listen": "0.0.0.0:0"}
+    with pytest.raises(Refused, match=r"auth\.required is not set"):
+        check_exposure(new_house(server=wide))
+    house = new_house(server=wide, auth={"required": True})
+    with pytest.raises(Refused, match="nobody can sign in yet") as caught:
+        check_exposure(house)
+    assert "twinhelm user" in caught.value.hint
+    house.identities.create_token("ingest", [Role.OPERATOR], "test")
+    check_exposure(house)
+
+
+def test_a_house_that_cannot_be_served_is_stopped(new_house):
+    house = new_house(server={"listen": "nonsense"})
+    stopped = threading.Event()
+    house.stop = stopped.set
+    with pytest.raises(BadInput):
+        serve(house)
+    assert stopped.is_set()
+
+
+SCRIPT = """
+import sys
+from types import SimpleNamespace
+sys.path.insert(0, {tests!r})
+from web.conftest import memory_house
+from twinhelm.web import site
+from twinhelm.web.server import serve
+site._make_pages = site._no_pages
+house = memory_house(server={{"listen": "127.0.0.1:0"}})
+house.stop = lambda: print("stopped", flush=True)
+serve(house, on_ready=lambda url: print(url, flush=True))
+print("returned", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_and_then_the_house(number, request):
+    tests = str(request.config.rootpath / "tests")
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(tests=tests)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        url = process.stdout.readline().strip()
+        assert httpx.get(f"{url}/-/healthy", trust_env=False).status_code == 200
+        process.send_signal(number)
+        rest, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert rest.split() == ["stopped", "returned"]
+    assert process.returncode == 0
