@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from twinhelm.aiops.collect.otlp_metrics import OtlpMetricsDecoder
-from twinhelm.aiops.collect.wire import lanes as lanes_module
+from twinhelm.aiops.collect.wire.otlp import lanes as lanes_module
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.settings import LimitSettings
 from twinhelm.core.telemetry import MetricMeta, MetricType

@@ -7,7 +7,7 @@ it is also the reference that the compiled walk is tested against). Out: a
 not kept. Times are epoch ms; a point "with no recorded value" becomes a stale marker.
 
 Gauges, cumulative sums, explicit histograms and summaries are kept; see
-:mod:`twinhelm.aiops.collect.wire.otlp_series` for names and labels. Not kept and said so: delta
+:mod:`twinhelm.aiops.collect.wire.otlp.series` for names and labels. Not kept and said so: delta
 temporality, exponential histograms, exemplars, points without a time, without a value, or whose
 buckets and bounds do not fit together, and series whose labels are bad or refused.
 
@@ -35,10 +35,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from twinhelm.aiops.collect.wire import points
 from twinhelm.aiops.collect.wire.columns import Columns
-from twinhelm.aiops.collect.wire.lanes import LaneTable
-from twinhelm.aiops.collect.wire.otlp_message import Walk
+from twinhelm.aiops.collect.wire.otlp import points
+from twinhelm.aiops.collect.wire.otlp.lanes import LaneTable
+from twinhelm.aiops.collect.wire.otlp.message import Walk
 from twinhelm.aiops.types import Received, Rejected
 from twinhelm.core.arrays import I64, U8, U32
 from twinhelm.core.errors import BadInput

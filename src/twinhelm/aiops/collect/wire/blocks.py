@@ -94,7 +94,7 @@ class BlockTable:
             spans[:slots] = self.spans
             self.spans = spans
             self.index = np.zeros((2 * slots << LOAD_SHIFT, 2), np.uint64)
-            _rehash(*self.arrays)
+            _rehash(self.index, self.spans, self.frozen, self.counts, self.secret)
 
     def block(self, slot: int) -> bytes:
         """Return the bytes of one block."""

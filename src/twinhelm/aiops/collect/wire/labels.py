@@ -28,7 +28,7 @@ def parse_blocks(table: BlockTable, slots: I64, limits: LabelLimits) -> list[Lab
     sizes = table.spans[slots, 1] - table.spans[slots, 0]
     parts = np.empty((int(np.minimum(sizes // 2, most).sum()), 4), np.int64)
     counts = np.empty(len(slots), np.int64)
-    _split_labels(table.arena, table.spans, slots, most, parts, counts)
+    _split_labels(table.frozen, table.spans, slots, most, parts, counts)
     arena = memoryview(table.arena.data)
     rows = iter(parts[: counts.sum()].tolist())
     return [_labels(arena, [next(rows) for _ in range(n)], limits) for n in counts.tolist()]

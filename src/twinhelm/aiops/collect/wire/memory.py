@@ -15,13 +15,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["folded", "inner", "kernel", "load_f64", "load_u64", "store_u64"]
+__all__ = ["ZERO", "folded", "inner", "kernel", "load_f64", "load_u64", "store_u64"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+ZERO: Any = np.int64(0)
+"""Zero as a kernel's variable should begin: a plain literal is a type of its own in numba, and
+whatever is called with it would be compiled once more."""
 
 _IR: Any = vars(cgutils)["ir"]  # The instruction builder that numba brings with it.
 _WORD, _WIDE, _REAL = _IR.IntType(64), _IR.IntType(128), _IR.DoubleType()

@@ -98,7 +98,7 @@ class SeriesTable:
         """Take over what the old generation knows."""
         mine, old = self.table, self._old
         if old is not mine:
-            adopt(slots, mine.spans, mine.arena, self.ids.lanes, *old.arrays, self._old_lanes)
+            adopt(slots, mine.spans, mine.frozen, self.ids.lanes, *old.arrays, self._old_lanes)
 
 
 @kernel

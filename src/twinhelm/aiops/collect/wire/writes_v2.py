@@ -17,7 +17,7 @@ import numpy as np
 
 from twinhelm.aiops.collect.wire.blocks import block_hash, copy
 from twinhelm.aiops.collect.wire.fields import field, put_varint, varint, varint_size
-from twinhelm.aiops.collect.wire.memory import inner, kernel
+from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel
 from twinhelm.aiops.collect.wire.writes import (
     AT,
     BAD_BYTES,
@@ -54,7 +54,7 @@ LABEL_FRAME = 24
 def scan_symbols(data: U8, symbols: I64, state: I64) -> int:
     """Find the symbols of a version 2 request: their byte ranges, ``SYMBOLS`` of them."""
     end = len(data)
-    at = 0
+    at = ZERO
     count = 0
     while at < end:
         state[AT] = at
@@ -186,7 +186,7 @@ def walk_v2(
         first = rows
         used = counts[1]
         block_end = used
-        pending = -1
+        pending = ZERO - 1
         exemplars, histograms = 0, 0
         meta[0] = meta[1] = meta[2] = 0
         p = inner

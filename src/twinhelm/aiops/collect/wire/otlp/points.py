@@ -19,8 +19,8 @@ import numpy as np
 
 from twinhelm.aiops.collect.wire.blocks import add, block_hash, copy, find
 from twinhelm.aiops.collect.wire.fields import field
-from twinhelm.aiops.collect.wire.memory import inner, kernel, store_u64
-from twinhelm.aiops.collect.wire.point import (
+from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, store_u64
+from twinhelm.aiops.collect.wire.otlp.point import (
     BOUNDS,
     COUNTER,
     FLAGS,
@@ -215,8 +215,8 @@ def walk_metrics(
     end = len(data)
     found = np.zeros(3, np.int64)
     point = np.zeros(POINT_SIZE, np.int64)
-    row = 0
-    at = 0
+    row = at = none = ZERO
+    one = ZERO + 1
     while at < end:
         state[AT] = at
         key, r_start, r_stop, at = field(data, at, end)
@@ -231,15 +231,15 @@ def walk_metrics(
         if used + HEAD + size > len(arena):
             state[NEEDED] = HEAD + size
             return NO_ROOM_BLOCKS
-        _put_head(arena, used, SORT_RESOURCE, 0, 0, 0)
+        _put_head(arena, used, ZERO + SORT_RESOURCE, none, none, none)
         copy(data, found[0], arena, used + HEAD, size)
         resource = _slot(
-            1, used + HEAD + size, index, spans, arena, counts, secret, frozen,
+            one, used + HEAD + size, index, spans, arena, counts, secret, frozen,
             lane_of, owner_of, state,
         )  # fmt: skip
         if resource < 0:
             return -resource
-        newest = 0
+        newest = none
         s_at = r_start
         while s_at < r_stop:
             key, s_start, s_stop, s_at = field(data, s_at, r_stop)
@@ -252,10 +252,10 @@ def walk_metrics(
             if used + HEAD + size > len(arena):
                 state[NEEDED] = HEAD + size
                 return NO_ROOM_BLOCKS
-            _put_head(arena, used, SORT_SCOPE, 0, 0, 0)
+            _put_head(arena, used, ZERO + SORT_SCOPE, none, none, none)
             copy(data, found[0], arena, used + HEAD, size)
             scope = _slot(
-                0, used + HEAD + size, index, spans, arena, counts, secret, frozen,
+                none, used + HEAD + size, index, spans, arena, counts, secret, frozen,
                 lane_of, owner_of, state,
             )  # fmt: skip
             if scope < 0:
@@ -276,11 +276,11 @@ def walk_metrics(
                 kind, p_at, d_stop = found[0], found[1], found[2]
                 if kind == -1:
                     continue
-                metric = 0
+                metric = none
                 if kind >= 0:
-                    _put_head(arena, used, SORT_METRIC, resource, scope, kind)
+                    _put_head(arena, used, ZERO + SORT_METRIC, resource, scope, kind)
                     metric = _slot(
-                        0, block_end, index, spans, arena, counts, secret, frozen,
+                        none, block_end, index, spans, arena, counts, secret, frozen,
                         lane_of, owner_of, state,
                     )  # fmt: skip
                     if metric < 0:
@@ -319,7 +319,7 @@ def walk_metrics(
                     if cause >= 0:
                         _count_cause(cause, m_start, m_stop, state)
                         continue
-                    lanes = 1
+                    lanes = one
                     if kind == HISTOGRAM:
                         lanes = max(steps, 1) + 2
                     elif kind == SUMMARY:
@@ -327,7 +327,7 @@ def walk_metrics(
                     if row + lanes + 1 > len(row_time):
                         state[ROWS] = row
                         return NO_ROOM_ROWS
-                    _put_head(arena, used, SORT_POINT, metric, lanes, 0)
+                    _put_head(arena, used, ZERO + SORT_POINT, metric, lanes, none)
                     slot = _slot(
                         lanes, block_end, index, spans, arena, counts, secret, frozen,
                         lane_of, owner_of, state,

@@ -1,7 +1,7 @@
 """Walk an OTLP metrics request as generated messages: the slow, plain way.
 
 JSON requests arrive as messages, and the tests hold the compiled walk
-(:mod:`twinhelm.aiops.collect.wire.points`) against this one, row by row. Out: per sample its
+(:mod:`twinhelm.aiops.collect.wire.otlp.points`) against this one, row by row. Out: per sample its
 labels (or a text that says what is wrong with them), time in epoch ms and value, in the order of
 the request; after each resource its ``target_info`` at the newest time among its points.
 
@@ -27,12 +27,12 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     SummaryDataPoint,
 )
 
-from twinhelm.aiops.collect.otlp_attributes import Refusals
-from twinhelm.aiops.collect.wire import points
 from twinhelm.aiops.collect.wire.ids import BAD, REFUSED
 from twinhelm.aiops.collect.wire.labels import in_words
-from twinhelm.aiops.collect.wire.otlp_names import Kind
-from twinhelm.aiops.collect.wire.otlp_series import Family, family_of, point_series, target_info
+from twinhelm.aiops.collect.wire.otlp import points
+from twinhelm.aiops.collect.wire.otlp.names import Kind
+from twinhelm.aiops.collect.wire.otlp.series import Family, family_of, point_series, target_info
+from twinhelm.aiops.collect.words.refusals import Refusals
 from twinhelm.aiops.types import Received
 from twinhelm.core.labels import LabelLimits, Labels
 from twinhelm.core.settings import LimitSettings
