@@ -260,3 +260,17 @@ def test_columns_of_unequal_length_are_refused():
 def test_an_absurd_id_is_refused():
     with pytest.raises(TooLarge, match="dense"):
         Detector().observe(block([1.0], series=4_000_000_000))
+
+
+def test_a_forgotten_series_is_as_young_as_on_its_first_day():
+    x = noise(3 * DAY)
+    detector = Detector()
+    for day in range(3):
+        rows = np.arange(day * DAY, (day + 1) * DAY)
+        detector.observe(block(x[rows], rows * MINUTE))
+    held = detector.nbytes
+    detector.forget(np.array([0, 99], np.uint32))
+    assert detector.seen_ms()[0] == np.iinfo(np.int64).min
+    again = detector.observe(block(x))
+    np.testing.assert_array_equal(again.score[:180], Detector().observe(block(x)).score[:180])
+    assert detector.nbytes == held

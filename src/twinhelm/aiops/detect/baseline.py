@@ -3,8 +3,8 @@
 Question: is this sample strange for its series? In: :class:`SampleBlock` of signals (gauge
 values, counter rates) with dense ids, from :mod:`twinhelm.aiops.flow`. Out:
 :class:`twinhelm.aiops.types.Scores`, a row per sample. What it looks for and when it is wrong
-stands in :mod:`.kernel`. State is one float32 row of 96 bytes per series, 12 bytes of index, and
-256 bytes of time-of-day profile once a series is three hours old; matrices grow by doubling.
+stands in :mod:`.kernel`. State is one row of 128 bytes per series, and 280 bytes of
+time-of-day profile once a series is three hours old; matrices grow by doubling.
 
 >>> detector = Detector(DetectSettings())
 >>> block = SampleBlock(np.zeros(1, np.uint32), np.array([1000]), np.array([1.5]))
@@ -18,10 +18,11 @@ import threading
 
 import numpy as np
 
-from twinhelm.aiops.detect.kernel import FAST, HELD, SLOT_NONE, SLOT_WANTED, SLOW, WIDTH, walk
+from twinhelm.aiops.detect.kernel import walk
 from twinhelm.aiops.detect.season import WIDTH as PROFILE_WIDTH
 from twinhelm.aiops.detect.sensitivity import threshold_of
 from twinhelm.aiops.detect.snapshot import pack, unpack
+from twinhelm.aiops.detect.state import FAST, HELD, SEEN, SLOT, SLOT_WANTED, SLOW, WIDTH, N
 from twinhelm.aiops.types import Scores
 from twinhelm.core.arrays import F64, I64, U32
 from twinhelm.core.errors import BadInput, TooLarge
@@ -48,8 +49,6 @@ class Detector:
         self.threshold = threshold_of((settings or DetectSettings()).sensitivity)
         self._lock = threading.Lock()
         self._rows = np.zeros((0, WIDTH), np.float32)
-        self._seen = np.zeros(0, np.int64)
-        self._slots = np.zeros(0, np.int32)
         self._profiles = np.zeros((0, PROFILE_WIDTH), np.float32)
         self._profiles_used = 0
         self._count = 0
@@ -61,7 +60,7 @@ class Detector:
     @property
     def nbytes(self) -> int:
         """Bytes of state held now."""
-        return self._rows.nbytes + self._seen.nbytes + self._slots.nbytes + self._profiles.nbytes
+        return self._rows.nbytes + self._profiles.nbytes
 
     def observe(self, block: SampleBlock) -> Scores:
         """Judge samples in order and learn from them.
@@ -85,9 +84,10 @@ class Detector:
         if n:
             with self._lock:
                 self._grow(int(series.max()) + 1)
-                wanted = walk(
-                    series, time_ms, value, self._rows, self._seen, self._slots, self._profiles,
-                    self.threshold, expected, low, high, score, flagged,
+                wanted, _ = walk(
+                    series, time_ms, value,
+                    self._rows, self._rows.view(np.int32), self._rows.view(np.int64),
+                    self._profiles, self.threshold, expected, low, high, score, flagged,
                 )  # fmt: skip
                 if wanted:
                     self._give_profiles()
@@ -100,10 +100,11 @@ class Detector:
         no longer away from its baseline.
         """
         with self._lock:
-            if not 0 <= series < self._count or self._seen[series] == _NEVER:
+            if not 0 <= series < self._count or self._rows[series, N] == 0.0:
                 return False
             row = self._rows[series]
-            if at_ms is not None and self._seen[series] > at_ms and row[HELD] == 0.0:
+            newer = at_ms is not None and self._rows.view(np.int64)[series, SEEN] > at_ms
+            if newer and row[HELD] == 0.0:
                 return False
             row[SLOW] = row[FAST]
             row[HELD] = 0.0
@@ -113,15 +114,17 @@ class Detector:
         """Make ``series`` as young as on their first day, so that history can be learnt anew."""
         with self._lock:
             known = series[series < self._count]
+            whole = self._rows.view(np.int32)
+            slots = whole[known, SLOT]
             self._rows[known] = 0.0
-            self._seen[known] = _NEVER
-            slots = self._slots[known]
-            self._profiles[slots[slots >= 0]] = np.nan
+            whole[known, SLOT] = slots
+            self._profiles[slots[slots > 0] - 1] = np.nan
 
     def seen_ms(self) -> I64:
         """Return the newest learnt time per series id (the least int64 for none)."""
         with self._lock:
-            return self._seen[: self._count].copy()
+            rows = self._rows[: self._count]
+            return np.where(rows[:, N] > 0.0, rows.view(np.int64)[:, SEEN], _NEVER)
 
     def snapshot(self) -> bytes:
         """Write the whole state, for :meth:`restore`."""
@@ -133,8 +136,6 @@ class Detector:
                 {"series": n, "profiles": self._profiles_used},
                 {
                     "rows": self._rows[:n],
-                    "seen": self._seen[:n],
-                    "slots": self._slots[:n],
                     "profiles": self._profiles[: self._profiles_used],
                 },
             )
@@ -147,20 +148,17 @@ class Detector:
         """
         facts, arrays = unpack(data, DETECTOR, _FORMAT)
         n, used = int(facts["series"]), int(facts["profiles"])
-        rows, seen = arrays.get("rows"), arrays.get("seen")
-        slots, profiles = arrays.get("slots"), arrays.get("profiles")
+        rows, profiles = arrays.get("rows"), arrays.get("profiles")
         if (
             rows is None or rows.shape != (n, WIDTH) or rows.dtype != np.float32
-            or seen is None or seen.shape != (n,) or seen.dtype != np.int64
-            or slots is None or slots.shape != (n,) or slots.dtype != np.int32
             or profiles is None or profiles.shape != (used, PROFILE_WIDTH)
             or profiles.dtype != np.float32
-            or (n and (int(slots.max()) >= used or int(slots.min()) < SLOT_WANTED))
+            or (n and int(rows.view(np.int32)[:, SLOT].max()) > used)
         ):  # fmt: skip
             raise BadInput("the detector snapshot does not fit together", hint="start fresh")
         with self._lock:
-            self._rows, self._seen, self._slots = rows, seen, slots
-            self._profiles, self._profiles_used, self._count = profiles, used, n
+            self._rows, self._profiles = rows, profiles
+            self._profiles_used, self._count = used, n
 
     def _grow(self, count: int) -> None:
         """Make room for ids below ``count``; called under the lock."""
@@ -175,19 +173,18 @@ class Detector:
             return
         more = max(count, 2 * have, 64) - have
         self._rows = np.concatenate([self._rows, np.zeros((more, WIDTH), np.float32)])
-        self._seen = np.concatenate([self._seen, np.full(more, _NEVER)])
-        self._slots = np.concatenate([self._slots, np.full(more, SLOT_NONE, np.int32)])
 
     def _give_profiles(self) -> None:
         """Give each series that asked an empty profile; called under the lock."""
-        asking = np.flatnonzero(self._slots == SLOT_WANTED)
+        slots = self._rows.view(np.int32)[:, SLOT]
+        asking = np.flatnonzero(slots == SLOT_WANTED)
         need = self._profiles_used + len(asking)
         have = len(self._profiles)
         if need > have:
             more = max(need, 2 * have, 64) - have
             empty = np.full((more, PROFILE_WIDTH), np.nan, np.float32)
             self._profiles = np.concatenate([self._profiles, empty])
-        self._slots[asking] = np.arange(self._profiles_used, need, dtype=np.int32)
+        slots[asking] = np.arange(self._profiles_used + 1, need + 1)  # counted from 1
         self._profiles_used = need
 
 

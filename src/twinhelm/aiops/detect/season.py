@@ -2,13 +2,17 @@
 
 Comes in: a value and its UTC time, one at a time, from :mod:`.kernel`. Goes out: the value that
 this time of day usually brings. A profile is a row of ``WIDTH`` float32: ``BINS`` bins for
-Monday to Friday, then ``BINS`` for the weekend, read by linear interpolation between bin centres;
-NaN is a bin that was never seen. A weekend bin starts as a copy of the working day's and earns
-its own value. Weekends are UTC weekends: elsewhere the edges are some hours off, which costs
-width of the band on those hours, not correctness.
+Monday to Friday, ``BINS`` for the weekend, read by linear interpolation between bin centres, and
+six figures that say whether it is of use; NaN is what was never seen. A bin of one kind of day
+starts as a copy of the other's and earns its own value. Weekends are UTC weekends: elsewhere the
+edges are some hours off, which costs width of the band in those hours, not correctness.
 
-A profile is wrong for cycles that are neither daily nor weekly, and for series slower than one
-sample in 90 minutes (these get none). Cost: two reads and two writes a sample.
+Of use means: once a bin, the move of the series over that bin is compared with what the profile
+said of it from earlier days. A profile that does not err a fifth less than "no move" is learnt
+but not used, so that noise and random walks get none.
+
+Wrong for cycles that are neither daily nor weekly, and for series slower than one sample in 90
+minutes. Cost: two reads and two writes a sample.
 """
 
 from __future__ import annotations
@@ -18,12 +22,24 @@ from numba import njit
 
 from twinhelm.core.arrays import F32
 
-__all__ = ["BINS", "BIN_MS", "WIDTH", "covered", "learn_profile", "place", "read_profile"]
+__all__ = [
+    "BINS",
+    "BIN_MS",
+    "WIDTH",
+    "judge_profile",
+    "learn_profile",
+    "place",
+    "profile_at",
+    "read_profile",
+]
 
 BINS = 32
 DAY_MS = 86_400_000
 BIN_MS = DAY_MS // BINS
-WIDTH = 2 * BINS
+BIN, CROSSED, AHEAD, BEYOND, ERR, ERR_USED = range(2 * BINS, 2 * BINS + 6)
+"""Bin now; mean when it began; foretold moves of this bin and the next; mean errors of "no move"
+and of the profile."""
+WIDTH = 2 * BINS + 6
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -41,10 +57,10 @@ def place(time_ms: int) -> tuple[int, int, float]:
 
 @njit(cache=True, nogil=True, inline="always")
 def _bin(profile: F32, slot: int, column: int) -> float:
-    """Read one bin, falling back from the weekend to the working day."""
+    """Read one bin; of a bin never seen, the same time on the other kind of day."""
     value: float = profile[slot, column]
-    if np.isnan(value) and column >= BINS:
-        value = profile[slot, column - BINS]
+    if np.isnan(value):
+        value = profile[slot, column - BINS if column >= BINS else column + BINS]
     return value
 
 
@@ -72,9 +88,47 @@ def learn_profile(
 
 
 @njit(cache=True, nogil=True)
-def covered(profile: F32, slot: int) -> bool:
+def _covered(profile: F32, slot: int) -> bool:
     """Tell whether every working-day bin has been seen (a weekend one counts in its stead)."""
     for column in range(BINS):
         if np.isnan(profile[slot, column]) and np.isnan(profile[slot, column + BINS]):
             return False
     return True
+
+
+@njit(cache=True, nogil=True)
+def profile_at(profile: F32, slot: int, time_ms: int) -> float:
+    """Read the profile at a time."""
+    low, high, weight = place(time_ms)
+    return read_profile(profile, slot, low, high, weight)
+
+
+@njit(cache=True, nogil=True)
+def judge_profile(
+    profile: F32, slot: int, time_ms: int, current: int, step_ms: float, now: float, used: bool
+) -> bool:
+    """Once a bin (``current`` is the new one): say whether the profile is to be used from here on.
+
+    ``now`` is the mean of now, season included. What a profile says of a bin is noted one bin
+    before that bin begins, when today has not yet taught it anything there.
+    """
+    p = profile[slot]
+    first = np.isnan(p[BIN])
+    if first:
+        p[ERR] = p[ERR_USED] = 0.0
+    elif not np.isnan(p[AHEAD]):
+        moved = now - p[CROSSED]
+        p[ERR] += (abs(moved) - p[ERR]) / BINS
+        p[ERR_USED] += (abs(moved - p[AHEAD]) - p[ERR_USED]) / BINS
+        if used:
+            used = p[ERR_USED] <= p[ERR]
+        else:
+            used = p[ERR_USED] < 0.8 * p[ERR] and _covered(profile, slot)
+    reach = max(BIN_MS, int(step_ms))
+    p[BIN] = current
+    p[CROSSED] = now
+    p[AHEAD] = np.nan if first else p[BEYOND]
+    p[BEYOND] = profile_at(profile, slot, time_ms + 2 * reach) - profile_at(
+        profile, slot, time_ms + reach
+    )
+    return used
