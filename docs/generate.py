@@ -148,7 +148,7 @@ def _group(route: Route) -> str:
 
 def commands() -> str:
     """Write the page of every command with its arguments and options."""
-    from twinhelm.cli import app  # brings the whole house with it; the other pages need less
+    from twinhelm.cli.main import app  # brings the whole house with it; the other pages need less
 
     root = typer.main.get_command(app)
     parts = [
