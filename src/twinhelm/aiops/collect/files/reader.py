@@ -8,7 +8,8 @@ are missing values and bring no sample.
 Times are ISO 8601 text (without a zone: in ``zone``) or numbers since 1970, whose unit is told
 from the size of the first one and then holds for the whole file. A cell that cannot be read
 stops the import with the file and line (for Parquet the row), or with ``skip_bad`` is counted
-as ``malformed`` and left out. Cost: about 2 us a row and 0.2 us a value.
+as ``malformed`` and left out. Cost: about 1 us a value of a wide CSV file, 4 us of a long one
+and half of that from Parquet.
 
 >>> import tempfile
 >>> with tempfile.TemporaryDirectory() as folder:

@@ -6,7 +6,7 @@ In: the clock's time and the kernel's files; out: samples of about 150 series wi
 
 Ratios that need a difference (``host_cpu_busy_ratio``, process CPU and writes) appear from the
 second round on. No round fails because something vanished meanwhile. Not for several threads at
-once. Cost: about 5 ms of CPU with 100 processes.
+once. Cost: about 4 ms of CPU with 100 processes.
 
 >>> from twinhelm.core.settings import HostSettings
 >>> collector = HostCollector(HostSettings(), host="web-1")
