@@ -72,6 +72,20 @@ def test_chatter_of_an_idle_machine_does_not_matter_and_says_why(anomaly: Anomal
     assert weight.why_not
 
 
+@pytest.mark.parametrize(
+    ("anomaly", "critical"),
+    [
+        (strange("up", 0.0, 1.0, 1.0), True),
+        (strange("host_disk_used_ratio", 0.97, 0.5, 0.6), True),
+        (strange("host_disk_used_ratio", 0.7, 0.5, 0.6), False),
+        (strange("node_filesystem_avail_bytes", 30e9, 36e9, 36.1e9), False),
+    ],
+    ids=["down", "full", "filling", "less free"],
+)
+def test_only_what_hurts_is_critical(anomaly: Anomaly, critical: bool) -> None:
+    assert weigh(anomaly, sensitivity=0.5).critical is critical
+
+
 def test_sensitivity_moves_the_bar() -> None:
     small = strange("host_cpu_busy_ratio", 0.35, 0.02, 0.1)
     amounts = [weigh(small, sensitivity=s).amount for s in (0.0, 0.5, 1.0)]

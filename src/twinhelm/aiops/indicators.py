@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from twinhelm.aiops.types import Anomaly, Direction, Resource
@@ -25,6 +25,8 @@ from twinhelm.core.labels import metric_name
 __all__ = ["INDICATORS", "Indicator", "Weight", "level_of", "weigh"]
 
 MB = 1e6
+SUSTAINED_SHIFT = 1.5
+"""A sustained level this many bars away from the expected value counts as one bar of excess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,10 @@ class Weight:
     def material(self) -> bool:
         """Tell whether it raises an incident by itself."""
         return self.alone and self.amount >= 1.0 and self.lasting >= 1.0
+
+    def proven(self) -> Weight:
+        """Return the weight of a sign that was material once, whatever its worst value says."""
+        return replace(self, amount=max(self.amount, 1.5), lasting=max(self.lasting, 1.0))
 
 
 def _row(
@@ -187,6 +193,12 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
     excess, bound = _excess(anomaly, value, found.direction)
     needed = max(found.excess * scale, found.relative * abs(bound)) * bar
     amount = excess / needed if math.isfinite(excess) else 0.0
+    if level is not None and math.isfinite(level) and math.isfinite(anomaly.expected):
+        # What lasts need not beat the range of single samples, which short peaks have widened.
+        usual = max(found.excess * scale, found.relative * abs(anomaly.expected)) * bar
+        shift = value - anomaly.expected
+        shift = shift if found.direction is Direction.UP else -shift
+        amount = max(amount, shift / (SUSTAINED_SHIFT * usual))
     if found.direction is Direction.UP and value < found.floor * scale:
         amount = min(amount, 0.9)
     seconds = found.seconds * (2 / 3 if amount >= 5.0 else 1.0) * math.sqrt(bar)
@@ -195,9 +207,8 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
         found.resource is Resource.PRESSURE and by_name.get("resource") in ("cpu", "io")
     )
     alone = found.alone and not symptom
-    passed = value <= found.critical * scale
-    if found.direction is Direction.UP:
-        passed = value >= found.critical * scale
+    past = value - found.critical * scale
+    passed = math.isfinite(past) and (past if found.direction is Direction.UP else -past) >= 0.0
     return Weight(
         amount=amount,
         lasting=lasting,

@@ -61,7 +61,14 @@ def quantity(value: float, unit: str) -> str:
 def usually(anomaly: Anomaly) -> str:
     """Say what range was expected, in one phrase."""
     unit = unit_of(metric_name(anomaly.labels))
-    low, high = quantity(anomaly.low, unit), quantity(anomaly.high, unit)
+    least, most = anomaly.low, anomaly.high
+    if anomaly.expected >= 0.0:
+        least = max(least, 0.0)  # a wide range may reach below what can be
+    if unit in ("ratio", "percent") and anomaly.value <= (
+        full := 1.0 if unit == "ratio" else 100.0
+    ):
+        most = min(most, full)
+    low, high = quantity(least, unit), quantity(most, unit)
     if "unknown" in (low, high):
         return "usual range not known yet"
     if low == high:

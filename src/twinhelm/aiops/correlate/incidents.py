@@ -75,8 +75,10 @@ def correlate(
     for one in anomalies:
         at = raised.get(one.key)
         sign = of_anomaly(one, sensitivity, None if at is not None else levels.get(one.key))
-        if at is not None or sign.raises:
-            sign = replace(sign, raised_ms=now_ms if at is None else at)
+        if at is not None:
+            sign = replace(sign, raised_ms=at, weight=sign.weight.proven())
+        elif sign.raises:
+            sign = replace(sign, raised_ms=now_ms)
         signs.append(sign)
     signs += [of_alert(one, entities.get(one.fingerprint, ""), now_ms) for one in alerts]
     desk = Desk(incidents, near, now_ms, next_id)

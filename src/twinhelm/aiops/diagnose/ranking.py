@@ -40,6 +40,8 @@ MAX_SUSPECTS = 8
 ONSET_SLACK_MS = 20_000
 """Detection dates onsets no better than this."""
 LOOK_AHEAD_MS = 180_000
+UNPROVEN = 0.6
+"""What a sign counts that was never material in correlation's eyes."""
 
 _EFFECTS = frozenset({Resource.LATENCY, Resource.ERRORS, Resource.SATURATION, Resource.TRAFFIC})
 EXPLAINS: Mapping[Resource, frozenset[Resource]] = {
@@ -108,7 +110,8 @@ def rank(
     keys = set(incident.members)
     members = [one for one in anomalies if one.key in keys]
     leans = {(edge.source, edge.target) for edge in edges if edge.alive(now_ms)}
-    found = _hypotheses(members)
+    proven = {word.rpartition("@")[0] for word in incident.attributes.get("signs", "").split()}
+    found = _hypotheses(members, proven)
     for one in found:
         one.culprit = _culprit(one, window, now_ms)
         _explain(one, found, leans)
@@ -119,17 +122,27 @@ def rank(
     return _verdict(suspects[:MAX_SUSPECTS])
 
 
-def _hypotheses(members: Iterable[Anomaly]) -> list[_Hypothesis]:
-    """Group anomalies by what they say is wrong, and where."""
+def _hypotheses(members: Iterable[Anomaly], proven: set[str]) -> list[_Hypothesis]:
+    """Group anomalies by what they say is wrong, and where.
+
+    ``proven`` are the signs that lasted long enough to raise the incident; where correlation
+    names them, the other ones count for less.
+    """
     groups: dict[tuple[str, Resource], list[tuple[Weight, Anomaly]]] = defaultdict(list)
     for one in members:
         if any(name in PROCESS_LABELS for name, _ in one.labels):
             continue  # processes are evidence, named through their host
         weight = weigh(one, sensitivity=0.5)
+        if one.key in proven:
+            weight = weight.proven()
         groups[one.entity, weight.resource].append((weight, one))
+
+    def strength(weight: Weight, one: Anomaly) -> float:
+        return _strength(weight, one) * (1.0 if not proven or one.key in proven else UNPROVEN)
+
     found = []
     for (entity, resource), rows in sorted(groups.items()):
-        weight, lead = max(rows, key=lambda row: (_strength(*row), -row[1].start_ms, row[1].key))
+        weight, lead = max(rows, key=lambda row: (strength(*row), -row[1].start_ms, row[1].key))
         found.append(
             _Hypothesis(
                 entity=entity,
@@ -137,9 +150,9 @@ def _hypotheses(members: Iterable[Anomaly]) -> list[_Hypothesis]:
                 lead=lead,
                 weight=weight,
                 others=[one for _, one in rows if one is not lead],
-                strength=_strength(weight, lead),
+                strength=strength(weight, lead),
                 onset_ms=min(
-                    (one.start_ms for w, one in rows if _strength(w, one) >= 0.2),
+                    (one.start_ms for w, one in rows if strength(w, one) >= 0.2),
                     default=lead.start_ms,
                 ),
             )
