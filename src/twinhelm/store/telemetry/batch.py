@@ -72,7 +72,8 @@ def save(reading: Reading, parts: Sequence[Part], saved: Saved, ids: Ids, now_ms
     if changes:
         reading.cursor.execute("DELETE FROM changes WHERE list_contains(?, id)", [list(changes)])
         _insert_table(reading, "changes", [fields_of(change) for change in changes.values()])
-    _insert_table(reading, "names", list(chain.from_iterable(part.names for part in parts)))
+    names = [(kind, first, _shorter(new)) for part in parts for kind, first, new in part.names]
+    _insert_table(reading, "names", names)
     if any(part.other for part in parts):
         reading.cursor.execute("DELETE FROM metas")
         rows = [(m.name, str(m.type), m.unit, m.help) for m in saved.metas.values()]
@@ -103,17 +104,19 @@ def load(reading: Reading, catalog: Catalog) -> Loaded:
             "SELECT data FROM names WHERE kind = ? ORDER BY id", [int(kind)]
         ).fetchall()
         for (data,) in rows:
-            index.apply(data)
+            index.apply(_longer(data))
         if len(rows) > _MERGE_NAMES:
             cursor.execute("DELETE FROM names WHERE kind = ?", [int(kind)])
-            cursor.execute("INSERT INTO names VALUES (?, 0, ?)", [int(kind), index.dump()])
+            cursor.execute(
+                "INSERT INTO names VALUES (?, 0, ?)", [int(kind), _shorter(index.dump())]
+            )
     for name, kind_text, unit, text in cursor.execute("FROM metas").fetchall():
         catalog.metas[name] = MetricMeta(name, MetricType(kind_text), unit, text)
     catalog.digests.update(cursor.execute("FROM digests").fetchall())
     heard_page = 0
     for row in cursor.execute("FROM heard").fetchall():
         heard_page, data = row
-        times = np.frombuffer(bytes(cramjam.zstd.decompress(data)), np.int64)
+        times = np.frombuffer(_longer(data), np.int64)
         catalog.restore_heard(times[: len(times) // 2], times[len(times) // 2 :])
     ((top,),) = cursor.execute("SELECT coalesce(max(id), 0) FROM pages").fetchall()
     (counts,) = cursor.execute(
@@ -139,7 +142,15 @@ def hear_pages(reading: Reading, catalog: Catalog, first_page: int) -> None:
 def pack_heard(catalog: Catalog) -> bytes:
     """Write first and last times of all series."""
     both = np.concatenate(catalog.heard_state())
-    return bytes(cramjam.zstd.compress(both.tobytes(), level=3))
+    return _shorter(both.tobytes())
+
+
+def _shorter(data: bytes) -> bytes:
+    return bytes(cramjam.zstd.compress(data, level=3))
+
+
+def _longer(data: bytes) -> bytes:
+    return bytes(cramjam.zstd.decompress(data))
 
 
 def _insert_rows(reading: Reading, parts: Sequence[Part]) -> None:

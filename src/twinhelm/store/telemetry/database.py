@@ -50,8 +50,8 @@ TABLES = {
 }
 """Every table and its columns; a change here is a new number in the FORMAT file."""
 
-_BLOCK_BYTES = 65536
-"""A quarter of DuckDB's own choice: a young store is small, pages still fill blocks to 90 %."""
+_BLOCK_BYTES = 32768
+"""An eighth of DuckDB's own choice: a young store is small, pages still fill blocks to 90 %."""
 
 _WORTH_BLOCKS = 16
 _COPY = 2 << 30
@@ -101,6 +101,13 @@ class Reading:
         first = np.searchsorted(ids, found["lo"], "left")
         has_some = np.searchsorted(ids, found["hi"], "right") > first
         return self.decode(found["id"][has_some], ids, start_ms, end_ms)
+
+    def sample_bytes(self) -> int:
+        """Return how many bytes all pages take."""
+        ((total,),) = self.cursor.execute(
+            "SELECT coalesce(sum(octet_length(data)), 0) FROM pages"
+        ).fetchall()
+        return int(total)
 
     def rows(
         self,
@@ -207,20 +214,23 @@ class Database:
             cursor.execute("CHECKPOINT")
 
     def shrink(self) -> None:
-        """Give room back to the disk where a fifth of the file or more is free.
+        """Give room back to the disk where a fifth of the file or more holds nothing.
 
-        DuckDB uses free blocks again but cuts a file only at its end, so a copy takes the
-        file's place. The caller keeps writers away; readers wait for a moment at the end. A
-        crash leaves the one file or the other, and perhaps an unfinished copy, which opening
-        removes.
+        DuckDB uses free blocks again but cuts a file only at its end, and it keeps deleted
+        pages until all 122,880 of a row group are deleted; so a copy takes the file's place.
+        The caller keeps writers away; readers wait for a moment at the end. A crash leaves the
+        one file or the other, and perhaps an unfinished copy, which opening removes.
         """
         self.checkpoint()
         with self.reading() as reading:
-            ((free, used),) = reading.cursor.execute(
-                "SELECT free_blocks, used_blocks FROM pragma_database_size()"
+            ((free, used, live, stored),) = reading.cursor.execute(
+                "SELECT free_blocks, used_blocks, (SELECT count(*) FROM pages), "
+                "(SELECT coalesce(sum(count), 0) FROM pragma_storage_info('pages') "
+                "WHERE column_name = 'id' AND segment_type = 'BIGINT') FROM pragma_database_size()"
             ).fetchall()
         room = shutil.disk_usage(self._file.parent).free
-        if free * 4 <= used or free < _WORTH_BLOCKS or used * _BLOCK_BYTES > min(room // 2, _COPY):
+        wasteful = (free >= _WORTH_BLOCKS and free * 4 > used) or (stored - live) * 4 > live
+        if not wasteful or used * _BLOCK_BYTES > min(room // 2, _COPY):
             return
         copy = self._file.with_suffix(_COPY_SUFFIX)
         copy.unlink(missing_ok=True)

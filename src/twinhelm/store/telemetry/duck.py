@@ -181,8 +181,7 @@ class DuckTelemetry(Described):
         newest_first: bool = True,
     ) -> list[LogRecord]:
         """See the port."""
-        sources = self._catalog.source_ids(matchers, tenant)
-        parts = self._pending.parts
+        sources, parts = self._catalog.source_ids(matchers, tenant), self._pending.parts
         with self._database.reading() as reading:
             rows = reading.logs(
                 sources, start_ns, end_ns, contains, newest_first=newest_first, limit=limit
@@ -222,8 +221,7 @@ class DuckTelemetry(Described):
         limit: int = 1000,
     ) -> list[Span]:
         """See the port."""
-        sources = self._catalog.source_ids(matchers, tenant)
-        parts = self._pending.parts
+        sources, parts = self._catalog.source_ids(matchers, tenant), self._pending.parts
         with self._database.reading() as reading:
             rows = reading.spans(sources, start_ns, end_ns, trace_id, limit)
         for part in parts:
@@ -280,6 +278,11 @@ class DuckTelemetry(Described):
             taking=not full and not self._closed,
             reason=f"only {free >> 20} MiB of disk are free" if full else reason,
         )
+
+    def sample_bytes(self) -> int:
+        """Return how many bytes the flushed samples take, without names and DuckDB's own."""
+        with self._database.reading() as reading:
+            return reading.sample_bytes()
 
     def flush(self) -> None:
         """See the port."""
