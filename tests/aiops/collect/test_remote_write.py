@@ -226,6 +226,25 @@ def test_labels_that_lie_apart_in_a_series_are_joined():
         assert rows(decoder.decode_v1(raw), index) == [(UP, 1, bits(1.0)), (UP, 2, bits(2.0))]
 
 
+@BOTH
+def test_labels_that_begin_like_the_expected_series_are_another_series(pack, version):
+    decoder, index = fresh()
+    long = (*UP, ("zone", "z"))
+    decode(decoder, pack((UP, [(1, 1.0)]), (long, [(1, 1.0)])), version)
+    for order in ([long, UP], [long, long], [UP, long], [UP, UP]):
+        raw = pack(*((labels, [(2, 2.0)]) for labels in order))
+        assert [row[0] for row in rows(decode(decoder, raw, version), index)] == order
+
+
+def test_a_series_whose_first_labels_are_a_known_series_is_not_taken_for_it():
+    decoder, index = fresh()
+    part = v1(((UP[0],), [(1, 1.0)]))
+    decoder.decode_v1(part)
+    apart = part[2:] + v1(((UP[1],), [(2, 2.0)]))[2:]
+    received = decoder.decode_v1(b"\x0a" + bytes([len(apart)]) + apart)
+    assert rows(received, index) == [(UP, 1, bits(1.0)), (UP, 2, bits(2.0))]
+
+
 def test_unpacked_and_split_references_are_read():
     decoder, index = fresh()
     head = b"".join(b"\x22" + bytes([len(s)]) + s for s in (b"", b"__name__", b"up", b"job", b"a"))

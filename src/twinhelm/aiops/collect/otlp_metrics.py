@@ -97,6 +97,7 @@ class OtlpMetricsDecoder:
         """Fill in columns and state, growing what is too small."""
         table = self._table
         table.begin()
+        room = np.empty(3, np.int64), np.empty(points.POINT_SIZE, np.int64)
         while True:
             state[:] = 0
             state[points.LANES] = table.lanes
@@ -108,6 +109,7 @@ class OtlpMetricsDecoder:
                 table.lane_of,
                 table.owner_of,
                 *columns.arrays,
+                *room,
                 state,
             )
             table.lanes = int(state[points.LANES])

@@ -142,6 +142,7 @@ class RemoteWriteDecoder:
                 *rows.arrays,
                 metas,
                 self._described,
+                np.empty(3, np.int64),
                 state,
             ):
                 self._make_room(status, state, rows)

@@ -32,6 +32,7 @@ __all__ = [
     "copy",
     "find",
     "find_or_add",
+    "same",
 ]
 
 NO_ROOM = -1
@@ -139,7 +140,7 @@ def copy(data: U8, start: int, other: U8, at: int, size: int) -> None:
 
 
 @inner
-def _same(data: U8, start: int, other: U8, at: int, size: int) -> bool:
+def same(data: U8, start: int, other: U8, at: int, size: int) -> bool:
     """Compare two stretches of bytes that the caller has checked."""
     i = 0
     while i + 8 <= size:
@@ -169,7 +170,7 @@ def find(
     while index[at, 1] != 0:
         if index[at, 0] == hashed:
             slot = np.int64(index[at, 1]) - 1
-            if spans[slot, 1] - spans[slot, 0] == end - start and _same(
+            if spans[slot, 1] - spans[slot, 0] == end - start and same(
                 data, start, arena, spans[slot, 0], end - start
             ):
                 return int(slot)

@@ -33,22 +33,24 @@ _WORD, _WIDE, _REAL = _IR.IntType(64), _IR.IntType(128), _IR.DoubleType()
 
 _LEAN: dict[str, Any] = {
     "nogil": True,
-    "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
     "no_rewrites": True,
     "_nrt": False,
 }
-"""Leave out what only Python callers and allocating functions need: it halves compile time."""
+"""Leave out what kernels that allocate nothing do not need: it halves compile time."""
+
+_CALLED: dict[str, Any] = {"cache": True}
+_INNER: dict[str, Any] = {"no_cpython_wrapper": True}
 
 
 def kernel(function: F) -> F:
     """Compile ``function`` on first use; it runs without the interpreter's lock."""
-    return cast(F, numba.njit(cache=True, nogil=True)(function))
+    return cast(F, numba.njit(**_LEAN, **_CALLED)(function))
 
 
 def inner(function: F) -> F:
     """Compile ``function`` for other kernels only: Python cannot call it."""
-    return cast(F, numba.njit(**_LEAN)(function))
+    return cast(F, numba.njit(**_LEAN, **_INNER)(function))
 
 
 def _pointer(

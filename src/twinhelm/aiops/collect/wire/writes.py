@@ -13,9 +13,9 @@ Sources: prometheus/prompb ``types.proto`` and ``remote.proto``.
 
 from __future__ import annotations
 
-from twinhelm.aiops.collect.wire.blocks import add, block_hash, find
+from twinhelm.aiops.collect.wire.blocks import add, block_hash, find, same
 from twinhelm.aiops.collect.wire.fields import field, varint
-from twinhelm.aiops.collect.wire.memory import inner, kernel, load_f64
+from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, load_f64
 from twinhelm.core.arrays import F64, I64, U8, U32, U64
 
 __all__ = [
@@ -147,6 +147,7 @@ def walk_v1(
     end = len(data)
     at = state[AT]
     rows = state[ROWS]
+    guess = counts[0]
     while at < end:
         begin = at
         state[AT] = begin
@@ -165,6 +166,13 @@ def walk_v1(
         block, block_end, scattered = inner, inner, False
         exemplars, histograms = 0, 0
         p = inner
+        # Senders keep their order, so that most often the block is that of the next slot.
+        slot = ZERO - 1
+        if guess < counts[0]:
+            size = spans[guess, 1] - spans[guess, 0]
+            if size <= stop - inner and same(data, inner, arena, spans[guess, 0], size):
+                slot = guess
+                p = inner + size
         while p < stop:
             here = p
             key, start, p_end, p = field(data, here, stop)
@@ -172,6 +180,9 @@ def walk_v1(
                 state[AT] = here
                 return BAD_BYTES
             if key == LABELS:
+                if slot >= 0:  # The guess was but the first part of the labels: begin again.
+                    slot, p, rows, exemplars, histograms = -1, inner, first, 0, 0
+                    continue
                 if block_end == block:
                     block = here
                 elif block_end != here:
@@ -192,28 +203,30 @@ def walk_v1(
             elif key == HISTOGRAM:
                 histograms += 1
         if rows > first or histograms > 0:
-            if block_end - block > max_block:
+            if slot < 0 and block_end - block > max_block:
                 if state[LONG_SAMPLES] == 0:
                     state[LONG_AT] = begin
                 state[LONG_SAMPLES] += rows - first
+                state[EXEMPLARS] += exemplars
                 rows = first
-            else:
-                if scattered:
-                    used = counts[1]
-                    if used + (stop - inner) > len(arena):
-                        state[NEEDED] = stop - inner
-                        return NO_ROOM_BLOCKS
-                    joined = _join_labels(data, inner, stop, arena, used)
-                    slot = slot_of(frozen, used, joined, index, spans, arena, counts, secret)
-                else:
-                    slot = slot_of(data, block, block_end, index, spans, arena, counts, secret)
-                if slot < 0:
-                    state[NEEDED] = block_end - block
-                    return NO_ROOM_BLOCKS if slot == -1 else BAD_BYTES
-                for i in range(first, rows):
-                    row_slot[i] = slot
-                if histograms > 0 and state[HISTOGRAM_SLOT] == 0:
-                    state[HISTOGRAM_SLOT] = slot + 1
+                continue
+            if slot < 0 and scattered:
+                used = counts[1]
+                if used + (stop - inner) > len(arena):
+                    state[NEEDED] = stop - inner
+                    return NO_ROOM_BLOCKS
+                joined = _join_labels(data, inner, stop, arena, used)
+                slot = slot_of(frozen, used, joined, index, spans, arena, counts, secret)
+            elif slot < 0:
+                slot = slot_of(data, block, block_end, index, spans, arena, counts, secret)
+            if slot < 0:
+                state[NEEDED] = block_end - block
+                return NO_ROOM_BLOCKS if slot == -1 else BAD_BYTES
+            guess = slot + 1
+            for i in range(first, rows):
+                row_slot[i] = slot
+            if histograms > 0 and state[HISTOGRAM_SLOT] == 0:
+                state[HISTOGRAM_SLOT] = slot + 1
         state[EXEMPLARS] += exemplars
         state[HISTOGRAMS] += histograms
     state[AT] = at

@@ -162,18 +162,18 @@ def walk_v2(
     row_value: F64,
     metas: I64,
     described: U64,
+    meta: I64,
     state: I64,
 ) -> int:
     """Read a version 2 request whose ``symbols`` are scanned.
 
     ``metas`` takes (slot, type, help reference, unit reference) where a series describes itself
-    otherwise than ``described`` (a hash per slot) remembers.
+    otherwise than ``described`` (a hash per slot) remembers. ``meta`` is room for three numbers.
     """
     end = len(data)
     at = state[AT]
     rows = state[ROWS]
     count = state[SYMBOLS]
-    meta = np.zeros(3, np.int64)
     while at < end:
         begin = at
         state[AT] = begin

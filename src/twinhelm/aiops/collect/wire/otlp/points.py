@@ -15,8 +15,6 @@ Source: opentelemetry-proto ``metrics.proto``, ``common.proto``, ``resource.prot
 
 from __future__ import annotations
 
-import numpy as np
-
 from twinhelm.aiops.collect.wire.blocks import add, block_hash, copy, find
 from twinhelm.aiops.collect.wire.fields import field
 from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, store_u64
@@ -54,6 +52,7 @@ __all__ = [
     "NO_ROOM_BLOCKS",
     "NO_ROOM_LANES",
     "NO_ROOM_ROWS",
+    "POINT_SIZE",
     "ROWS",
     "SORT_METRIC",
     "SORT_POINT",
@@ -205,16 +204,16 @@ def walk_metrics(
     row_lane: U32,
     row_time: I64,
     row_value: F64,
+    found: I64,
+    point: I64,
     state: I64,
 ) -> int:
     """Read a metrics request.
 
     ``lane_of`` takes a slot's first lane, ``owner_of`` a lane's slot. ``state`` is zero at each
-    attempt but for ``LANES``.
+    attempt but for ``LANES``. ``found`` and ``point`` are room for 3 and ``POINT_SIZE`` numbers.
     """
     end = len(data)
-    found = np.zeros(3, np.int64)
-    point = np.zeros(POINT_SIZE, np.int64)
     row = at = none = ZERO
     one = ZERO + 1
     while at < end:
