@@ -18,13 +18,13 @@ import threading
 
 import numpy as np
 
-from twinhelm.aiops.detect.kernel import walk
+from twinhelm.aiops.detect.kernel import visit_order, walk
 from twinhelm.aiops.detect.season import WIDTH as PROFILE_WIDTH
 from twinhelm.aiops.detect.sensitivity import threshold_of
 from twinhelm.aiops.detect.snapshot import pack, unpack
 from twinhelm.aiops.detect.state import FAST, HELD, SEEN, SLOT, SLOT_WANTED, SLOW, WIDTH, N
 from twinhelm.aiops.types import Scores
-from twinhelm.core.arrays import F64, I64, U32
+from twinhelm.core.arrays import F32, F64, I64, U32
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.settings import DetectSettings
 from twinhelm.core.telemetry import SampleBlock
@@ -81,16 +81,25 @@ class Detector:
             )
         expected, low, high, score = (np.empty(n) for _ in range(4))
         flagged = np.empty(n, np.bool_)
-        if n:
-            with self._lock:
-                self._grow(int(series.max()) + 1)
-                wanted, _ = walk(
-                    series, time_ms, value,
-                    self._rows, self._rows.view(np.int32), self._rows.view(np.int64),
-                    self._profiles, self.threshold, expected, low, high, score, flagged,
-                )  # fmt: skip
-                if wanted:
-                    self._give_profiles()
+        if not n:
+            return Scores(series, time_ms, value, expected, low, high, score, flagged)
+        count = int(series.max()) + 1
+        given = (series, time_ms, value)
+        sort = None if (series[1:] >= series[:-1]).all() else _sort(series, count)
+        if sort is not None:
+            given = (series[sort[0]], time_ms[sort[0]], value[sort[0]])
+        with self._lock:
+            self._grow(count)
+            wanted = walk(
+                *given, self._rows, self._rows.view(np.int32), self._rows.view(np.int64),
+                self._profiles, self.threshold, expected, low, high, score, flagged,
+            )  # fmt: skip
+            if wanted:
+                self._give_profiles()
+        if sort is not None:
+            rank = sort[1]
+            expected, low, high, score = expected[rank], low[rank], high[rank], score[rank]
+            flagged = flagged[rank]
         return Scores(series, time_ms, value, expected, low, high, score, flagged)
 
     def accept(self, series: int, at_ms: int | None = None) -> bool:
@@ -157,7 +166,9 @@ class Detector:
         ):  # fmt: skip
             raise BadInput("the detector snapshot does not fit together", hint="start fresh")
         with self._lock:
-            self._rows, self._profiles = rows, profiles
+            self._rows = _aligned(n)
+            self._rows[:] = rows
+            self._profiles = profiles
             self._profiles_used, self._count = used, n
 
     def _grow(self, count: int) -> None:
@@ -172,7 +183,9 @@ class Detector:
         if count <= have:
             return
         more = max(count, 2 * have, 64) - have
-        self._rows = np.concatenate([self._rows, np.zeros((more, WIDTH), np.float32)])
+        rows = _aligned(have + more)
+        rows[:have] = self._rows
+        self._rows = rows
 
     def _give_profiles(self) -> None:
         """Give each series that asked an empty profile; called under the lock."""
@@ -186,6 +199,25 @@ class Detector:
             self._profiles = np.concatenate([self._profiles, empty])
         slots[asking] = np.arange(self._profiles_used + 1, need + 1)  # counted from 1
         self._profiles_used = need
+
+
+def _aligned(count: int) -> F32:
+    """Return ``count`` zero rows that start on cache lines, so that a row spans two, not three."""
+    size = count * WIDTH * 4
+    raw = np.zeros(size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size].view(np.float32).reshape(count, WIDTH)
+
+
+def _sort(series: U32, count: int) -> tuple[I64, I64]:
+    """Order samples by series, of one series as they came; return order and ranks."""
+    if count <= 8 * len(series):
+        order, rank = visit_order(series, count)
+        return order, rank
+    order = np.argsort(series, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return order, rank
 
 
 def detect_array(

@@ -72,7 +72,7 @@ from twinhelm.aiops.detect.state import (
 from twinhelm.aiops.detect.tail import follow_tail, new_tail, set_bar, surprise
 from twinhelm.core.arrays import BOOL, F32, F64, I32, I64, U32
 
-__all__ = ["SCORE_HALF", "YOUNG", "settle", "toward", "walk"]
+__all__ = ["SCORE_HALF", "YOUNG", "settle", "toward", "visit_order", "walk"]
 
 YOUNG = 24
 """Samples before a series is judged: two minutes at 5 s."""
@@ -96,7 +96,6 @@ _CALM_MS, _HASTE = 300_000.0, 0.6
 _SEASON_AGE_MS = 3 * 3_600_000.0
 _OLDEST = 1_048_576.0
 """Where float32 still counts by one."""
-_LOOK_AHEAD = 16
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -124,6 +123,28 @@ def _begin(row: F32, x: float) -> None:
     new_tail(row, SPREADING)
 
 
+@njit(cache=True, nogil=True)
+def visit_order(series: U32, count: int) -> tuple[I64, I64]:
+    """Order samples by series, and of one series as they came: a counting sort over ``count`` ids.
+
+    Returns the order and each sample's rank in it. State is then met in memory order, which is
+    several times as quick as in random order.
+    """
+    ends = np.zeros(count + 1, np.int64)
+    for s in series:
+        ends[s + 1] += 1
+    for s in range(count):
+        ends[s + 1] += ends[s]
+    order = np.empty(len(series), np.int64)
+    rank = np.empty(len(series), np.int64)
+    for i in range(len(series)):
+        s = series[i]
+        order[ends[s]] = i
+        rank[i] = ends[s]
+        ends[s] += 1
+    return order, rank
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def walk(
     series: U32,
@@ -139,21 +160,15 @@ def walk(
     high: F64,
     score: F64,
     flagged: BOOL,
-) -> tuple[int, float]:
+) -> int:
     """Judge samples in order and learn from them; return how many series want a profile.
 
     ``whole`` and ``long`` are ``rows`` seen as int32 and int64. Every id must be below
     ``len(rows)``, every slot at most ``len(profiles)``. Samples that are not finite, or not newer
-    than the newest learnt, score 0 and change nothing. The second figure has no meaning.
+    than the newest learnt, score 0 and change nothing.
     """
-    wanted, touched = 0, 0.0
-    end = len(series) - 1
+    wanted = 0
     for i in range(len(series)):
-        # Reading the row of a later sample brings its two cache lines here in time; the sum is
-        # returned so that the reads are not optimised away.
-        later = series[min(i + _LOOK_AHEAD, end)]
-        touched += rows[later, 0] + rows[later, 16]
-
         expected[i] = low[i] = high[i] = np.nan
         score[i] = 0.0
         flagged[i] = False
@@ -314,4 +329,4 @@ def walk(
         ):
             whole[s, SLOT] = SLOT_WANTED
             wanted += 1
-    return wanted, touched
+    return wanted
