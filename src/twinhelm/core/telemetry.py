@@ -196,6 +196,8 @@ class Alert:
     """An alert that somebody else's rule raised, as it came in.
 
     ``fingerprint`` identifies it over repeats; ``ends_ms`` is None while it fires.
+    ``until_ms`` is when it is over unless it is told again, None where its sender promises to
+    say when it ends.
     """
 
     fingerprint: str
@@ -205,3 +207,4 @@ class Alert:
     ends_ms: int | None
     source: str
     url: str = ""
+    until_ms: int | None = None

@@ -32,6 +32,9 @@ from twinhelm.core.telemetry import Alert
 
 __all__ = ["decode_api_alerts", "decode_webhook", "fingerprint_of"]
 
+RESOLVE_TIMEOUT_MS = 300_000
+"""How long an alert lasts whose sender names no end: Alertmanager's resolve_timeout."""
+
 
 def decode_webhook(body: bytes, *, now_ms: int, limits: LabelLimits | None = None) -> Received:
     """Decode a webhook notification.
@@ -99,11 +102,12 @@ def _gather(
         ends_ms = _time(entry, "endsAt", where)
         if starts_ms is None:
             starts_ms = min(now_ms, ends_ms) if ends_ms is not None else now_ms
+        until_ms = None
         if not named:
             ends_ms = _webhook_end(entry, ends_ms, now_ms)
         elif ends_ms is None or ends_ms > now_ms:
             # The future end is only a promise to repeat the alert; until then it fires.
-            ends_ms = None
+            until_ms, ends_ms = ends_ms or now_ms + RESOLVE_TIMEOUT_MS, None
         elif ends_ms < starts_ms:
             raise BadInput(f"{where} ends at {ends_ms} before it starts at {starts_ms} (ms)")
         given = entry.get("fingerprint")
@@ -117,6 +121,7 @@ def _gather(
                 ends_ms,
                 source,
                 link if isinstance(link, str) else "",
+                until_ms,
             )
         )
     return Received(alerts=tuple(alerts), rejected=refusals.listed())

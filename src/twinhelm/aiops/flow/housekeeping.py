@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,12 +19,14 @@ from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.watch import Watch
 from twinhelm.aiops.forecast import Past, forecasts, is_candidate
 from twinhelm.aiops.records import load, put_forecast, put_rejection
-from twinhelm.aiops.types import Rejection
+from twinhelm.aiops.types import Received, Rejection
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import TwinhelmError
+from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import Records, TelemetryStore
 from twinhelm.core.settings import Settings
+from twinhelm.core.telemetry import Alert
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import TakingResumed, TakingStopped
 
@@ -59,6 +61,7 @@ class Housekeeping:
         chores: tuple[tuple[str, float, Callable[[], None]], ...] = (
             ("meters", 5.0, self.measure),
             ("rejections", 15.0, self.note_rejections),
+            ("alerts", 15.0, self.end_unheard_alerts),
             ("forecasts", MINUTE_S, self.look_ahead),
             ("topology", MINUTE_S, self.note_topology),
             ("tidy", TIDY_S, self.tidy),
@@ -109,6 +112,16 @@ class Housekeeping:
             with self.journal.writing("twinhelm") as write:
                 for row in rows:
                     put_rejection(write, row)
+
+    def end_unheard_alerts(self) -> None:
+        """End the alerts whose senders promised to repeat them and fell silent."""
+        now = self.clock.now_ms()
+        with self.records.reading() as unit:
+            firing = [load(Alert, each) for each in unit.find("alert", state="firing", limit=5000)]
+        over = [alert for alert in firing if alert.until_ms is not None and alert.until_ms < now]
+        if over:
+            ended = tuple(replace(alert, ends_ms=alert.until_ms) for alert in over)
+            self.intake.take(Received(alerts=ended), door="silence", tenant=DEFAULT_TENANT)
 
     def look_ahead(self) -> None:
         """Forecast the series that can run out; those that will not any more are dropped."""

@@ -28,6 +28,7 @@ from twinhelm.aiops.clean import (
     SeriesGate,
     admit_history,
 )
+from twinhelm.aiops.collect.openlineage import merge_runs
 from twinhelm.aiops.collect.otlp_metrics import OtlpMetricsDecoder
 from twinhelm.aiops.collect.remote_write import RemoteWriteDecoder
 from twinhelm.aiops.records import put_alert, put_edge
@@ -39,11 +40,14 @@ from twinhelm.core.labels import Labels
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import TelemetryStore
 from twinhelm.core.settings import LimitSettings
-from twinhelm.core.telemetry import Alert, SampleBlock
+from twinhelm.core.telemetry import Alert, Change, SampleBlock
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import AlertReceived
 
 __all__ = ["Decoders", "Intake", "Receipt"]
+
+RUN_MS = 2 * 86_400_000
+"""No pipeline run that we join lasts longer than two days."""
 
 Intern = Callable[[list[Labels]], U32]
 
@@ -148,7 +152,7 @@ class Intake:
             if self.telemetry.append_spans(traced, tenant=tenant, digest=digest):
                 spans = len(traced)
         if received.changes:
-            self.telemetry.append_changes(received.changes)
+            self.telemetry.append_changes(self._joined(received.changes))
         if received.alerts or received.edges:
             self._record(received.alerts, received.edges, door)
         receipt = Receipt(
@@ -188,6 +192,19 @@ class Intake:
                 self.offer(admission.fresh)
             late = self._append_missing(admission.late) if len(admission.late) else 0
         return len(admission.fresh) + late, admission.rejected
+
+    def _joined(self, changes: Sequence[Change]) -> list[Change]:
+        """Join what is told of a pipeline run with what was told of it before."""
+        joined = []
+        for change in changes:
+            if change.kind == "pipeline":
+                around = self.telemetry.read_changes(
+                    change.time_ms - RUN_MS, change.time_ms + RUN_MS, entity=change.entity
+                )
+                told = next((before for before in around if before.id == change.id), None)
+                change = merge_runs(told, change) if told is not None else change
+            joined.append(change)
+        return joined
 
     def _append_missing(self, block: SampleBlock) -> int:
         ids = np.unique(block.series)
