@@ -6,10 +6,12 @@ means "absent", Prometheus data model). The metric name is the label ``__name__`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+
+import re2
 
 from twinhelm.core.errors import BadInput, TooLarge
 
@@ -95,11 +97,21 @@ class MatchKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """One condition on one label; an absent label counts as the empty string."""
+    """One condition on one label; an absent label counts as the empty string.
+
+    Regular expressions are RE2's, as in Prometheus: matching takes time linear in the text, so
+    no expression that a stranger sends can hold the server up. Raises :class:`BadInput` for one
+    that cannot be parsed.
+    """
 
     name: str
     kind: MatchKind
     value: str
+
+    def __post_init__(self) -> None:
+        """Refuse a regular expression that is none."""
+        if self.kind in (MatchKind.REGEX, MatchKind.NOT_REGEX):
+            _pattern(self.value)
 
     def matches(self, labels: Labels) -> bool:
         """Tell whether ``labels`` satisfy this condition."""
@@ -112,5 +124,21 @@ class Matcher:
             return actual == self.value
         if self.kind is MatchKind.NOT_EQUAL:
             return actual != self.value
-        hit = re.fullmatch(self.value, actual) is not None
+        hit = _pattern(self.value).fullmatch(actual) is not None
         return hit if self.kind is MatchKind.REGEX else not hit
+
+
+@lru_cache(maxsize=1024)
+def _pattern(text: str) -> re2._Regexp:
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 8 << 20
+    try:
+        return re2.compile(text, options)
+    except re2.error as error:
+        said = error.args[0]
+        reason = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+        raise BadInput(
+            f"the regular expression {text[:80]!r} cannot be read: {reason}",
+            hint="the syntax is RE2's, as in Prometheus",
+        ) from error

@@ -205,13 +205,10 @@ class _Parser:
         if value.kind != "text":
             raise self._wrong(f"a text in quotes should follow {name}{operator.text}", value)
         wanted = _unquote(value.text)
-        kind = MatchKind(operator.text)
-        if kind in {MatchKind.REGEX, MatchKind.NOT_REGEX}:
-            try:
-                re.compile(wanted)
-            except (re.error, OverflowError, RecursionError) as error:
-                raise self._wrong(f"the regular expression is wrong: {error}", value) from error
-        return Matcher(name, kind, wanted)
+        try:
+            return Matcher(name, MatchKind(operator.text), wanted)
+        except BadInput as error:
+            raise self._wrong(error.message, value) from error
 
     def _modifiers(self, selector: Selector) -> Selector:
         if self._peek().text == "[":
