@@ -118,7 +118,7 @@ WRONG = {
     'up{job="x" job="y"}': "',' or '}' should stand here",
     "up{job=x}": "a text in quotes should follow job=",
     'up{a:b="x"}': "a label name should stand here",
-    'up{job=~"("}': "the regular expression is wrong",
+    'up{job=~"("}': "cannot be read: missing",
     "{}": "a matcher that the empty text does not fit",
     '{job=~".*"}': "a matcher that the empty text does not fit",
     'up{"other"}': "the metric name is given twice",
