@@ -399,7 +399,9 @@ WRITER = textwrap.dedent(
     from twinhelm.core.telemetry import LogBlock, SampleBlock
     from twinhelm.store.telemetry import open_telemetry
 
-    settings = StoreSettings(flush_interval_s=0.03, min_free_bytes=0, retain_logs_days=1e5)
+    settings = StoreSettings(
+        flush_interval_s=0.03, min_free_bytes=0, retain_logs_days=1e5, retain_samples_days=1e5
+    )
     store = open_telemetry(Path(sys.argv[1]), settings, SystemClock())
     at = int(sys.argv[2])
     while True:
@@ -416,6 +418,8 @@ WRITER = textwrap.dedent(
         store.append_logs(block, tenant="t", digest=str(at).encode())
         at += 1
         print(at, flush=True)
+        if at % 30 == 0:
+            store.tidy(SystemClock().now_ms())
     """
 )
 

@@ -170,6 +170,7 @@ class Database:
         self._memory_mb = memory_limit_mb
         self._gate = threading.Condition()
         self._using = 0
+        self._swapping = False
         file.with_suffix(_COPY_SUFFIX).unlink(missing_ok=True)
         self._connection = self._connect()
 
@@ -185,6 +186,7 @@ class Database:
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a cursor of its own and tell errors in our words."""
         with self._gate:
+            self._gate.wait_for(lambda: not self._swapping)
             self._using += 1
         try:
             with self._connection.cursor() as cursor:
@@ -198,6 +200,19 @@ class Database:
                 self._using -= 1
                 self._gate.notify_all()
         raise self._told(failed) from failed
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until nobody has a cursor, and let nobody have one meanwhile."""
+        with self._gate:
+            self._gate.wait_for(lambda: not self._swapping)
+            self._swapping = True
+            try:
+                self._gate.wait_for(lambda: self._using == 0)
+                yield
+            finally:
+                self._swapping = False
+                self._gate.notify_all()
 
     @contextmanager
     def _transaction(self, *, commit: bool) -> Iterator[Reading]:
@@ -239,8 +254,7 @@ class Database:
         except Unavailable:
             copy.unlink(missing_ok=True)
             raise
-        with self._gate:
-            self._gate.wait_for(lambda: self._using == 0)
+        with self._alone():
             self._connection.close()
             if not self._file.with_name(self._file.name + ".wal").exists():
                 copy.replace(self._file)
@@ -270,8 +284,7 @@ class Database:
 
     def close(self) -> None:
         """Let go of the file."""
-        with self._gate:
-            self._gate.wait_for(lambda: self._using == 0)
+        with self._alone():
             self._connection.close()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
@@ -301,8 +314,7 @@ class Database:
         if isinstance(error, duckdb.FatalException | duckdb.InternalException) or (
             "invalidated" in text
         ):
-            with self._gate:
-                self._gate.wait_for(lambda: self._using == 0)
+            with self._alone():
                 self._connection.close()
                 self._connection = self._connect()
         if any(words in text for words in _NO_ROOM):

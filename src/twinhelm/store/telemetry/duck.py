@@ -328,15 +328,16 @@ class DuckTelemetry(Described):
 
     def close(self) -> None:
         """See the port. Where the flush fails, the append log keeps the rows for next time."""
-        if self._closed:
-            return
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
         self._upkeep.stop()
         try:
             self._heard_page = 0
             self.flush()
         except TwinhelmError as error:
             _log.warning("closing without a flush, the append log keeps the rows: %s", error)
-        self._closed = True
         self._append_log.close()
         self._database.close()
         self._home.close()
@@ -372,14 +373,12 @@ class DuckTelemetry(Described):
             return first
 
     def _saved(self) -> Saved:
-        heard = b""
-        if self._next_page - self._heard_page >= _HEARD_PAGES or self._heard_page == 0:
-            heard = pack_heard(self._catalog)
+        due = self._heard_page == 0 or self._next_page - self._heard_page >= _HEARD_PAGES
         return Saved(
             self._pending.active.segment,
             dict(self._catalog.metas),
             dict(self._catalog.digests),
-            heard,
+            pack_heard(self._catalog) if due else b"",
             self._next_page,
         )
 
