@@ -145,7 +145,7 @@ def visit_order(series: U32, count: int) -> tuple[I64, I64]:
     return order, rank
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "arcp", "nsz"})
 def walk(
     series: U32,
     time_ms: I64,
