@@ -7,7 +7,8 @@ telemetry doors and read-only routes may be open to everybody on this machine; a
 session that changes something must prove by a token that its own page asked. Then the
 application runs, and its answer leaves with the headers that keep browsers strict.
 
-The asker is handed on in ``scope["state"]["asker"]``, the route in ``scope["state"]["route"]``.
+The asker is handed on in ``scope["state"]["asker"]``, the route in ``scope["state"]["route"]``,
+the headers, already looked through, in ``scope["state"]["headers"]``.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ __all__ = ["SAFE", "Guard", "Misdirected", "NotAllowed", "check_right", "check_t
 
 SAFE = frozenset({"GET", "HEAD"})
 MAX_PATH_BYTES = 4096
+MOST_HOSTS = 1000
+"""So many good ``Host`` headers are remembered, which spares parsing them each time."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -85,11 +88,14 @@ class Guard:
         self._who = who
         self._clock = clock
         self._tally = _Tally(meters)
+        self._known_hosts: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer it with a refusal."""
         started = self._clock.monotonic_s()
         headers = headers_of(scope)
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["headers"] = headers
         method = SOCKET if scope["type"] == "websocket" else scope["method"]
         reply = _Reply(send)
         route: Route | None = None
@@ -102,8 +108,8 @@ class Guard:
         except TwinhelmError as error:
             await _refuse(scope, receive, reply, headers, error)
         else:
-            state: dict[str, Any] = scope.setdefault("state", {})
             state["asker"] = asker
+            reply.to_program = route.door
             state["route"] = route
             await self._app(scope, receive, reply)
         label = route.path if route else "(none)"
@@ -122,13 +128,19 @@ class Guard:
             )
         raise NotFound(f"there is nothing at {path}", hint="docs/routes.md lists every route")
 
-    def _check_place(self, method: str, headers: Headers) -> None:
-        host = headers.get(b"host", b"").decode("latin-1")
+    def _check_host(self, host: str) -> None:
         if not self._rule.answers_to(host):
             raise Misdirected(
                 f"this server does not answer to the host {host[:200]!r}",
                 hint="use its listen address, or add the name to server.allowed_hosts",
             )
+        if len(self._known_hosts) < MOST_HOSTS:
+            self._known_hosts.add(host)
+
+    def _check_place(self, method: str, headers: Headers) -> None:
+        host = headers.get(b"host", b"").decode("latin-1")
+        if host not in self._known_hosts:
+            self._check_host(host)
         origin = headers.get(b"origin")
         if origin is not None and method not in SAFE:
             said = origin.decode("latin-1")
@@ -210,16 +222,19 @@ async def _refuse(
 class _Reply:
     """Passes messages on, adds the strict headers, and remembers the status."""
 
-    __slots__ = ("send", "status")
+    __slots__ = ("send", "status", "to_program")
 
     def __init__(self, send: Send) -> None:
         self.send = send
         self.status = 0
+        self.to_program = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *STRICT_HEADERS]
+            # What telemetry doors answer is read by programs, and often.
+            strict = STRICT_HEADERS[:1] if self.to_program else STRICT_HEADERS
+            message["headers"] = [*message.get("headers", ()), *strict]
         elif message["type"] == "websocket.accept":
             self.status = 101
         await self.send(message)

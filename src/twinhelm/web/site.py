@@ -26,7 +26,7 @@ from twinhelm.web.doors.happenings import ALERTS, CLOUDEVENTS, LINEAGE, WEBHOOK
 from twinhelm.web.doors.loki import LOKI
 from twinhelm.web.doors.otlp import OTLP_LOGS, OTLP_METRICS, OTLP_TRACES
 from twinhelm.web.doors.remote_write import REMOTE_WRITE
-from twinhelm.web.frame import headers_of, refusal, send_answer
+from twinhelm.web.frame import refusal, send_answer
 from twinhelm.web.guard import SAFE, Guard
 from twinhelm.web.hosts import HostRule, listen_address
 from twinhelm.web.prometheus.api import prometheus_routes
@@ -158,7 +158,7 @@ class Site:
             await send_answer(send, refusal(error))
             return
         try:
-            await tray.fill(place, headers_of(scope), receive)
+            await tray.fill(place, scope["state"]["headers"], receive)
             await part(scope, _replay(place.body, receive), send)
         except ClientDisconnect:
             return

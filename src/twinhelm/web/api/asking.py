@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request
 
+from twinhelm.app import House
 from twinhelm.core.labels import Matcher
 from twinhelm.web.prometheus.selector import parse_selector
 from twinhelm.web.tenants import tenant_of
 from twinhelm.web.who import Asker
-
-if TYPE_CHECKING:
-    from twinhelm.app import House
 
 __all__ = ["LATEST_MS", "By", "EndMs", "Limit", "Matching", "Name", "Of", "StartMs", "TenantOf"]
 
@@ -47,8 +45,7 @@ def _matching(
     return parse_selector(match).matchers if match else ()
 
 
-# Resolved while the routes are built, so the house's own type must not be imported for it.
-Of = Annotated["House", Depends(_house)] if TYPE_CHECKING else Annotated[Any, Depends(_house)]
+Of = Annotated[House, Depends(_house)]
 By = Annotated[str, Depends(_by)]
 TenantOf = Annotated[str, Depends(_tenant)]
 Matching = Annotated[tuple[Matcher, ...], Depends(_matching)]

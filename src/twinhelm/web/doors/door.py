@@ -25,7 +25,7 @@ from twinhelm.aiops.types import Received, Rejected
 from twinhelm.core.errors import Refused, TooLarge, TwinhelmError, Unsupported
 from twinhelm.core.tracing import span
 from twinhelm.web.body import Intray, TooSlow
-from twinhelm.web.frame import Answer, Headers, headers_of, refusal, send_answer
+from twinhelm.web.frame import Answer, Headers, refusal, send_answer
 from twinhelm.web.tenants import tenant_of
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = headers_of(scope)
+        headers: Headers = scope["state"]["headers"]
         try:
             answer = await self._answer(headers, receive)
         except ClientDisconnect:
