@@ -296,6 +296,20 @@ def test_an_empty_request_brings_nothing():
     assert index.asked == 0
 
 
+def test_names_and_attributes_past_all_limits_are_refused():
+    decoder, _ = fresh()
+    long = "x" * 2_000_000
+    for message in (
+        request([number("m", 1)], {"k": long}),
+        request([number("m", 1)], {}, (long, "", {})),
+        request([number("m", 1, help_=long)]),
+    ):
+        with pytest.raises(TooLarge, match="byte"):
+            decoder.decode(message.SerializeToString())
+    received = decoder.decode(request([number("m", 1, k=long)]).SerializeToString())
+    assert [(r.reason, r.count, r.example) for r in received.rejected] == [("bad_labels", 1, "m")]
+
+
 def test_many_points_make_every_array_grow():
     metrics = [number(f"m{i}", float(i), host=f"h{i}" * 20) for i in range(2000)]
     metrics += [histogram(f"h{i}", [1] * 40, list(range(39))) for i in range(100)]
@@ -453,3 +467,14 @@ def test_arbitrary_bytes_are_refused_or_decoded_but_never_crash(raw):
     except (BadInput, TooLarge):
         return
     assert len(received.samples) <= len(raw)
+
+
+@pytest.mark.parametrize("filler", range(64950, 65540, 7))
+def test_a_table_that_is_full_to_the_last_bytes_grows_in_time(filler):
+    decoder, _ = fresh()
+    fill = request([number("m", 1, **{f"k{i}": "x" * 4000 for i in range(15)}, z="y" * 4000)])
+    decoder.decode(fill.SerializeToString())
+    table = decoder._table.blocks
+    table.counts[1] = min(filler, len(table.arena) - 1)
+    decoder.decode(request([number("", 1), number("n", 1)], {"a": "b"}).SerializeToString())
+    assert table.used_bytes <= len(table.arena)

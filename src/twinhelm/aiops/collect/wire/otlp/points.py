@@ -59,11 +59,13 @@ __all__ = [
     "SORT_RESOURCE",
     "SORT_SCOPE",
     "STATE_SIZE",
+    "TOO_LONG",
     "walk_metrics",
 ]
 
-DONE, NO_ROOM_ROWS, NO_ROOM_BLOCKS, NO_ROOM_LANES, BAD_BYTES = range(5)
-"""Statuses: all read; an array is full (``NEEDED`` more); no valid protobuf at ``AT``."""
+DONE, NO_ROOM_ROWS, NO_ROOM_BLOCKS, NO_ROOM_LANES, BAD_BYTES, TOO_LONG = range(6)
+"""Statuses: all read; an array is full (``NEEDED`` more); no valid protobuf at ``AT``;
+a resource, scope or metric there is named by more than ``max_block`` bytes."""
 
 AT, ROWS, NEEDED, LANES, EXEMPLARS, FIRST_CAUSE = range(6)
 DELTA, EXPONENTIAL, NO_TIME, BAD_POINT, LONG = range(5)
@@ -134,9 +136,10 @@ def _count_cause(cause: int, start: int, stop: int, state: I64) -> None:
 
 @inner
 def _read_metric(data: U8, at: int, end: int, arena: U8, used: int, found: I64) -> int:
-    """Read what a metric is, copying the fields that name it to ``used``: where they end, or -1.
+    """Read what a metric is, copying the fields that name it to ``used``.
 
-    ``found`` takes kind (-1 none, -2 delta, -3 exponential) and the byte range of its data.
+    Returns where they end, -1 for bad protobuf, -2 where ``arena`` is full. ``found`` takes
+    kind (-1 none, -2 delta, -3 exponential) and the byte range of the metric's data.
     """
     found[0] = -1
     while at < end:
@@ -145,6 +148,8 @@ def _read_metric(data: U8, at: int, end: int, arena: U8, used: int, found: I64) 
         if at < 0:
             return -1
         if key == 0x0A or key == 0x12 or key == 0x1A:
+            if used + at - begin > len(arena):
+                return -2
             copy(data, begin, arena, used, at - begin)
             used += at - begin
         elif key in (0x2A, 0x3A, 0x4A, 0x52, 0x5A):
@@ -227,6 +232,8 @@ def walk_metrics(
             return BAD_BYTES
         used = counts[1]
         size = found[1] - found[0]
+        if size > max_block:
+            return TOO_LONG
         if used + HEAD + size > len(arena):
             state[NEEDED] = HEAD + size
             return NO_ROOM_BLOCKS
@@ -248,6 +255,8 @@ def walk_metrics(
                 return BAD_BYTES
             used = counts[1]
             size = found[1] - found[0]
+            if size > max_block:
+                return TOO_LONG
             if used + HEAD + size > len(arena):
                 state[NEEDED] = HEAD + size
                 return NO_ROOM_BLOCKS
@@ -266,12 +275,17 @@ def walk_metrics(
                     continue
                 state[AT] = m_start
                 used = counts[1]
-                if used + HEAD + m_stop - m_start > len(arena):
-                    state[NEEDED] = HEAD + m_stop - m_start
+                if used + HEAD > len(arena):
+                    state[NEEDED] = HEAD + max_block
                     return NO_ROOM_BLOCKS
                 block_end = _read_metric(data, m_start, m_stop, arena, used + HEAD, found)
-                if block_end < 0:
+                if block_end == -2 and len(arena) - used < HEAD + max_block:
+                    state[NEEDED] = HEAD + max_block
+                    return NO_ROOM_BLOCKS
+                if block_end == -1:
                     return BAD_BYTES
+                if block_end < 0 or block_end - used > max_block:
+                    return TOO_LONG
                 kind, p_at, d_stop = found[0], found[1], found[2]
                 if kind == -1:
                     continue
@@ -291,6 +305,9 @@ def walk_metrics(
                     if kind < 0:
                         cause = DELTA if kind == -2 else EXPONENTIAL
                         _count_cause(cause, m_start, m_stop, state)
+                        continue
+                    if p_stop - p_start > 2 * max_block:
+                        _count_cause(LONG, m_start, m_stop, state)
                         continue
                     used = counts[1]
                     room = HEAD + 6 * (p_stop - p_start)

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from twinhelm.aiops.collect.wire.cold import message_fields
 from twinhelm.aiops.collect.wire.labels import in_words
-from twinhelm.aiops.collect.wire.otlp.names import Kind, family_name, number_text
 from twinhelm.aiops.collect.wire.warm import warm
 from twinhelm.core.errors import BadInput
 
@@ -39,19 +38,6 @@ def test_labels_are_written_as_prometheus_writes_them():
     assert in_words((("__name__", "up"),)) == "up"
     assert in_words(()) == "{}"
     assert len(in_words((("a", "x" * 1000),))) == 200
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.floats(allow_nan=False))
-def test_a_bound_reads_back_the_same(value):
-    assert float(number_text(value)) == value
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.text(max_size=20), st.text(max_size=8), st.sampled_from(Kind))
-def test_any_text_becomes_a_valid_name_or_none(name, unit, kind):
-    made = family_name(name, unit, kind)
-    assert made == "" or (made.replace(":", "_").isidentifier() and made.isascii())
 
 
 def test_warming_compiles_everything_and_may_be_repeated():
