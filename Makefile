@@ -29,6 +29,7 @@ $(BIN)/python:
 .venv/.run: requirements.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(PIP) install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c "from twinhelm.app import compile_kernels; compile_kernels()"
 	@touch $@
 
 # What tests and checks need beside them.
