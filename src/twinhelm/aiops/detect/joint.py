@@ -4,7 +4,7 @@ Question: is the whole strange now, given how strange its series usually are tog
 per-series scores ``(n, k)`` of :class:`.baseline.Detector`, rows in time order. Out: a score in
 0..1 and a decision per row, causal. The evidence of all series is added up, each within a cap so
 that one broken gauge is not a broken machine; the sum's own tail is followed as for a single
-series, slowly, on rows before this one only, and flagged rows teach nothing but that.
+series, slowly, on rows before this one only, and strange rows teach it nothing.
 
 Wrong when the series of one thing are strange together for a living: the first times are flagged.
 Cost: one pass over the scores.
@@ -32,16 +32,21 @@ _ORDINARY = 1.0
 """Evidence that one row in ten has; only what lies beyond it counts."""
 _CAP = 5.0
 """The most evidence that one series brings; squared, so that few strong beat many weak."""
-_TAIL_SHARE, _TAIL_LOG, _LN10 = 0.02, 1.69897, 2.302585
+_TAIL_SHARE, _TAIL_LOG = 0.02, 1.69897
+_TEACHES = 2.5
+"""Rows with more evidence teach the tail nothing: trouble of a whole machine comes in long
+stretches, which would soon pass for normal."""
+_STRICT = 1.6
+"""So evidence runs high here, and the decision asks this many times what one series is asked."""
 _YOUNG = 100
 _SIZE_ROWS = 20_000.0
 
-N, SIZE, Q, H, FLAG = range(5)
+N, SIZE, Q, H = range(4)
 
 
 @njit(cache=True, nogil=True)
 def _walk(scores: F64, state: F64, threshold: float, score: F64, alarm: BOOL) -> None:
-    """Judge rows in order; ``state`` holds the five figures between calls."""
+    """Judge rows in order; ``state`` holds the four figures between calls."""
     for i in range(len(scores)):
         evidence = 0.0
         for j in range(scores.shape[1]):
@@ -55,19 +60,17 @@ def _walk(scores: F64, state: F64, threshold: float, score: F64, alarm: BOOL) ->
             surprise = _TAIL_LOG * z / state[Q]
         else:
             surprise = _TAIL_LOG + math.log10(z / state[Q]) / tail
-        bad = n > _YOUNG and surprise >= threshold
+        bad = n > _YOUNG and surprise >= _STRICT * threshold
         score[i] = surprise / (surprise + SCORE_HALF) if n > _YOUNG else 0.0
         alarm[i] = bad
         if not bad:
             state[SIZE] += max(1.0 / _SIZE_ROWS, 1.0 / n) * (evidence - state[SIZE])
-        if n > _YOUNG and (not bad or state[FLAG] == 0.0):
+        if n > _YOUNG and surprise < _TEACHES:
             if z > state[Q]:
-                bar = state[Q] * math.exp((threshold - _TAIL_LOG) * _LN10 * tail)
-                state[H] += (math.log(min(z, bar) / state[Q]) - state[H]) / 400.0
+                state[H] += (math.log(z / state[Q]) - state[H]) / 400.0
                 state[Q] += 0.005 * (1.0 - _TAIL_SHARE)
             else:
                 state[Q] = max(state[Q] - 0.005 * _TAIL_SHARE, 1.0)
-        state[FLAG] = 1.0 if bad else 0.0
 
 
 class JointDetector:
@@ -75,7 +78,7 @@ class JointDetector:
 
     def __init__(self, settings: DetectSettings | None = None) -> None:
         self.threshold = threshold_of((settings or DetectSettings()).sensitivity)
-        self._state = np.array([0.0, 0.0, 2.5, 0.2, 0.0])
+        self._state = np.array([0.0, 0.0, 2.5, 0.2])
 
     def observe(self, scores: F64) -> tuple[F64, BOOL]:
         """Judge rows ``(n, k)`` of per-series scores; return ``(n,)`` scores and decisions.

@@ -18,9 +18,9 @@ Usual sizes are means of clipped absolute distances, and each test has a tail of
 (:mod:`.tail`), so that a score means the same on calm and on wild series. Evidence ``e`` of the
 strangest test, with half of what the others have beyond the ordinary, becomes the score
 ``e / (e + 3)``, fading over the samples that follow. Samples are flagged from 3 on (sensitivity
-0.5), from more on series faster than five minutes: a day brings them more chances.
+0.5), from more on series faster than one sample an hour: a day brings them more chances.
 
-Flagged samples teach the tails once per run, and nothing else, until a level has held six hours
+Flagged samples teach the tails once per run, and nothing else, until a level has held eight hours
 and 60 samples: then it is the new normal.
 
 Wrong when: the first hours of a series are the trouble itself; a series jumps between plateaus
@@ -90,10 +90,11 @@ _FLOOR = 2e-4
 """A distance below this share of the usual magnitude is rounding, whatever the history."""
 _TINY = 1e-12
 _HUGE = 1e30
-_HOLD_MS, _HOLD_SAMPLES = 6 * 3_600_000.0, 60.0
-_CALM_MS, _HASTE = 300_000.0, 0.6
-"""Series faster than five minutes need 0.6 more evidence per factor of ten."""
-_SEASON_AGE_MS = 3 * 3_600_000.0
+_HOLD_MS, _HOLD_SAMPLES = 8 * 3_600_000.0, 60.0
+_CALM_MS, _HASTE = 3_600_000.0, 0.35
+"""Series faster than one sample an hour need 0.35 more evidence per factor of ten."""
+_SEASON_AGE_MS, _SEASON_TRIAL_MS = 3 * 3_600_000.0, 36 * 3_600_000.0
+"""Age at which a profile is learnt, and from which it may be used: half a day of comparisons."""
 _OLDEST = 1_048_576.0
 """Where float32 still counts by one."""
 
@@ -268,7 +269,7 @@ def walk(
         if bad:
             row[HELD] += dt
             if row[SIZE_POINT] < floor and row[FLAG] == 0.0:  # a constant learns that it can move
-                row[SIZE_POINT] += max(1.0 / 300.0, 1.0 / n) * min(off_fast, off_slow)
+                row[SIZE_POINT] += max(1.0 / 1000.0, 1.0 / n) * min(off_fast, off_slow)
             if row[HELD] > max(_HOLD_MS, _HOLD_SAMPLES * step):
                 row[SLOW] = fast
                 row[HELD] = 0.0
@@ -283,7 +284,7 @@ def walk(
                 slow, to_slow, 3.0 * wide * max(size, size_shift), max(1.0 / span, each)
             )
             row[SIZE_POINT] = settle(
-                row[SIZE_POINT], off_fast, 4.0 * wide * size, max(1.0 / 300.0, each)
+                row[SIZE_POINT], off_fast, 4.0 * wide * size, max(1.0 / 1000.0, each)
             )
             row[SIZE_SHIFT] = settle(
                 row[SIZE_SHIFT], shift, 4.0 * wide * size_shift, max(0.1 / span, each)
@@ -295,10 +296,12 @@ def walk(
             rate = max(1.0 / 150.0, 1.0 / (8.0 + 0.02 * n))
             if follow_tail(row, POINT, z_point, rate, 0.05):
                 set_bar(row, POINT, doubt_point, bar)
-            if follow_tail(row, SHIFT, z_shift, 0.4 * rate, 0.02):
-                set_bar(row, SHIFT, doubt_shift, bar)
-            if follow_tail(row, SPREADING, z_spread, 0.4 * rate, 0.02):
-                set_bar(row, SPREADING, doubt_spread, bar)
+            # Neighbours of these two are alike: learning from each would teach a slow climb.
+            if n % 8.0 == 0.0:
+                if follow_tail(row, SHIFT, z_shift, rate, 0.1):
+                    set_bar(row, SHIFT, doubt_shift, bar)
+                if follow_tail(row, SPREADING, z_spread, rate, 0.1):
+                    set_bar(row, SPREADING, doubt_spread, bar)
         if not same:
             row[RUN_MEAN] += 0.03 * (row[RUN] - row[RUN_MEAN])
             row[RUN_MAX] = max(row[RUN], 0.999 * row[RUN_MAX])
@@ -314,7 +317,7 @@ def walk(
                 if profiles[slot, BIN] != b0:
                     used = row[SEASONAL] > 0.0
                     use = judge_profile(profiles, slot, t, b0, step, fast + profile, used)
-                    if use != used:
+                    if use != used and n * step > _SEASON_TRIAL_MS:
                         known = read_profile(profiles, slot, b0, b1, weight)
                         row[SEASONAL] = 1.0 if use else 0.0
                         row[SLOW] = fast - known if use else row[SLOW] + profile
