@@ -21,7 +21,7 @@ from twinhelm.aiops.flow.context import Described, gather
 from twinhelm.aiops.records import (
     incident_ref,
     load,
-    put_alert,
+    load_incident,
     put_anomaly,
     put_claims,
     put_incident,
@@ -105,21 +105,41 @@ class Casework:
         changed = {incident.id: incident for incident in seen.incidents}
         current = [changed.get(incident.id, incident) for incident in before.values()]
         current += [incident for key, incident in changed.items() if key not in before]
-        diagnoses = {
-            incident.id: diagnosis
+        looked = {
+            incident.id: found
             for incident in current
             if incident.state in LIVE
             and (
-                diagnosis := self._diagnose(
+                found := self._diagnose(
                     incident, incident.id in changed, anomalies, known, edges, now
                 )
             )
             is not None
         }
-        if not changed and not diagnoses:
-            return
+        diagnoses = {
+            key: found
+            for key, found in looked.items()
+            if found != self._diagnosed.get(key, (0, None))[1]
+        }
+        if changed or diagnoses:
+            self._keep(current, changed.keys(), before, diagnoses, anomalies, alerts, now)
+        # Only now: what could not be written is found and told again.
+        lasting = {incident.id for incident in current if incident.state in LIVE}
+        kept = {key: value for key, value in self._diagnosed.items() if key in lasting}
+        self._diagnosed = {**kept, **{key: (now, found) for key, found in looked.items()}}
+
+    def _keep(
+        self,
+        current: Iterable[Incident],
+        changed: Collection[int],
+        before: Mapping[int, Incident],
+        diagnoses: Mapping[int, Diagnosis],
+        anomalies: Iterable[Anomaly],
+        alerts: Iterable[Alert],
+        now: int,
+    ) -> None:
         by_key = {anomaly.key: anomaly for anomaly in anomalies}
-        by_print = {alert.fingerprint: alert for alert in alerts}
+        prints = {alert.fingerprint for alert in alerts}
         with self.journal.writing("twinhelm") as write:
             for incident in current:
                 if incident.id in changed or incident.id in diagnoses:
@@ -129,7 +149,7 @@ class Casework:
                         incident,
                         diagnoses.get(incident.id),
                         by_key,
-                        by_print,
+                        prints,
                         now,
                     )
 
@@ -141,6 +161,10 @@ class Casework:
             )
             alerts = unit.find("alert", state="firing", limit=5000)
             ended = unit.find("alert", state="resolved", since_ms=now - DAMPING_MS, limit=1000)
+            # Those of live incidents however long ago they began.
+            for record in live:
+                parent = incident_ref(int(record.key))
+                ended += unit.find("alert", state="resolved", parent=parent)
             next_id = unit.count("incident") + 1
         recent = [
             incident
@@ -150,7 +174,10 @@ class Casework:
         return (
             [load(Incident, record) for record in live],
             recent,
-            [load(Alert, record) for record in (*alerts, *ended)],
+            [
+                load(Alert, record)
+                for record in {record.key: record for record in (*alerts, *ended)}.values()
+            ],
             next_id,
         )
 
@@ -178,7 +205,7 @@ class Casework:
         edges: Sequence[Edge],
         now: int,
     ) -> Diagnosis | None:
-        """Rank suspects anew where that can tell more than last time; None where it cannot."""
+        """Rank suspects anew where that may tell more than last time; None where it cannot."""
         last, before = self._diagnosed.get(incident.id, (0, None))
         pause = AGAIN_MS if now - incident.started_ms <= YOUNG_MS else LATER_MS
         if not changed and now - last < pause:
@@ -188,7 +215,7 @@ class Casework:
         if not own and before is not None:
             return None
         context, changes = gather(self.telemetry, incident, own, known, edges, now)
-        found = rank(
+        return rank(
             incident,
             own,
             now_ms=now,
@@ -197,8 +224,6 @@ class Casework:
             edges=edges,
             processes=self.processes(),
         )
-        self._diagnosed[incident.id] = (now, found)
-        return None if found == before else found
 
     def _write(
         self,
@@ -207,10 +232,20 @@ class Casework:
         incident: Incident,
         diagnosis: Diagnosis | None,
         anomalies: Mapping[str, Anomaly],
-        alerts: Mapping[str, Alert],
+        alerts: Collection[str],
         now: int,
     ) -> None:
         ref = incident_ref(incident.id)
+        stored = load_incident(write, incident.id)
+        if stored is not None and before is not None and _acted(before, stored):
+            # Somebody acted while we were thinking: what people say stands.
+            incident = replace(
+                incident,
+                state=stored.state,
+                owner=stored.owner,
+                resolved_ms=stored.resolved_ms,
+            )
+            before = stored
         if diagnosis is not None:
             incident = replace(incident, verdict=diagnosis.verdict)
             put_claims(write, ref, "cause", claims_of(ref, diagnosis.suspects, now))
@@ -218,9 +253,13 @@ class Casework:
         for member in incident.members:
             if member in anomalies:
                 put_anomaly(write, anomalies[member], incident.id)
-            elif member in alerts:
-                put_alert(write, alerts[member], ref)
+            elif member in alerts and (alert := write.get("alert", member)):
+                write.put(replace(alert, parent=ref))
         _tell(write, before, incident)
+
+
+def _acted(before: Incident, stored: Incident) -> bool:
+    return (before.state, before.owner) != (stored.state, stored.owner)
 
 
 def claims_of(ref: str, suspects: Iterable[Suspect], now: int) -> tuple[Claim, ...]:

@@ -39,14 +39,17 @@ def load_parts(blob: bytes) -> dict[str, bytes]:
     if not newline:
         raise BadInput("the checkpoint has no head line", hint="it is made anew by itself")
     table = json.loads(head, what="checkpoint head")
-    if table.get("version", 0) > VERSION:
-        raise NewerFormat(f"the checkpoint has version {table['version']}, known is {VERSION}")
     parts: dict[str, bytes] = {}
     at = 0
-    for name, length, crc in table["parts"]:
-        data = body[at : at + length]
-        if len(data) != length or zlib.crc32(data) != crc:
-            raise BadInput(f"part {name!r} of the checkpoint is damaged")
-        parts[name] = data
-        at += length
+    try:
+        if table["version"] > VERSION:
+            raise NewerFormat(f"the checkpoint has version {table['version']}, known is {VERSION}")
+        for name, length, crc in table["parts"]:
+            data = body[at : at + length]
+            if len(data) != length or zlib.crc32(data) != crc:
+                raise BadInput(f"part {name!r} of the checkpoint is damaged")
+            parts[name] = data
+            at += length
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"the head of the checkpoint is damaged: {error}") from error
     return parts

@@ -8,28 +8,40 @@ from it, so that it is useful at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from twinhelm.aiops.clean import BAD_SERIES, NO_SERIES
 from twinhelm.aiops.collect.files import read_file
 from twinhelm.aiops.collect.history import History, Progress
 from twinhelm.aiops.collect.prometheus_client import PrometheusSource
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.watch import Watch
+from twinhelm.core import json
 from twinhelm.core.clock import Clock
+from twinhelm.core.errors import NotFound, TwinhelmError
 from twinhelm.core.labels import DEFAULT_TENANT
+from twinhelm.core.logs import strike_secrets
+from twinhelm.events.event import Event
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import BackfillFinished, BackfillStarted, ImportFinished, ImportStarted
-from twinhelm.events.workflows import Run, WorkflowPort
+from twinhelm.events.workflows import Run, WorkflowPort, WorkflowState
 
 __all__ = ["HistoryBooks"]
 
 STRETCHES_PER_STEP = 16
 LEARN_DAYS = 30
+OVER = (WorkflowState.DONE, WorkflowState.FAILED, WorkflowState.CANCELLED)
+
+Stretches = Callable[[str, Progress], Generator[History]]
+"""Read a source on from a cursor."""
 
 
 @dataclass(slots=True)
@@ -60,7 +72,8 @@ class HistoryBooks:
     ) -> str:
         """Start reading history from ``url``; returns the id of the run.
 
-        Asked again with the same source, selector and range while it runs, it is the same run.
+        Asked again with the same source, selector and range while it runs, it is the same run;
+        once that is over, it is another.
         """
         args = {
             "url": url,
@@ -69,23 +82,29 @@ class HistoryBooks:
             "end_ms": end_ms,
             "headers": dict(headers or {}),
             "tenant": tenant,
+            "by": by,
         }
-        run_id = self.workflows.start(
-            "backfill", args, key=f"{url} {selector} {start_ms} {end_ms} {tenant}"
-        )
-        with self.journal.writing(by) as write:
-            write.event(BackfillStarted(run_id, url, start_ms, end_ms))
-        return run_id
+        # Names and not addresses as keys: an address may carry a password and is long.
+        wish = json.dumps([url, selector, start_ms, end_ms, tenant])
+        name = blake2b(wish, digest_size=8).hexdigest()
+        for attempt in count(1):
+            key = f"{name}-{attempt}"
+            if not self._over(f"backfill-{key}"):
+                break
+        return self.workflows.start("backfill", args, key=key)
 
     def import_file(self, path: Path, *, tenant: str = DEFAULT_TENANT, by: str) -> str:
         """Start reading a CSV or Parquet file; returns the id of the run."""
-        run_id = self.workflows.start("import", {"path": str(path), "tenant": tenant})
-        with self.journal.writing(by) as write:
-            write.event(ImportStarted(run_id, str(path)))
-        return run_id
+        return self.workflows.start("import", {"path": str(path), "tenant": tenant, "by": by})
+
+    def _over(self, run_id: str) -> bool:
+        try:
+            return self.workflows.status(run_id).state in OVER
+        except NotFound:
+            return False
 
     def _backfill(self, run: Run, args: Mapping[str, Any]) -> dict[str, int]:
-        def stretches(cursor: str, progress: Progress) -> Iterator[History]:
+        def stretches(cursor: str, progress: Progress) -> Generator[History]:
             with PrometheusSource(args["url"], headers=args["headers"]) as source:
                 yield from source.read(
                     args["selector"],
@@ -95,19 +114,42 @@ class HistoryBooks:
                     progress=progress,
                 )
 
-        kept = self._read(run, stretches, args["tenant"], "backfill")
-        run.step("tell", self._tell_backfill, run.id, kept)
-        return kept
+        source = strike_secrets(args["url"])
+        started = BackfillStarted(run.id, source, args["start_ms"], args["end_ms"])
+        return self._walk(run, args, stretches, started, BackfillFinished)
 
     def _import(self, run: Run, args: Mapping[str, Any]) -> dict[str, int]:
-        def stretches(cursor: str, progress: Progress) -> Iterator[History]:
+        def stretches(cursor: str, progress: Progress) -> Generator[History]:
             yield from read_file(Path(args["path"]), cursor=cursor, progress=progress)
 
-        kept = self._read(run, stretches, args["tenant"], "import")
-        run.step("tell", self._tell_import, run.id, kept)
+        started = ImportStarted(run.id, args["path"])
+        return self._walk(run, args, stretches, started, ImportFinished)
+
+    def _walk(
+        self,
+        run: Run,
+        args: Mapping[str, Any],
+        stretches: Stretches,
+        started: BackfillStarted | ImportStarted,
+        finished: type[BackfillFinished | ImportFinished],
+    ) -> dict[str, int]:
+        door = "backfill" if isinstance(started, BackfillStarted) else "import"
+        run.step("begin", self._tell, args["by"], started)
+        try:
+            kept = self._read(run, stretches, args["tenant"], door)
+        except TwinhelmError as error:
+            message = strike_secrets(str(error))
+            run.step("tell", self._tell, "twinhelm", finished(run.id, "failed", 0, 0, message))
+            raise
+        ended = finished(run.id, "done", kept["series"], kept["samples"])
+        run.step("tell", self._tell, "twinhelm", ended)
         return kept
 
-    def _read(self, run: Run, stretches: Any, tenant: str, door: str) -> dict[str, int]:
+    def _tell(self, by: str, event: Event) -> None:
+        with self.journal.writing(by) as write:
+            write.event(event)
+
+    def _read(self, run: Run, stretches: Stretches, tenant: str, door: str) -> dict[str, int]:
         cursor, samples = "", 0
         series: set[int] = set()
         while True:
@@ -129,7 +171,7 @@ class HistoryBooks:
         return {"samples": samples, "series": len(series)}
 
     def _read_some(
-        self, run: Run, stretches: Any, cursor: str, tenant: str, door: str
+        self, run: Run, stretches: Stretches, cursor: str, tenant: str, door: str
     ) -> dict[str, Any]:
         intern = self.intake.decoders(tenant).intern
         samples, place = 0, ""
@@ -138,24 +180,16 @@ class HistoryBooks:
         def progress(done: int, total: int) -> None:
             run.progress(done, total, f"{samples:,} samples kept")
 
-        for count, history in enumerate(stretches(cursor, progress), start=1):
-            received = history.received(intern)
-            receipt = self.intake.take_history(received, door=door, tenant=tenant)
-            samples += receipt.samples
-            series.update(np.unique(received.samples.series).tolist())
-            if count >= STRETCHES_PER_STEP:
-                place = history.cursor
-                break
+        with closing(stretches(cursor, progress)) as source:
+            for done, history in enumerate(islice(source, STRETCHES_PER_STEP), start=1):
+                received = history.received(intern)
+                receipt = self.intake.take_history(received, door=door, tenant=tenant)
+                samples += receipt.samples
+                ids = received.samples.series
+                series.update(np.unique(ids[ids < min(BAD_SERIES, NO_SERIES)]).tolist())
+                place = history.cursor if done == STRETCHES_PER_STEP else ""
         return {"cursor": place, "samples": samples, "series": sorted(series)}
 
     def _learn(self, series: list[int]) -> int:
         ids = np.array(series, np.uint32)
         return self.watch.relearn(ids, self.clock.now_ms() - LEARN_DAYS * 86_400_000)
-
-    def _tell_backfill(self, run_id: str, kept: dict[str, int]) -> None:
-        with self.journal.writing("twinhelm") as write:
-            write.event(BackfillFinished(run_id, "done", kept["series"], kept["samples"]))
-
-    def _tell_import(self, run_id: str, kept: dict[str, int]) -> None:
-        with self.journal.writing("twinhelm") as write:
-            write.event(ImportFinished(run_id, "done", kept["series"], kept["samples"]))

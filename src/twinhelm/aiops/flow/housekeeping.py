@@ -1,8 +1,9 @@
 """Housekeeping: what is done every so often and hurries nobody.
 
-Each minute: what was rejected is written down, forecasts are made anew, the meters of the store
-are read. Each ten minutes: retention and re-sorting in the store. Each hour: the journal says
-when the store stopped or resumed taking telemetry at the moment it is noticed, not later.
+Every few seconds the meters of the store are read, and the journal hears when it stopped or
+resumed taking telemetry; what was rejected is written down; alerts that fell silent end. Each
+minute forecasts and topology are made anew. Each ten minutes the store applies retention and
+settles. A chore that fails is put off until it is due again, and the others go on.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ MINUTE_S = 60.0
 TIDY_S = 600.0
 FORECAST_HISTORY_MS = 3 * 86_400_000
 MAX_FORECAST_SERIES = 2000
+PASTS_AT_ONCE = 16
 
 
 @dataclass(slots=True)
@@ -53,11 +55,12 @@ class Housekeeping:
     intake: Intake
     watch: Watch
     _stopped_s: float | None = None
+    _restored: bool = False
+    _noted: frozenset[Rejection] = frozenset()
     _due_s: dict[str, float] = field(default_factory=dict)
 
     def run(self, stop: threading.Event) -> None:
         """Do each chore when it is due, until told to stop."""
-        self.restore()
         chores: tuple[tuple[str, float, Callable[[], None]], ...] = (
             ("meters", 5.0, self.measure),
             ("rejections", 15.0, self.note_rejections),
@@ -77,16 +80,22 @@ class Housekeeping:
                     chore()
                 except TwinhelmError as error:
                     log.warning("chore put off", extra={"chore": name, "reason": str(error)})
+                except Exception:
+                    # One chore's defect must not keep the others from being done.
+                    log.exception("chore failed", extra={"chore": name})
         try:
             self.note_rejections()
         except TwinhelmError as error:
             log.warning("rejections not kept", extra={"reason": str(error)})
 
     def restore(self) -> None:
-        """Go on counting rejections where the last run ended."""
+        """Go on counting rejections where the last run ended; done once, before they are kept."""
+        if self._restored:
+            return
         with self.records.reading() as unit:
             rows = [load(Rejection, record) for record in unit.find("rejection")]
         self.intake.rejections.restore(rows)
+        self._restored = True
 
     def measure(self) -> None:
         """Read the store's meters; tell the journal when it stops or resumes taking."""
@@ -107,11 +116,13 @@ class Housekeeping:
 
     def note_rejections(self) -> None:
         """Write down what was rejected since the last time."""
-        rows = self.intake.rejections.snapshot()
-        if rows:
+        self.restore()
+        found = self.intake.rejections.snapshot()
+        if rows := [row for row in found if row not in self._noted]:
             with self.journal.writing("twinhelm") as write:
                 for row in rows:
                     put_rejection(write, row)
+        self._noted = frozenset(found)
 
     def end_unheard_alerts(self) -> None:
         """End the alerts whose senders promised to repeat them and fell silent."""
@@ -126,7 +137,7 @@ class Housekeeping:
     def look_ahead(self) -> None:
         """Forecast the series that can run out; those that will not any more are dropped."""
         now = self.clock.now_ms()
-        likely = self.watch.series_of(is_candidate, limit=MAX_FORECAST_SERIES)
+        likely = self.watch.known.select(is_candidate, limit=MAX_FORECAST_SERIES)
         made = forecasts(self._pasts(likely, now), now_ms=now)
         kept = {str(forecast.series) for forecast in made}
         with self.journal.writing("twinhelm") as write:
@@ -137,17 +148,22 @@ class Housekeeping:
                 put_forecast(write, forecast, now)
 
     def _pasts(self, likely: Mapping[int, Described], now: int) -> Iterator[Past]:
-        for series, (labels, entity, resource) in sorted(likely.items()):
-            ids = np.array([series], np.uint32)
+        known = sorted(likely)
+        for first in range(0, len(known), PASTS_AT_ONCE):
+            ids = np.array(known[first : first + PASTS_AT_ONCE], np.uint32)
             block = self.telemetry.read_samples(ids, now - FORECAST_HISTORY_MS, now)
-            if len(block):
-                yield Past(series, labels, entity, resource, block.time_ms, block.value)
+            edges = np.searchsorted(block.series, ids), np.searchsorted(block.series, ids, "right")
+            for series, begin, end in zip(ids.tolist(), *edges, strict=True):
+                if begin < end:
+                    labels, entity, resource = likely[series]
+                    times, values = block.time_ms[begin:end], block.value[begin:end]
+                    yield Past(series, labels, entity, resource, times, values)
 
     def note_topology(self) -> None:
         """Write down what leans on what."""
         last = self.telemetry.last_times()
         with self.journal.writing("twinhelm") as write:
-            self.watch.topology.keep(write, last)
+            self.watch.known.topology.keep(write, last)
 
     def tidy(self) -> None:
         """Let the store apply retention and settle."""

@@ -14,7 +14,7 @@ watch reads those from the store when it resumes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,6 +23,7 @@ from twinhelm.aiops.clean import (
     BAD_SERIES,
     NO_SERIES,
     Cleaner,
+    Reason,
     Redactor,
     RejectionBook,
     SeriesGate,
@@ -33,7 +34,7 @@ from twinhelm.aiops.collect.otlp_metrics import OtlpMetricsDecoder
 from twinhelm.aiops.collect.remote_write import RemoteWriteDecoder
 from twinhelm.aiops.records import put_alert, put_edge
 from twinhelm.aiops.types import Received, Rejected
-from twinhelm.core.arrays import U32
+from twinhelm.core.arrays import BOOL, U32
 from twinhelm.core.clock import Clock
 from twinhelm.core.entities import Edge
 from twinhelm.core.labels import Labels
@@ -152,7 +153,8 @@ class Intake:
             if self.telemetry.append_spans(traced, tenant=tenant, digest=digest):
                 spans = len(traced)
         if received.changes:
-            self.telemetry.append_changes(self._joined(received.changes))
+            with self._lock:  # two events of one run at once would each miss the other
+                self.telemetry.append_changes(self._joined(received.changes))
         if received.alerts or received.edges:
             self._record(received.alerts, received.edges, door)
         receipt = Receipt(
@@ -162,17 +164,25 @@ class Intake:
         return receipt
 
     def take_history(self, received: Received, *, door: str, tenant: str) -> Receipt:
-        """Keep samples of the past that are not in the store yet; the watch is not told."""
+        """Keep samples of the past that are not in the store yet; the watch is not told.
+
+        A sender that tells of the same stretch later adds nothing twice.
+        """
         if received.metas:
             self.telemetry.put_metric_meta(received.metas)
-        named = received.samples.series < min(BAD_SERIES, NO_SERIES)
         samples = received.samples
-        block = SampleBlock(samples.series[named], samples.time_ms[named], samples.value[named])
+        named = samples.series < min(BAD_SERIES, NO_SERIES)
+        timely = samples.time_ms <= self.clock.now_ms() + int(self.limits.max_future_s * 1000)
+        block = _where(samples, named & timely)
         with self._lock:
             kept = self._append_missing(block) if len(block) else 0
-        refused = int(np.count_nonzero(~named))
-        reasons = (Rejected("series_limit", refused, "history"),) if refused else ()
-        receipt = Receipt(samples=kept, rejected=(*received.rejected, *reasons))
+            self._cleaner.prime(_newest(block))
+        refused = (
+            Rejected(Reason.SERIES_LIMIT, int(np.count_nonzero(~named)), "history"),
+            Rejected(Reason.TOO_FAR_AHEAD, int(np.count_nonzero(named & ~timely)), "history"),
+        )
+        rejected = (*received.rejected, *(part for part in refused if part.count))
+        receipt = Receipt(samples=kept, rejected=rejected)
         self._count(receipt, door, tenant)
         return receipt
 
@@ -191,7 +201,13 @@ class Intake:
                     raise
                 self.offer(admission.fresh)
             late = self._append_missing(admission.late) if len(admission.late) else 0
-        return len(admission.fresh) + late, admission.rejected
+        rejected = list(admission.rejected)
+        if late < len(admission.late):
+            example = (
+                f"series {int(admission.late.series[0])} at {int(admission.late.time_ms[0])} ms"
+            )
+            rejected.append(Rejected(Reason.LATE, len(admission.late) - late, example))
+        return len(admission.fresh) + late, rejected
 
     def _joined(self, changes: Sequence[Change]) -> list[Change]:
         """Join what is told of a pipeline run with what was told of it before."""
@@ -241,3 +257,15 @@ class Intake:
             self.meters.rejected.labels(door, part.reason).inc(part.count)
         if receipt.rejected:
             self.rejections.add(door, tenant, receipt.rejected)
+
+
+def _where(block: SampleBlock, mask: BOOL) -> SampleBlock:
+    return SampleBlock(block.series[mask], block.time_ms[mask], block.value[mask])
+
+
+def _newest(block: SampleBlock) -> Mapping[int, int]:
+    """Say when each series of a block ends."""
+    ids, at = np.unique(block.series, return_inverse=True)
+    times = np.full(len(ids), np.iinfo(np.int64).min)
+    np.maximum.at(times, at, block.time_ms)
+    return dict(zip(ids.tolist(), times.tolist(), strict=True))

@@ -6,9 +6,9 @@ In come the blocks that :class:`~.intake.Intake` has kept, in order. Counters be
 thread; ``offer`` and ``welcome`` are the only methods for others.
 
 State that took hours to learn is saved as one checkpoint. After a crash the watch takes the
-newest checkpoint and reads from the store what came after it, so no sample is judged twice and
-none is skipped; only the last tick's anomalies are found a moment later than they would have
-been.
+newest checkpoint and reads from the store, series by series, what came after the sample judged
+last, so none is judged twice and none is skipped; only the last tick's anomalies are found a
+moment later than they would have been. Without a checkpoint the newest hours are learnt from.
 """
 
 from __future__ import annotations
@@ -16,31 +16,26 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
 import numpy as np
+from pydantic import TypeAdapter
 
-from twinhelm.aiops.clean import (
-    BAD_SERIES,
-    NO_SERIES,
-    SignalMaker,
-    entity_of,
-    families,
-    resource_of,
-)
+from twinhelm.aiops.clean import SignalMaker
+from twinhelm.aiops.correlate import Levels
 from twinhelm.aiops.detect import AnomalyTracker, Detector
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.checkpoint import load_parts, save_parts
 from twinhelm.aiops.flow.context import Described
-from twinhelm.aiops.flow.topology import Topology
-from twinhelm.aiops.types import Anomaly, Resource, Scores
-from twinhelm.core.arrays import U32
+from twinhelm.aiops.flow.known import KnownSeries
+from twinhelm.aiops.types import Anomaly
+from twinhelm.core import json
+from twinhelm.core.arrays import U32, Array
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, TwinhelmError
-from twinhelm.core.labels import Labels, metric_name
+from twinhelm.core.labels import Labels
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import Blobs, TelemetryStore
 from twinhelm.core.settings import DetectSettings
@@ -49,16 +44,21 @@ from twinhelm.core.telemetry import SampleBlock
 __all__ = ["CHECKPOINT", "Watch"]
 
 _T = TypeVar("_T")
+ANOMALIES = TypeAdapter(list[Anomaly])
+NEVER = np.iinfo(np.int64).min
 
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "watch/state"
-REPLAY_MARGIN_MS = 15 * 60_000
-"""Senders run late by minutes at most; older samples that arrive are kept but not judged."""
-REPLAY_SERIES = 4096
+MARGIN_MS = 15 * 60_000
+"""Of series that no checkpoint knows, this much before it is judged after a crash."""
+LONGEST_REPLAY_MS = 86_400_000
+AFRESH_MS = 2 * 3_600_000
+"""So much is learnt from where no checkpoint can be read."""
+SERIES_AT_ONCE = 512
+WINDOW_MS = 6 * 3_600_000
+METAS_EVERY_S = 10.0
 CLOSED_KEPT_MS = 30 * 60_000
-LEVEL_SAMPLES = 3
-"""The median of this many is what a strange series stands at: one spike is not its level."""
 
 
 @dataclass(slots=True)
@@ -74,14 +74,14 @@ class Watch:
     detector: Detector = field(init=False)
     signals: SignalMaker = field(init=False)
     tracker: AnomalyTracker = field(init=False)
+    known: KnownSeries = field(init=False)
     last_tick_ms: int = 0
     resumed: bool = False
     anomalies: dict[str, Anomaly] = field(default_factory=dict)
-    topology: Topology = field(default_factory=Topology)
-    _known: dict[int, Described] = field(default_factory=dict)
     _blocks: deque[SampleBlock] = field(default_factory=deque)
     _newcomers: deque[tuple[U32, Sequence[Labels]]] = field(default_factory=deque)
-    _newest: dict[int, deque[float]] = field(default_factory=dict)
+    _levels: Levels = field(default_factory=Levels)
+    _typed_s: float = 0.0
     _saved_s: float = 0.0
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -93,6 +93,8 @@ class Watch:
         self.detector = Detector(self.settings)
         self.signals = SignalMaker()
         self.tracker = AnomalyTracker()
+        self.known = KnownSeries(self.telemetry, self.clock)
+        self.anomalies = {}
 
     def offer(self, block: SampleBlock) -> None:
         """Queue a block that the store has kept."""
@@ -110,13 +112,21 @@ class Watch:
             # Blocks first: a block's series were welcomed before the block was offered, so
             # taking newcomers second can only bring more than is needed, never less.
             block = _joined(_drain(self._blocks))
-            self._introduce(_drain(self._newcomers))
+            self.known.introduce(_drain(self._newcomers), self.signals.declare)
+            if began - self._typed_s >= METAS_EVERY_S:
+                self._heed_types()
             judged = self._judge(block, now)
-            self.casework.walk(self.anomalies.values(), self._known, self._levels(), now)
+            self.meters.judged.inc(judged)
+            self.casework.walk(
+                self.anomalies.values(),
+                self.known.described,
+                self._levels.of(self.tracker.open),
+                now,
+            )
+            self._drop_over(now)
             self.last_tick_ms = now
             if len(block):
                 self.meters.tick_lag_seconds.set((now - int(block.time_ms.min())) / 1000)
-            self.meters.judged.inc(judged)
             self.meters.tick_seconds.observe(self.clock.monotonic_s() - began)
             if began - self._saved_s >= self.settings.checkpoint_s:
                 self._save()
@@ -125,19 +135,12 @@ class Watch:
     def resume(self) -> None:
         """Bring back the newest checkpoint and judge what the store took after it."""
         with self._turn:
-            saved = self.blobs.get(CHECKPOINT)
-            if saved is not None:
-                try:
-                    parts = load_parts(saved)
-                    self.detector.restore(parts["detector"])
-                    if not self.signals.restore(parts["signals"]):
-                        raise BadInput("the signals of the checkpoint are damaged")
-                    self.tracker.restore(parts["tracker"])
-                    self._replay(int(parts["through_ms"]) - REPLAY_MARGIN_MS)
-                except (TwinhelmError, KeyError, ValueError) as error:
-                    # A checkpoint that cannot be read costs hours of learning, not data.
-                    log.warning("detector starts afresh", extra={"reason": str(error)})
-                    self._begin()
+            through_ms = self._restore()
+            self.known.learn_types()
+            try:
+                self._catch_up(through_ms)
+            except TwinhelmError as error:
+                log.warning("what was kept meanwhile is not judged", extra={"reason": str(error)})
             self.resumed = True
             self._saved_s = self.clock.monotonic_s()
 
@@ -152,14 +155,16 @@ class Watch:
         Nothing found on the way becomes an anomaly: the past is for learning. Returns the
         number of samples learnt from.
         """
-        with self._turn:
-            learnt = 0
-            self._describe_all(ids)
-            self.detector.forget(ids)
-            self.signals.forget(ids)
-            for block in self._history(ids, start_ms):
-                learnt += len(self.detector.observe(self.signals.signals(block)).score)
-            return learnt
+        learnt = 0
+        for part in _parts(np.unique(ids)):
+            with self._turn:  # between two parts the tick has its turn
+                self._heed_types()
+                self._look_up(part)
+                self.detector.forget(part)
+                self.signals.forget(part)
+                for block in self._history(part, start_ms):
+                    learnt += len(self.detector.observe(self.signals.signals(block)).score)
+        return learnt
 
     def run(self, stop: threading.Event) -> None:
         """Tick until told to stop, then save."""
@@ -170,93 +175,113 @@ class Watch:
                 # The database or disk is away: what was judged stays in memory and is written
                 # by the next tick that succeeds.
                 log.warning("tick incomplete", extra={"reason": str(error)})
-        self.save()
-
-    def series_of(
-        self, wanted: Callable[[Labels, Resource], bool], *, limit: int
-    ) -> dict[int, Described]:
-        """Return the known series that ``wanted`` takes, at most ``limit``."""
-        known = list(self._known.items())
-        chosen = ((series, each) for series, each in known if wanted(each[0], each[2]))
-        return dict(islice(chosen, limit))
+            except Exception:
+                # A defect met by one tick's input must not blind us to all that follows.
+                log.exception("tick failed")
+        try:
+            self.save()
+        except TwinhelmError as error:
+            log.warning("no last checkpoint", extra={"reason": str(error)})
 
     def describe(self, series: int) -> Described:
         """Say what a series is; asks the store for one not heard of since the start."""
-        known = self._known.get(series)
-        if known is None:
-            self._describe_all(np.array([series], np.uint32))
-            known = self._known[series]
-        return known
+        if series not in self.known.described:
+            self._look_up(np.array([series], np.uint32))
+        return self.known.described[series]
 
     def _judge(self, block: SampleBlock, now: int) -> int:
         signals = self.signals.signals(block)
         scores = self.detector.observe(signals)
-        self._note(self.tracker.update(scores, self.describe, now), now)
-        self._follow(scores)
+        for anomaly in self.tracker.update(scores, self.describe, now):
+            self.anomalies[anomaly.key] = anomaly
+        self._levels.observe(scores)
         return len(signals)
 
-    def _follow(self, scores: Scores) -> None:
-        """Keep the newest signals of each series that is strange just now."""
-        strange = {anomaly.series for anomaly in self.tracker.open}
-        for series in self._newest.keys() - strange:
-            del self._newest[series]
-        if not strange:
-            return
-        for at in np.flatnonzero(np.isin(scores.series, list(strange))).tolist():
-            newest = self._newest.setdefault(int(scores.series[at]), deque(maxlen=LEVEL_SAMPLES))
-            newest.append(float(scores.signal[at]))
-
-    def _levels(self) -> dict[str, float]:
-        return {
-            anomaly.key: float(np.median(self._newest[anomaly.series]))
-            for anomaly in self.tracker.open
-            if anomaly.series in self._newest
+    def _drop_over(self, now: int) -> None:
+        """Forget what ended long ago, once casework has written down what became of it."""
+        self.anomalies = {
+            key: anomaly
+            for key, anomaly in self.anomalies.items()
+            if anomaly.end_ms is None or now - anomaly.end_ms <= CLOSED_KEPT_MS
         }
 
-    def _note(self, changed: Iterable[Anomaly], now: int) -> None:
-        for anomaly in changed:
-            self.anomalies[anomaly.key] = anomaly
-        over = [
-            key
-            for key, anomaly in self.anomalies.items()
-            if anomaly.end_ms is not None and now - anomaly.end_ms > CLOSED_KEPT_MS
-        ]
-        for key in over:
-            del self.anomalies[key]
+    def _heed_types(self) -> None:
+        """Judge series anew as what they turn out to be: metadata often comes after samples."""
+        self._typed_s = self.clock.monotonic_s()
+        for series, labels, meta in self.known.retyped():
+            self.signals.declare(series, labels, meta)
+            self.detector.forget(np.array([series], np.uint32))
 
-    def _introduce(self, groups: Iterable[tuple[U32, Sequence[Labels]]]) -> None:
-        metas = None
-        for ids, group in groups:
-            for series, labels in zip(ids.tolist(), group, strict=True):
-                if series in self._known or series >= int(min(NO_SERIES, BAD_SERIES)):
-                    continue
-                metas = metas if metas is not None else self.telemetry.metric_meta()
-                name = metric_name(labels)
-                self._known[series] = (labels, entity_of(labels), resource_of(name, labels))
-                meta = next((metas[each] for each in families(name) if each in metas), None)
-                self.signals.declare(series, labels, meta)
-                self.topology.note(series, labels, self.clock.now_ms())
+    def _look_up(self, ids: U32) -> None:
+        self.known.look_up(ids, self.signals.declare)
 
-    def _describe_all(self, ids: U32) -> None:
-        missing = np.array([each for each in ids.tolist() if each not in self._known], np.uint32)
-        if len(missing):
-            labels = [info.labels for info in self.telemetry.series(missing)]
-            self._introduce([(missing, labels)])
+    def _restore(self) -> int | None:
+        """Take over the checkpoint; returns its time, or None where there is none to be read."""
+        try:
+            saved = self.blobs.get(CHECKPOINT)
+            if saved is None:
+                return None
+            parts = load_parts(saved)
+            self.detector.restore(parts["detector"])
+            if not self.signals.restore(parts["signals"]):
+                raise BadInput("the signals of the checkpoint are damaged")
+            self.tracker.restore(parts["tracker"])
+            saved_anomalies = json.loads(
+                parts["anomalies"], max_bytes=len(parts["anomalies"]), what="checkpoint"
+            )
+            anomalies = ANOMALIES.validate_python(saved_anomalies)
+            self.anomalies = {anomaly.key: anomaly for anomaly in anomalies}
+            return int(parts["through_ms"])
+        except (TwinhelmError, KeyError, ValueError) as error:
+            # A checkpoint that cannot be read costs hours of learning, not data.
+            log.warning("detector starts afresh", extra={"reason": str(error)})
+            self._begin()
+            return None
 
-    def _replay(self, start_ms: int) -> None:
+    def _catch_up(self, through_ms: int | None) -> None:
+        """Judge what the store kept and no checkpoint knows."""
         last = self.telemetry.last_times()
-        ids = np.array(sorted(each for each, at in last.items() if at > start_ms), np.uint32)
-        self._describe_all(ids)
-        for block in self._history(ids, start_ms):
-            # Both rooms pass over what they have seen, so the margin costs no second judgement.
-            self._judge(block, int(block.time_ms.max()))
+        ids = np.fromiter(sorted(last), np.uint32, len(last))
+        newest = np.array([last[each] for each in ids.tolist()], np.int64)
+        if through_ms is None:
+            through_ms = self.clock.now_ms()
+            judged_from = through_ms - MARGIN_MS
+            learnt = ids[newest >= judged_from - AFRESH_MS]
+            self._look_up(learnt)
+            for block in self._history(learnt, judged_from - AFRESH_MS, judged_from - 1):
+                self.detector.observe(self.signals.signals(block))
+        seen = np.full(len(ids), NEVER)
+        judged = self.detector.seen_ms()
+        known = ids < len(judged)
+        seen[known] = judged[ids[known]]
+        since = np.where(
+            seen == NEVER,
+            through_ms - MARGIN_MS,
+            np.maximum(seen + 1, through_ms - LONGEST_REPLAY_MS),
+        )
+        behind = np.flatnonzero(newest >= since)
+        # Alike ones together, so that no long stretch is read for the sake of one series.
+        for part in _parts(behind[np.argsort(since[behind], kind="stable")]):
+            self._look_up(ids[part])
+            for block in self._history(np.sort(ids[part]), int(since[part].min())):
+                # What no longer lasts is closed by the first tick, once all series are read.
+                self._judge(block, NEVER)
 
-    def _history(self, ids: U32, start_ms: int) -> Iterable[SampleBlock]:
-        for first in range(0, len(ids), REPLAY_SERIES):
-            part = ids[first : first + REPLAY_SERIES]
-            block = self.telemetry.read_samples(part, start_ms, self.clock.now_ms() + 86_400_000)
-            if len(block):
-                yield block
+    def _history(self, ids: U32, start_ms: int, end_ms: int | None = None) -> Iterator[SampleBlock]:
+        """Read the samples of a few series, a stretch of time after another."""
+        for part in _parts(ids):
+            infos = self.telemetry.series(part)
+            heard = [info for info in infos if info.last_ms]
+            if not heard:
+                continue
+            at = max(start_ms, min(info.first_ms for info in heard))
+            end = max(info.last_ms for info in heard)
+            end = end if end_ms is None else min(end, end_ms)
+            while at <= end:
+                block = self.telemetry.read_samples(part, at, min(at + WINDOW_MS - 1, end))
+                if len(block):
+                    yield block
+                at += WINDOW_MS
 
     def _save(self) -> None:
         self._saved_s = self.clock.monotonic_s()
@@ -264,9 +289,15 @@ class Watch:
             "detector": self.detector.snapshot(),
             "signals": self.signals.snapshot(),
             "tracker": self.tracker.snapshot(),
+            "anomalies": json.dumps([asdict(anomaly) for anomaly in self.anomalies.values()]),
             "through_ms": str(self.clock.now_ms()).encode(),
         }
         self.blobs.put(CHECKPOINT, save_parts(parts))
+
+
+def _parts(ids: Array) -> Iterator[Array]:
+    for first in range(0, len(ids), SERIES_AT_ONCE):
+        yield ids[first : first + SERIES_AT_ONCE]
 
 
 def _drain(queue: deque[_T]) -> list[_T]:
