@@ -19,14 +19,11 @@ __all__ = [
     "ImportFinished",
     "ImportStarted",
     "RestoreDone",
-    "RetentionApplied",
     "ServerStarted",
     "ServerStopped",
     "SettingsSeen",
     "TakingResumed",
     "TakingStopped",
-    "WorkflowCancelled",
-    "WorkflowStarted",
 ]
 
 
@@ -138,19 +135,6 @@ class RestoreDone(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class RetentionApplied(Event):
-    """Telemetry older than its class allows was dropped."""
-
-    kind: ClassVar[str] = "retention.applied"
-    about: ClassVar[str] = "store/telemetry"
-
-    samples: int
-    logs: int
-    spans: int
-    changes: int
-
-
-@dataclass(frozen=True, slots=True)
 class TakingStopped(Event):
     """The store takes no telemetry; ``reason`` says why."""
 
@@ -184,27 +168,6 @@ class DetectorRegistered(Event):
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowStarted(Event):
-    """A durable workflow was started."""
-
-    kind: ClassVar[str] = "workflow.started"
-    about: ClassVar[str] = "workflow/{id}"
-
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowCancelled(Event):
-    """Somebody ended a durable workflow before it was done."""
-
-    kind: ClassVar[str] = "workflow.cancelled"
-    about: ClassVar[str] = "workflow/{id}"
-
-    id: str
-
-
 KINDS: tuple[type[Event], ...] = (
     ServerStarted,
     ServerStopped,
@@ -215,10 +178,7 @@ KINDS: tuple[type[Event], ...] = (
     ImportFinished,
     BackupTaken,
     RestoreDone,
-    RetentionApplied,
     TakingStopped,
     TakingResumed,
     DetectorRegistered,
-    WorkflowStarted,
-    WorkflowCancelled,
 )

@@ -14,14 +14,11 @@ from twinhelm.events.event import Event
 __all__ = [
     "KINDS",
     "AlertReceived",
-    "FeedbackGiven",
     "IncidentAcknowledged",
     "IncidentCommented",
-    "IncidentMerged",
     "IncidentOpened",
     "IncidentReopened",
     "IncidentResolved",
-    "IncidentSplit",
     "IncidentUpdated",
 ]
 
@@ -91,31 +88,6 @@ class IncidentReopened(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class IncidentMerged(Event):
-    """``other`` was the same trouble and is part of this incident now."""
-
-    kind: ClassVar[str] = "incident.merged"
-    about: ClassVar[str] = "incident/{incident}"
-
-    incident: int
-    other: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentSplit(Event):
-    """``members`` did not belong and went to the incident ``into``."""
-
-    kind: ClassVar[str] = "incident.split"
-    about: ClassVar[str] = "incident/{incident}"
-
-    incident: int
-    into: int
-    members: tuple[str, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class IncidentCommented(Event):
     """Somebody wrote a remark."""
 
@@ -140,27 +112,12 @@ class AlertReceived(Event):
     starts_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class FeedbackGiven(Event):
-    """Somebody answered a claim of ours; ``answer`` is right, wrong or unsure."""
-
-    kind: ClassVar[str] = "feedback.given"
-    about: ClassVar[str] = "{claim}"
-
-    claim: str
-    answer: str
-    note: str = ""
-
-
 KINDS: tuple[type[Event], ...] = (
     IncidentOpened,
     IncidentUpdated,
     IncidentAcknowledged,
     IncidentResolved,
     IncidentReopened,
-    IncidentMerged,
-    IncidentSplit,
     IncidentCommented,
     AlertReceived,
-    FeedbackGiven,
 )
