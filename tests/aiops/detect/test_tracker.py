@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from twinhelm.aiops.detect import AnomalyTracker
+from twinhelm.aiops.detect import AnomalyTracker, detect_array
 from twinhelm.aiops.types import Direction, Resource, Scores
 
 LABELS = (("__name__", "cpu"),)
@@ -124,3 +124,26 @@ def test_a_restored_tracker_goes_on():
 
 def test_empty_scores_are_nothing():
     assert update(AnomalyTracker(), scores([]), now_ms=5) == []
+
+
+FAULTS = {
+    "a core burns": lambda g, t: np.abs(0.05 + 0.02 * g.normal(size=len(t))) + 0.25 * (t >= 0),
+    "all cores burn": lambda g, t: np.where(t >= 0, 0.98, 0.03 + 0.1 * g.random(len(t)) ** 4),
+    "memory is hogged": lambda g, t: 4e9 + 5e6 * g.normal(size=len(t)) + 2e9 * (t >= 0),
+    "memory leaks": lambda g, t: 4e9 + 5e5 * np.cumsum(g.normal(size=len(t))) + 2e8 * ramp(t),
+    "a disk fills": lambda g, t: 5e10 + 2e4 * ramp(t + 60) + 1e8 * ramp(t),
+}
+
+
+def ramp(t):
+    return np.maximum(t, 0)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_opens_within_half_a_minute_after_five_minutes_of_watching(fault):
+    t = np.arange(100) - 60
+    for seed in range(10):
+        values = FAULTS[fault](np.random.default_rng(seed), t)
+        alarm = AnomalyTracker().confirm(detect_array(values, (t + 60) * 5000))
+        assert not alarm[:60].any()
+        assert alarm[60:66].any()

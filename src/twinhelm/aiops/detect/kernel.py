@@ -229,7 +229,7 @@ def walk(
         z_spread = max(row[SPREAD] - _NORMAL_SPREAD, 0.0) / (_SIGMA * max(row[SIZE_SPREAD], 0.05))
 
         # How strange: the strangest test, and half of what the others say beyond the ordinary.
-        doubt_point, doubt_shift, doubt_spread = 2.0 / n, 12.0 / n, 20.0 / n
+        doubt_point, doubt_shift, doubt_spread = 2.0 / n, 6.0 / n, 20.0 / n
         if now_and_then:
             row[BAR] = evidence + _HASTE * max(math.log10(_CALM_MS / step), 0.0)
             set_bar(row, POINT, doubt_point, row[BAR])
@@ -239,8 +239,9 @@ def walk(
         e_point = surprise(row, POINT, z_point, doubt_point)
         e_shift = surprise(row, SHIFT, z_shift, doubt_shift)
         e_spread = surprise(row, SPREADING, z_spread, doubt_spread)
-        if back:
-            e_shift *= 0.5
+        if back:  # one blip must not flag the quiet samples after it
+            e_shift = min(0.5 * e_shift, 0.8 * bar)
+            e_spread = min(e_spread, 0.8 * bar)
         most = max(e_point, e_shift, e_spread)
         others = e_point + e_shift + e_spread - most
         e = most + 0.5 * max(others - 2.0, 0.0)

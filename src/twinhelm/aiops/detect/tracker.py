@@ -3,7 +3,7 @@
 Question: which stretches of which series are anomalies now? In: :class:`Scores` of one tick.
 Out: the :class:`Anomaly` values that opened, changed or closed. An anomaly opens once enough of
 the newest samples are flagged: 3 of 5 for series with up to 30 s between samples, 2 of 4 up to
-5 min, 1 above; one fewer when the newest is gross (score 0.67 and more). It starts at the first
+5 min (1 when it is gross: a score of 0.67 and more), 1 above. It starts at the first
 flagged sample of those. It closes after eight quiet intervals, at least a minute. Samples that
 are not flagged cost one array step, no Python.
 
@@ -83,8 +83,8 @@ def _confirm(
         while b:
             count += b & 1
             b >>= 1
-        if score[i] >= gross and need > 1:
-            need -= 1
+        if score[i] >= gross and need == 2:
+            need = 1
         out[i] = count >= need
 
 
