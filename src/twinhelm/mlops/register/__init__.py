@@ -37,7 +37,7 @@ def register_builtin(
     """
     key = f"{product.name}/{version}"
     with journal.writing("twinhelm") as write:
-        now = clock.now_ms()
+        now = first = clock.now_ms()
         known = write.get("version", key)
         if known is not None:
             was = ProductVersion(**known.body)
@@ -48,11 +48,12 @@ def register_builtin(
                 )
             if was.stage == "live":
                 return
+            first = was.registered_ms
         for record in write.find("version", parent=product.name, state="live"):
             retired = replace(ProductVersion(**record.body), stage="retired")
             write.put(replace(record, body=asdict(retired), state="retired"))
-        made = ProductVersion(product.name, version, "live", now, method, dict(facts))
-        write.put(Record("version", key, asdict(made), "live", product.name, now))
+        made = ProductVersion(product.name, version, "live", first, method, dict(facts))
+        write.put(Record("version", key, asdict(made), "live", product.name, first))
         live = replace(product, live=version)
         write.put(Record("product", product.name, asdict(live), product.tier, "", now))
         digest = sha256(dumps([method, dict(facts)])).hexdigest()

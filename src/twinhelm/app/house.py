@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-
-import numpy as np
 
 from twinhelm.aiops.collect.host import HostCollector
 from twinhelm.aiops.collect.wire.warm import warm as warm_decoders
@@ -28,23 +25,23 @@ from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.watch import Watch
-from twinhelm.aiops.types import Received
+from twinhelm.app.own import note_settings, register_own
+from twinhelm.app.places import data_directory, database_url, empty_directory, workflow_url
 from twinhelm.core.clock import Clock, SystemClock
-from twinhelm.core.errors import Conflict, NotFound, Refused, TwinhelmError
+from twinhelm.core.errors import TwinhelmError, Unavailable
 from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import Blobs, Records, TelemetryStore
-from twinhelm.core.settings import HostSettings, Settings
-from twinhelm.core.telemetry import SampleBlock
+from twinhelm.core.settings import Settings
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import BackupTaken, RestoreDone, ServerStarted, ServerStopped
+from twinhelm.events.kinds import BackupTaken, ServerStarted, ServerStopped
 from twinhelm.events.workflows import Workflows
 from twinhelm.store.blobs import FileBlobs
-from twinhelm.store.records import open_records, restore_records
+from twinhelm.store.records import open_records
 from twinhelm.store.telemetry import open_telemetry
 
-__all__ = ["VERSION", "House", "compile_kernels", "open_house", "open_ledger", "restore_backup"]
+__all__ = ["VERSION", "House", "open_house", "open_ledger"]
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +69,7 @@ class House:
     history: HistoryBooks
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _started: bool = False
 
     @property
     def ready(self) -> bool:
@@ -80,8 +78,15 @@ class House:
 
     def start(self) -> None:
         """Begin the work in threads of its own; returns at once."""
-        with self.journal.writing("twinhelm") as write:
-            write.event(ServerStarted(self.settings.server.listen, os.getpid(), VERSION))
+        try:
+            with self.journal.writing("twinhelm") as write:
+                write.event(ServerStarted(self.settings.server.listen, os.getpid(), VERSION))
+                note_settings(write, self.settings)
+            self._started = True
+            register_own(self.journal, self.clock)
+        except Unavailable as error:
+            # A full disk takes no journal; what is kept can still be read, and the rest resumes.
+            log.warning("the start is not in the journal", extra={"reason": str(error)})
         self.workflows.resume()
         self._spawn("watch", self._watch)
         if self.host is not None:
@@ -96,14 +101,15 @@ class House:
         self._stop.set()
         for thread in self._threads:
             thread.join(timeout=30)
-        try:
-            with self.journal.writing("twinhelm") as write:
-                write.event(ServerStopped(os.getpid()))
-        except TwinhelmError as error:
-            log.warning("the stop is not in the journal", extra={"reason": str(error)})
-        self.workflows.close()
-        self.telemetry.close()
-        self.records.close()
+        with ExitStack() as closing:
+            for part in (self.records, self.telemetry, self.workflows):
+                closing.callback(part.close)
+            if self._started:
+                try:
+                    with self.journal.writing("twinhelm") as write:
+                        write.event(ServerStopped(os.getpid()))
+                except TwinhelmError as error:
+                    log.warning("the stop is not in the journal", extra={"reason": str(error)})
 
     def backup(self, target: Path, *, by: str) -> None:
         """Write a complete copy into the empty or absent directory ``target``.
@@ -112,7 +118,7 @@ class House:
         the copy too, but no record speaks of telemetry that is not. Raises :class:`Conflict`
         where ``target`` holds anything.
         """
-        _empty_directory(target)
+        empty_directory(target)
         self.records.backup(target / "records")
         for name in self.blobs.names():
             FileBlobs(target / "blobs").put(name, self.blobs.get(name) or b"")
@@ -145,6 +151,9 @@ class House:
                 self.intake.take(received, door="host", tenant=DEFAULT_TENANT)
             except TwinhelmError as error:
                 log.warning("host not kept", extra={"reason": str(error)})
+            except Exception:
+                # A file of the kernel's that reads unlike any before must not end the watching.
+                log.exception("host not read")
 
 
 def open_house(settings: Settings, *, clock: Clock | None = None) -> House:
@@ -154,15 +163,22 @@ def open_house(settings: Settings, *, clock: Clock | None = None) -> House:
     they cannot be opened; nothing stays open then.
     """
     clock = clock or SystemClock()
-    data = _data_directory(settings.data)
-    meters = Meters()
-    records = open_records(_database_url(settings))
-    try:
+    data = data_directory(settings.data)
+    with ExitStack() as opened:
+        records = open_records(database_url(settings))
+        opened.callback(records.close)
         telemetry = open_telemetry(data / "telemetry", settings.store, clock)
-    except BaseException:
-        records.close()
-        raise
-    blobs = FileBlobs(data / "blobs")
+        opened.callback(telemetry.close)
+        house = _furnished(settings, clock, records, telemetry, FileBlobs(data / "blobs"))
+        opened.pop_all()
+    return house
+
+
+def _furnished(
+    settings: Settings, clock: Clock, records: Records, telemetry: TelemetryStore, blobs: Blobs
+) -> House:
+    """Build the rooms on stores that are open."""
+    meters = Meters()
     journal = Journal(records, clock)
     host = None
     if settings.host.enabled:
@@ -173,7 +189,7 @@ def open_house(settings: Settings, *, clock: Clock | None = None) -> House:
         casework.processes = lambda: {use.name: use.pids for use in watched.processes()}
     watch = Watch(telemetry, blobs, clock, settings.detect, meters, casework)
     intake = Intake(telemetry, journal, clock, settings.limits, meters, watch.welcome, watch.offer)
-    workflows = Workflows(_workflow_url(settings))
+    workflows = Workflows(workflow_url(settings))
     history = HistoryBooks(intake, watch, journal, workflows, clock)
     history.register()
     return House(
@@ -199,90 +215,6 @@ def open_house(settings: Settings, *, clock: Clock | None = None) -> House:
 
 def open_ledger(settings: Settings, *, clock: Clock | None = None) -> tuple[Records, Journal]:
     """Open records and journal alone, for commands that work beside a running server."""
-    _data_directory(settings.data)
-    records = open_records(_database_url(settings))
+    data_directory(settings.data)
+    records = open_records(database_url(settings))
     return records, Journal(records, clock or SystemClock())
-
-
-def compile_kernels() -> None:
-    """Walk a few samples through a house of its own, so that every kernel is compiled.
-
-    Compiled kernels are kept beside the sources (or in numba's cache directory where those are
-    read-only). The set-up calls this once, so that the first start is a warm one: about 20 s of
-    one core cold, 2 s warm.
-    """
-    warm_decoders()
-    with tempfile.TemporaryDirectory() as folder:
-        house = open_house(
-            Settings(data=Path(folder), host=HostSettings(enabled=False)), clock=SystemClock()
-        )
-        try:
-            ids = house.intake.decoders(DEFAULT_TENANT).intern([(("__name__", "warm_total"),)])
-            now = house.clock.now_ms()
-            for second in range(64):
-                block = SampleBlock(
-                    ids, np.array([now - 64_000 + second * 1000]), np.array([float(second)])
-                )
-                house.intake.take(Received(samples=block), door="warm", tenant=DEFAULT_TENANT)
-            house.watch.tick()
-            house.telemetry.flush()
-            house.telemetry.tidy(now)
-            house.telemetry.read_samples(ids, 0, now)
-            house.desk.band(int(ids[0]), 0, now)
-        finally:
-            house.stop()
-
-
-def restore_backup(source: Path, settings: Settings, *, by: str) -> None:
-    """Fill the empty or absent data directory of ``settings`` from a backup.
-
-    Raises :class:`NotFound` where ``source`` is no backup and :class:`Conflict` where the data
-    directory or the database holds anything.
-    """
-    if not (source / "telemetry").is_dir() or not (source / "records").is_dir():
-        raise NotFound(f"{source} holds no backup", hint="`twinhelm backup DIR` writes one")
-    _empty_directory(settings.data)
-    records = open_records(_database_url(settings))
-    try:
-        rows, lines = restore_records(source / "records", records)
-        with Journal(records, SystemClock()).writing(by) as write:
-            write.event(RestoreDone(str(source), rows, lines))
-    finally:
-        records.close()
-    for name in ("telemetry", "blobs"):
-        if (source / name).is_dir():
-            shutil.copytree(source / name, settings.data / name)
-
-
-def _empty_directory(target: Path) -> None:
-    try:
-        target.mkdir(parents=True, exist_ok=True, mode=0o700)
-        inside = next(target.iterdir(), None)
-    except OSError as error:
-        raise Refused(
-            f"{target} cannot be used: {error.strerror or error}", hint="name another directory"
-        ) from error
-    if inside is not None:
-        raise Conflict(f"{target} is not empty, it holds {inside.name}", hint="name an empty one")
-
-
-def _data_directory(data: Path) -> Path:
-    try:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe = data / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise Refused(
-            f"the data directory {data} cannot be used: {error.strerror or error}",
-            hint="give a directory you may write to with --data",
-        ) from error
-    return data
-
-
-def _database_url(settings: Settings) -> str:
-    return settings.store.database_url or f"sqlite:///{settings.data / 'records.sqlite'}"
-
-
-def _workflow_url(settings: Settings) -> str:
-    return settings.store.database_url or f"sqlite:///{settings.data / 'workflows.sqlite'}"
