@@ -1,16 +1,41 @@
-"""The program's entry: the Typer application and how errors reach the reader."""
+"""The program's entry: all commands in one application, and how errors reach the reader.
+
+Exit status: 0 it worked, 1 it was refused or failed, 2 the command line is not understood. With
+``--json`` standard output holds one JSON document whatever happens: the answer, or ``error`` and
+``hint``. Modules of commands import nothing heavy; what a command needs it imports when it runs.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Any
 
 import typer
 
+from twinhelm.cli import (
+    backtest,
+    config,
+    incidents,
+    jobs,
+    journal,
+    keeping,
+    overview,
+    people,
+    telemetry,
+    up,
+)
+from twinhelm.cli.shown import refuse
 from twinhelm.core.errors import TwinhelmError
 
 __all__ = ["app", "main"]
+
+INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C ended."""
+
+# Of the public exceptions only this one's parent is every error of the command line.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="twinhelm",
@@ -18,41 +43,62 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+for part in (up, overview, incidents, telemetry, jobs, keeping, config):
+    app.add_typer(part.app)
+for group in (journal.app, people.user, people.token, backtest.app):
+    app.add_typer(group)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"twinhelm {version('twinhelm')}\n")
+        raise typer.Exit
 
 
 @app.callback()
-def root() -> None:
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and end."
+    ),
+) -> None:
     """One open platform that runs machines and models."""
 
 
-@app.command()
-def up(
-    data: Annotated[Path | None, typer.Option(help="The data directory.")] = None,
-    listen: Annotated[str | None, typer.Option(help="HOST:PORT to serve on.")] = None,
-    host: Annotated[bool, typer.Option(help="Watch this host.")] = True,
-) -> None:
-    """Start the server."""
-    from twinhelm.app import open_house
-    from twinhelm.core.logs import configure_logs
-    from twinhelm.core.settings import load_settings
-    from twinhelm.web.server import serve
-
-    flags: dict[str, Any] = {}
-    if data is not None:
-        flags["data"] = str(data)
-    if listen is not None:
-        flags["server"] = {"listen": listen}
-    if not host:
-        flags["host"] = {"enabled": False}
-    settings = load_settings(flags)
-    configure_logs(settings.tracing)
-    serve(open_house(settings))
+def main(args: Sequence[str] | None = None) -> None:
+    """Run a command and exit with its status."""
+    given = list(sys.argv[1:] if args is None else args)
+    as_json = "--json" in given
+    raise SystemExit(_run(given, as_json))
 
 
-def main() -> None:
-    """Run a command; an error of ours is one message and exit status 1."""
+def _run(given: list[str], as_json: bool) -> int:
     try:
-        app()
+        status: Any = app(given, prog_name="twinhelm", standalone_mode=not as_json)
+    except _UsageError as error:
+        refuse(_usage(error), "twinhelm COMMAND --help", as_json=as_json)
+        return 2
     except TwinhelmError as error:
-        sys.stderr.write(f"twinhelm: {error}\n")
-        raise SystemExit(1) from error
+        refuse(error.message, error.hint, as_json=as_json)
+        return 1
+    except typer.Abort:
+        refuse("nothing was done", "", as_json=as_json)
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        # Files and sockets that commands touch themselves; the rooms below name theirs.
+        where = f" ({error.filename})" if error.filename else ""
+        refuse(f"{error.strerror or error}{where}", "", as_json=as_json)
+        return 1
+    return status if isinstance(status, int) else 0
+
+
+def _usage(error: Exception) -> str:
+    say = getattr(error, "format_message", None)
+    return str(say() if say else error)

@@ -1,0 +1,223 @@
+"""The data directory as commands see it: settings, who serves from it, and its two doors.
+
+``twinhelm up`` leaves two files there. ``server.json`` says where it listens, so that other
+commands find it; it goes when the server ends. ``cli-token`` (readable by its owner alone) holds
+the secret of the token ``local-cli``: whoever can read the data directory is admin there anyway,
+since the records lie in it. :func:`ledger` opens records and journal beside a running server.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twinhelm.core.errors import BadInput, NotFound, Refused, TwinhelmError, Unauthenticated
+
+if TYPE_CHECKING:
+    from twinhelm.core.settings import Settings
+    from twinhelm.events.identities import Identities
+    from twinhelm.events.journal import Journal
+
+__all__ = [
+    "Beacon",
+    "Ledger",
+    "actor",
+    "data_directory",
+    "file_settings",
+    "ledger",
+    "light_beacon",
+    "local_token",
+    "put_out_beacon",
+    "reachable",
+    "read_beacon",
+    "settings_file",
+    "settings_of",
+    "write_local_token",
+]
+
+BEACON = "server.json"
+TOKEN_FILE = "cli-token"  # noqa: S105 - the name of a file
+TOKEN_NAME = "local-cli"  # noqa: S105 - the name of a token
+
+
+@dataclass(frozen=True, slots=True)
+class Beacon:
+    """What ``server.json`` says: the address, the process, and the flags it was started with."""
+
+    url: str
+    pid: int
+    version: str
+    flags: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Records and journal, opened beside a server that may run."""
+
+    settings: Settings
+    journal: Journal
+    identities: Identities
+
+
+def settings_of(data: Path | None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings as ``twinhelm up`` would with these flags; raises :class:`BadInput`."""
+    from twinhelm.core.settings import load_settings
+
+    # Of the same name as the section [server]: an address there is ours, JSON is the section's.
+    if not os.environ.get("TWINHELM_SERVER", "{").lstrip().startswith("{"):
+        del os.environ["TWINHELM_SERVER"]
+    named = {} if data is None else {"data": str(data)}
+    try:
+        return load_settings({**(flags or {}), **named})
+    except OSError as error:
+        raise BadInput(
+            f"the settings cannot be read: {error}", hint="check --data and TWINHELM_CONFIG"
+        ) from error
+
+
+def settings_file(data: Path) -> Path:
+    """Return where the settings file is, or would be."""
+    named = os.environ.get("TWINHELM_CONFIG")
+    return Path(named) if named else data / "twinhelm.toml"
+
+
+def file_settings(file: Path) -> dict[str, Any]:
+    """Read a settings file as it is written; empty where there is none."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise BadInput(f"the settings file {file} cannot be read: {error}") from error
+
+
+def data_directory(data: Path | None) -> Path:
+    """Return the data directory; settings are only read where they are needed to know it."""
+    if data is None and "TWINHELM_CONFIG" in os.environ:
+        return settings_of(None).data
+    return data or Path(os.environ.get("TWINHELM_DATA") or "data")
+
+
+def read_beacon(data: Path) -> Beacon | None:
+    """Return where the server of this directory listens, or None where none is known to run."""
+    from twinhelm.core import json
+
+    try:
+        said = json.loads((data / BEACON).read_bytes(), what=BEACON)
+        return Beacon(said["url"], said["pid"], said["version"], said["flags"])
+    except (OSError, TwinhelmError, KeyError, TypeError):
+        return None
+
+
+def reachable(url: str) -> str:
+    """Return the address by which this machine reaches a server that listens on every one.
+
+    >>> reachable("http://0.0.0.0:9700")
+    'http://127.0.0.1:9700'
+    """
+    return url.replace("://0.0.0.0:", "://127.0.0.1:").replace("://[::]:", "://[::1]:")
+
+
+def light_beacon(data: Path, beacon: Beacon) -> None:
+    """Write ``server.json``, whole or not at all."""
+    from twinhelm.core import json
+
+    _write(data / BEACON, json.dumps(asdict(beacon), indent=True), 0o644)
+
+
+def put_out_beacon(data: Path) -> None:
+    """Remove ``server.json`` if it is this process's."""
+    beacon = read_beacon(data)
+    if beacon is not None and beacon.pid == os.getpid():
+        (data / BEACON).unlink(missing_ok=True)
+
+
+def local_token(data: Path) -> str | None:
+    """Return the secret of the local token, or None where this user may not read it."""
+    try:
+        return (data / TOKEN_FILE).read_text("ascii").strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def write_local_token(data: Path, identities: Identities) -> None:
+    """Keep a local token that works: the one that is there, or a new one in its place."""
+    from twinhelm.core.roles import Role
+
+    kept = local_token(data)
+    try:
+        if kept and identities.resolve_token(kept).name == TOKEN_NAME:
+            return
+    except Unauthenticated:
+        pass  # revoked, or of another database: a new one takes its place
+    if any(token.name == TOKEN_NAME for token in identities.tokens()):
+        identities.revoke_token(TOKEN_NAME, by="twinhelm")
+    secret = identities.create_token(TOKEN_NAME, [Role.ADMIN], by="twinhelm")
+    _write(data / TOKEN_FILE, secret.encode() + b"\n", 0o600)
+
+
+@contextmanager
+def ledger(data: Path | None, *, make: bool = False) -> Iterator[Ledger]:
+    """Open records and journal; ``make`` lets a new data directory come to be.
+
+    Raises :class:`NotFound` where there is none, and what the stores raise.
+    """
+    settings = settings_of(data)
+    if not make:
+        _must_hold_records(settings)
+    from twinhelm.app import open_ledger
+    from twinhelm.core.clock import SystemClock
+    from twinhelm.events.identities import Identities
+
+    clock = SystemClock()
+    records, journal = open_ledger(settings, clock=clock)
+    try:
+        yield Ledger(settings, journal, Identities(journal, records, clock, settings.auth))
+    finally:
+        records.close()
+
+
+def actor() -> str:
+    """Name who is at the command line, as the journal writes it."""
+    try:
+        return f"{getpass.getuser()}@cli"
+    except (OSError, KeyError):
+        return "somebody@cli"
+
+
+def _must_hold_records(settings: Settings) -> None:
+    if settings.store.database_url:
+        return
+    file = settings.data / "records.sqlite"
+    try:
+        found = file.is_file()
+    except OSError as error:
+        raise Refused(
+            f"the data directory {settings.data} cannot be read: {error.strerror}",
+            hint="run this as the user that runs the server",
+        ) from error
+    if not found:
+        raise NotFound(
+            f"{settings.data} is no data directory of twinhelm",
+            hint="name it with --data; `twinhelm up` makes one",
+        )
+
+
+def _write(file: Path, content: bytes, mode: int) -> None:
+    fresh = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(number, "wb") as out:
+            out.write(content)
+        fresh.replace(file)
+    except OSError as error:
+        raise Refused(
+            f"{file} cannot be written: {error.strerror or error}",
+            hint="the data directory must belong to the user that runs the server",
+        ) from error

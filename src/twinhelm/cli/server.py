@@ -1,0 +1,136 @@
+"""The running server, asked over HTTP like anybody asks it.
+
+In: an address, or a data directory from which it is known. Out: what ``/api/twinhelm/v1``
+answers, and its refusals as our errors. The token is the one given; else, for the server of the
+data directory alone and never for another address, the one that it keeps there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from twinhelm.cli.place import data_directory, local_token, reachable, read_beacon, settings_of
+from twinhelm.core import json
+from twinhelm.core.errors import BadInput, Refused, TwinhelmError, Unavailable
+
+__all__ = ["Server", "reach"]
+
+TIMEOUT_S = 60.0
+MAX_ANSWER_BYTES = 256 << 20
+PREFIX = "/api/twinhelm/v1/"
+
+
+class Server:
+    """One server; :func:`reach` makes them."""
+
+    def __init__(self, url: str, client: httpx.Client, *, spare_token: bool) -> None:
+        self.url = url
+        self._client = client
+        self._spare_token = spare_token
+
+    def get(self, path: str, **wanted: Any) -> Any:
+        """Ask a question; parameters that are None are left out."""
+        params = {name: value for name, value in wanted.items() if value is not None}
+        answer = self._ask("GET", path, params=params)
+        if answer.status_code == 401 and self._spare_token:
+            # The kept token was revoked: reading may still be open to this machine.
+            del self._client.headers["Authorization"]
+            self._spare_token = False
+            answer = self._ask("GET", path, params=params)
+        return self._read(answer)
+
+    def post(self, path: str, body: Any = None, *, patient: bool = False) -> Any:
+        """Have something done; ``patient`` waits for as long as it takes."""
+        timeout = httpx.Timeout(10.0, read=None if patient else TIMEOUT_S)
+        return self._read(self._ask("POST", path, json=body, timeout=timeout))
+
+    def _ask(self, method: str, path: str, **how: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, PREFIX + path, **how)
+        except httpx.TimeoutException as error:
+            raise Unavailable(
+                f"the server at {self.url} did not answer in time",
+                hint="ask again; its log says what keeps it busy",
+            ) from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
+            raise BadInput(f"{self.url} is no address of a server: {error}") from error
+        except httpx.HTTPError as error:
+            raise Unavailable(
+                f"no server answers at {self.url}: {error}",
+                hint="start it with `twinhelm up`, or name another with --server or --data",
+            ) from error
+
+    def _read(self, answer: httpx.Response) -> Any:
+        if answer.status_code == 204:
+            return None
+        try:
+            said = json.loads(answer.content, max_bytes=MAX_ANSWER_BYTES, what="answer")
+        except TwinhelmError as error:
+            raise Refused(
+                f"what answers at {self.url} is no twinhelm: status {answer.status_code}, no JSON",
+                hint="name the server with --server",
+            ) from error
+        if answer.is_success:
+            return said
+        message, hint = f"the server answered {answer.status_code}", ""
+        if isinstance(said, dict) and "error" in said:
+            message, hint = str(said["error"]), str(said.get("hint", ""))
+        family = Unavailable if answer.status_code in {429, 502, 503, 504} else Refused
+        raise family(message, hint=hint)
+
+
+@contextmanager
+def reach(server: str | None, token: str | None, data: Path | None) -> Iterator[Server]:
+    """Find the server and hold a connection to it; nothing is asked yet."""
+    directory = data_directory(data)
+    beacon = read_beacon(directory)
+    if server:
+        url = _address(server)
+    elif beacon is not None:
+        url = beacon.url
+    else:
+        url = reachable(_address(settings_of(data).server.listen))
+    ours = not server or (beacon is not None and url == beacon.url)
+    kept = local_token(directory) if ours and not token else None
+    secret = token or kept
+    headers = {"User-Agent": "twinhelm-cli", "Accept": "application/json"}
+    if secret:
+        headers["Authorization"] = f"Bearer {secret}"
+    try:
+        client = httpx.Client(
+            base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=not _on_this_machine(url)
+        )
+    except (ValueError, UnicodeError, httpx.InvalidURL) as error:
+        raise BadInput(f"the address or the token cannot be used: {error}") from error
+    with client:
+        yield Server(url, client, spare_token=kept is not None)
+
+
+def _address(text: str) -> str:
+    """Complete ``HOST:PORT`` to a URL; raises :class:`BadInput`."""
+    url = text.strip().rstrip("/")
+    url = url if "://" in url else f"http://{url}"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadInput(f"{text[:200]!r} is no address of a server", hint="such as 127.0.0.1:9700")
+    return url
+
+
+def _on_this_machine(url: str) -> bool:
+    """Tell whether a proxy would only be in the way."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
