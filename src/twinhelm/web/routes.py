@@ -60,6 +60,10 @@ def _api(right: Right, *rows: tuple[str, str, str]) -> tuple[Route, ...]:
     )
 
 
+def _pages(*rows: tuple[str, str]) -> tuple[Route, ...]:
+    return tuple(Route("GET", path, Right.READ, summary) for path, summary in rows)
+
+
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/-/healthy", None, "Answers 200 as soon as the server listens."),
     Route("GET", "/-/ready", None, "Answers 200 once telemetry is taken and judged."),
@@ -134,9 +138,24 @@ ROUTES: tuple[Route, ...] = (
         ("POST", "tokens", "Make a token; its secret is shown this once."),
         ("DELETE", "tokens/{name}", "Revoke a token."),
     ),
-    Route("GET", "/", Right.READ, "The overview."),
+    *_pages(
+        ("/", "The overview: is all well, what needs me, this host live."),
+        ("/incidents", "Incidents, by state."),
+        ("/incidents/{incident_id}", "One incident: why, where, what changed, what to do."),
+        ("/series", "Charts of any series, with the range expected of it."),
+        ("/logs", "Log lines, searched or followed live."),
+        ("/traces", "Recent traces, and one of them as a tree."),
+        ("/capacity", "What runs out next, and when."),
+        ("/products", "Products and their versions."),
+        ("/audit", "The journal, and whether it is whole."),
+        ("/rejected", "Telemetry that was not kept, why, and what to do."),
+        ("/settings", "Settings, the store's health, people and tokens."),
+        ("/connect", "How to send telemetry here, with this server's own address."),
+    ),
+    Route("GET", "/_nicegui/{file:path}", Right.READ, "Scripts and styles of the pages."),
+    Route(SOCKET, "/_nicegui_ws/{socket:path}", Right.READ, "What keeps open pages true."),
 )
-"""All rows. The pages' own rows are added where the pages are listed, below."""
+"""All rows."""
 
 
 @dataclass(slots=True)

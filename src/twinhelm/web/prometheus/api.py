@@ -28,7 +28,7 @@ from twinhelm.core.errors import BadInput, TwinhelmError, Unavailable
 from twinhelm.core.telemetry import MetricMeta
 from twinhelm.web.frame import retry_after
 from twinhelm.web.prometheus.asking import Asking
-from twinhelm.web.prometheus.numbers import number_text, points, time_text
+from twinhelm.web.prometheus.numbers import points, scalar_text, time_text
 from twinhelm.web.prometheus.reading import Line, QueryLimit, Reader
 from twinhelm.web.prometheus.selector import Selector, parse, parse_selector
 from twinhelm.web.tenants import tenant_of
@@ -321,7 +321,7 @@ def _vector_line(line: Line) -> bytes:
 
 
 def _pair(time_ms: int, value: float) -> str:
-    return f'[{time_text(time_ms)},"{number_text(value)}"]'
+    return f'[{time_text(time_ms)},"{scalar_text(value)}"]'
 
 
 def _meta(meta: MetricMeta) -> dict[str, str]:

@@ -16,7 +16,7 @@ from decimal import Decimal
 
 from twinhelm.core.arrays import F64, I64
 
-__all__ = ["number_text", "points", "time_text"]
+__all__ = ["number_text", "points", "scalar_text", "time_text"]
 
 
 def number_text(value: float) -> str:
@@ -30,6 +30,12 @@ def number_text(value: float) -> str:
             return format(Decimal(text), "f")
         return text
     return SPECIAL.get(text, text)
+
+
+def scalar_text(value: float) -> str:
+    """Write the answer to a number alone, in which Prometheus never uses an exponent."""
+    text = number_text(value)
+    return format(Decimal(text), "f") if "e" in text else text
 
 
 SPECIAL = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
