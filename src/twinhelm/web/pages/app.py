@@ -1,0 +1,123 @@
+"""The pages as one application: which page stands where, and how the page framework is set.
+
+The framework keeps one application per process, so :func:`pages_app` is called once per process;
+a later call replaces the pages of the earlier one. It speaks over a websocket only, loads nothing
+from elsewhere, and its own storage is not used.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from nicegui import app as framework
+from nicegui import run, ui
+from starlette.requests import Request
+
+from twinhelm.core.errors import TwinhelmError
+from twinhelm.web.pages.audit import audit
+from twinhelm.web.pages.capacity import capacity
+from twinhelm.web.pages.connect import connect
+from twinhelm.web.pages.drawing import Drawer
+from twinhelm.web.pages.elements import Node
+from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.incident import incident
+from twinhelm.web.pages.incidents import incidents
+from twinhelm.web.pages.logs import logs
+from twinhelm.web.pages.overview import overview
+from twinhelm.web.pages.products import products
+from twinhelm.web.pages.rejected import rejected
+from twinhelm.web.pages.series import series
+from twinhelm.web.pages.settings import settings
+from twinhelm.web.pages.sheet import Sheet
+from twinhelm.web.pages.traces import traces
+from twinhelm.web.pages.visitor import Visitor
+
+if TYPE_CHECKING:
+    from twinhelm.app import House
+
+__all__ = ["PAGES", "pages_app"]
+
+log = logging.getLogger(__name__)
+
+Builder = Callable[[Sheet], Awaitable[None]]
+
+PAGES: dict[str, tuple[str, Builder]] = {
+    "/": ("Overview", overview),
+    "/incidents": ("Incidents", incidents),
+    "/incidents/{incident_id}": ("Incident", incident),
+    "/series": ("Series", series),
+    "/logs": ("Logs", logs),
+    "/traces": ("Traces", traces),
+    "/capacity": ("Capacity", capacity),
+    "/products": ("Portfolio", products),
+    "/audit": ("Audit", audit),
+    "/rejected": ("Rejected", rejected),
+    "/settings": ("Settings and health", settings),
+    "/connect": ("Connect", connect),
+}
+STATIC = Path(__file__).parent / "static"
+ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="none" stroke-width="3">'
+    '<path d="M8 2a6 6 0 0 0 0 12" stroke="#0f766e"/><path d="M8 14A6 6 0 0 0 8 2" '
+    'stroke="#6d28d9"/></svg>'
+)
+
+
+def pages_app(house: House) -> FastAPI:
+    """Make the application that serves every page of a house."""
+    app = FastAPI(openapi_url=None)
+    drawer = Drawer(house)
+    run.process_pool_start_method = "spawn"
+    framework.config.socket_io_js_transports = ["websocket"]
+    for path, (title, build) in PAGES.items():
+        ui.page(path, title=f"{title} - twinhelm")(_page(house, drawer, title, build))
+    ui.run_with(
+        app,
+        title="twinhelm",
+        favicon=ICON,
+        language="en-US",
+        binding_refresh_interval=None,
+        reconnect_timeout=10.0,
+        message_history_length=100,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    return app
+
+
+def _page(
+    house: House, drawer: Drawer, title: str, build: Builder
+) -> Callable[[Request], Awaitable[None]]:
+    style = (STATIC / "helm.css").read_text()
+    script = (STATIC / "helm.js").read_text()
+
+    async def page(request: Request) -> None:
+        now = house.clock.now_ms()
+        ui.add_head_html(
+            f"<script>window.helmSkew = {now} - Date.now();{script}</script><style>{style}</style>"
+        )
+        visitor = Visitor(house, request.state.asker)
+        sheet = Sheet(house, visitor, drawer, request)
+        try:
+            await build(sheet)
+        except TwinhelmError as error:
+            ui.status_code(error.status)
+            ui.context.client.content.clear()
+            with framed(sheet):
+                _refused(title, error)
+
+    return page
+
+
+def _refused(title: str, error: TwinhelmError) -> None:
+    title_row(title)
+    with Node("div", classes="card empty"):
+        Node("p", f"{error.message[:1].upper()}{error.message[1:]}.", "lead wrapany")
+        if error.hint:
+            Node("p", f"{error.hint[:1].upper()}{error.hint[1:]}.", "muted")
+        with Node("p"):
+            Node("a", "Go to the overview", href="/")

@@ -1,0 +1,249 @@
+"""What stands around every page: rail, header, palette, and whether twinhelm itself is well.
+
+Two groups in the rail, machines and models, and below them what both share. Only what leads
+somewhere is listed. In comes a :class:`~twinhelm.web.pages.sheet.Sheet`, and inside the ``with``
+the page builds its own content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from nicegui import ui
+from nicegui.events import GenericEventArguments
+
+from twinhelm.aiops.types import IncidentState
+from twinhelm.core.labels import METRIC
+from twinhelm.web import VERSION
+from twinhelm.web.pages.elements import Node, When
+from twinhelm.web.pages.live import Live, Region, say
+from twinhelm.web.pages.sheet import RANGES, Sheet
+
+__all__ = ["RAIL", "framed", "title_row"]
+
+RAIL: dict[str, tuple[tuple[str, str], ...]] = {
+    "": (("Overview", "/"),),
+    "Machines": (
+        ("Incidents", "/incidents"),
+        ("Series", "/series"),
+        ("Logs", "/logs"),
+        ("Traces", "/traces"),
+        ("Capacity", "/capacity"),
+    ),
+    "Models": (("Portfolio", "/products"),),
+    "Both": (
+        ("Audit", "/audit"),
+        ("Rejected", "/rejected"),
+        ("Settings and health", "/settings"),
+        ("Connect", "/connect"),
+    ),
+}
+RANGE_WORDS = {
+    "15m": "15 minutes",
+    "1h": "1 hour",
+    "6h": "6 hours",
+    "24h": "24 hours",
+    "7d": "7 days",
+    "30d": "30 days",
+}
+LATE_MS = 15_000
+FOUND = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """How twinhelm is, as every page shows it."""
+
+    open: int
+    last_tick_ms: int
+    late: bool
+    trouble: str
+
+
+def pulse(sheet: Sheet) -> Pulse:
+    """Ask how twinhelm is; blocking."""
+    house = sheet.house
+    counts = house.desk.counts()
+    last = house.watch.last_tick_ms
+    stats = house.telemetry.stats()
+    return Pulse(
+        open=sum(count for state, count in counts.items() if state != IncidentState.RESOLVED),
+        last_tick_ms=last,
+        late=bool(last) and house.clock.now_ms() - last > LATE_MS,
+        trouble="" if stats.taking else f"No telemetry is taken: {stats.reason}.",
+    )
+
+
+@contextmanager
+def framed(sheet: Sheet, *, wing: str = "", ranged: bool = False) -> Iterator[None]:
+    """Build the frame; ``wing`` is machines, models or empty, ``ranged`` offers a time range."""
+    with Node("a", "Skip to content", "skip", href="#content"):
+        pass
+    with Node("div", classes="frame"):
+        count = _rail(sheet)
+        with Node("div", classes="side"):
+            _head(sheet, ranged)
+            with Node("main", classes=f"sheet {wing}", id="content", tabindex="-1"):
+                troubles = Region("wait")
+
+                def show(now: Pulse) -> None:
+                    count.show(now.open, _count)
+                    troubles.show((now.trouble, now.late and now.last_tick_ms), _troubles)
+
+                live = Live(sheet.visitor, lambda: pulse(sheet), show)
+                ui.timer(0.05, live.ask, once=True)
+                yield
+    _palette(sheet)
+
+
+def title_row(title: str, aside: str = "") -> None:
+    """Head a page; ``aside`` is a few quiet words beside the title."""
+    with Node("div", classes="title"):
+        Node("h1", title)
+        if aside:
+            Node("span", aside, "muted")
+
+
+def _rail(sheet: Sheet) -> Region:
+    here = sheet.request.url.path
+    count = Region(tag="span")
+    with Node("div", classes="rail"):
+        with Node("a", classes="brand", href="/", aria_label="twinhelm, overview"):
+            Node("span", classes="brand-mark", aria_hidden="true")
+            Node("span", "twinhelm")
+        for group, entries in RAIL.items():
+            with Node("nav", classes=group.lower(), aria_label=group or "Start"):
+                if group:
+                    Node("h2", group)
+                with Node("ul"):
+                    for name, path in entries:
+                        inside = here == path or (path != "/" and here.startswith(f"{path}/"))
+                        with (
+                            Node("li"),
+                            Node("a", href=path, aria_current="page" if inside else None),
+                        ):
+                            Node("span", name)
+                            if path == "/incidents":
+                                count.box.move(ui.context.slot.parent)
+        with Node("div", classes="rail-foot"):
+            Node("div", f"twinhelm {VERSION}")
+    return count
+
+
+def _count(open_now: int) -> None:
+    if open_now:
+        Node("span", str(open_now), "count", aria_label=f"{open_now} not resolved")
+
+
+def _troubles(what: tuple[str, int]) -> None:
+    trouble, late_since = what
+    if trouble:
+        say(trouble, kind="failed")
+    if late_since:
+        with say("Telemetry has not been judged for a while; the last check was ", kind="amber"):
+            When(late_since)
+
+
+def _head(sheet: Sheet, ranged: bool) -> None:
+    with Node("header", classes="head"):
+        with Node(
+            "button", classes="search", type="button", data_opens="palette", aria_label="Search"
+        ):
+            Node("span", "Search pages, incidents, metrics", "oneline")
+            Node("kbd", "/", aria_hidden="true")
+        Node("span", classes="gap")
+        if ranged:
+            _ranges(sheet)
+        Node("span", sheet.house.settings.server.environment, "env oneline", title="Environment")
+        theme = Node("button", "Theme", "quiet small", type="button", aria_label="Light or dark")
+        theme.on("click", js_handler="() => helmTheme()")
+        _who(sheet)
+
+
+def _ranges(sheet: Sheet) -> None:
+    with Node("select", aria_label="Time range") as choice:
+        if sheet.fixed is not None:
+            Node("option", "Pinned range", value="", selected=True)
+        for name in RANGES:
+            chosen = sheet.fixed is None and name == sheet.range_name
+            Node("option", f"Last {RANGE_WORDS[name]}", value=name, selected=chosen)
+    choice.on(
+        "change",
+        js_handler="(e) => { const u = new URL(location.href); "
+        "u.searchParams.delete('from'); u.searchParams.delete('to'); "
+        "u.searchParams.set('range', e.target.value); location.assign(u); }",
+    )
+
+
+def _who(sheet: Sheet) -> None:
+    visitor = sheet.visitor
+    if not visitor.signed_in:
+        Node("a", "Sign in", "button", href=f"/sign-in?next={sheet.request.url.path}")
+        return
+    roles = ", ".join(sorted(role.value for role in visitor.asker.identity.roles))
+    Node("span", visitor.name, "who oneline", title=f"{visitor.name}: {roles}")
+    with Node("form", method="post", action="/sign-out"):
+        Node("input", type="hidden", name="csrf", value=visitor.asker.csrf)
+        Node("button", "Sign out", "quiet small", type="submit")
+
+
+def _palette(sheet: Sheet) -> None:
+    with Node("dialog", id="palette", aria_label="Search"):
+        field = Node(
+            "input",
+            type="search",
+            placeholder="Page, incident number or metric",
+            aria_label="Search pages, incidents and metrics",
+            autocomplete="off",
+            spellcheck="false",
+        )
+        found = Region(tag="ul")
+        found.show(_pages(""), _offers)
+
+        async def look(event: GenericEventArguments) -> None:
+            said = str(event.args or "")[:200].strip()
+            rows = await sheet.visitor.read(lambda: _matches(sheet, said))
+            found.show(rows, _offers)
+
+        field.on("input", look, throttle=0.15, js_handler="(e) => emit(e.target.value)")
+
+
+def _pages(said: str) -> list[tuple[str, str, str]]:
+    low = said.lower()
+    return [
+        (name, path, "page")
+        for entries in RAIL.values()
+        for name, path in entries
+        if low in name.lower()
+    ]
+
+
+def _matches(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
+    rows = _pages(said)
+    number = said.lstrip("#")
+    if number.isascii() and number.isdigit() and len(number) < 16:
+        rows.insert(0, (f"Incident {number}", f"/incidents/{number}", "incident"))
+    if said:
+        names = sheet.house.telemetry.label_values(METRIC, [])
+        low = said.lower()
+        near = [name for name in names if low in name.lower()]
+        rows += [(name, f"/series?{_query(name)}", "metric") for name in near[:FOUND]]
+    return rows
+
+
+def _query(name: str) -> str:
+    from urllib.parse import urlencode
+
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return urlencode({"q": f'{{__name__="{quoted}"}}'})
+
+
+def _offers(rows: list[tuple[str, str, str]]) -> None:
+    if not rows:
+        Node("li", "Nothing by that name.", "notice")
+    for name, path, kind in rows:
+        with Node("li"), Node("a", href=path):
+            Node("span", name)
+            Node("span", kind, "muted small")

@@ -1,0 +1,296 @@
+"""The series explorer: a selector, the labels to narrow it by, and charts of what it finds.
+
+The address holds everything that is asked, so that a link shows others the same. Drag across a
+chart to look closer: the data come anew at a finer step; a double click goes back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import numpy as np
+from nicegui.events import GenericEventArguments
+
+from twinhelm.aiops.records import load
+from twinhelm.aiops.types import Anomaly
+from twinhelm.aiops.words import unit_of
+from twinhelm.core.errors import BadInput
+from twinhelm.core.labels import METRIC, Matcher, metric_name
+from twinhelm.core.telemetry import MetricMeta, SeriesInfo
+from twinhelm.web.pages.drawing import Drawing, query_of, short_name
+from twinhelm.web.pages.elements import Node
+from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.live import Live, Region, say
+from twinhelm.web.pages.pieces import ChartCard, empty
+from twinhelm.web.pages.sheet import RANGES, Sheet
+from twinhelm.web.prometheus.selector import parse_selector
+
+__all__ = ["matchers_of", "series"]
+
+MOST = 12
+LINES = 8
+NAMES = 400
+VALUES = 24
+SLOW_MS = RANGES["6h"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the selector found, and its charts."""
+
+    infos: list[SeriesInfo]
+    drawings: list[tuple[str, Drawing]]
+    meta: MetricMeta | None
+
+
+@dataclass(slots=True)
+class View:
+    """What the reader asked for; ``zoom`` is where they look closer, in ms."""
+
+    query: str
+    band: bool
+    together: bool
+    zoom: tuple[int, int] | None = None
+
+
+async def series(sheet: Sheet) -> None:
+    """Build the page."""
+    view = View(sheet.asked("q"), sheet.asked("band") != "0", sheet.asked("as") == "one")
+    with framed(sheet, wing="machines", ranged=True):
+        title_row("Series", "Anything measured over time")
+        _form(sheet, view)
+        try:
+            matchers = matchers_of(view.query)
+        except BadInput as error:
+            hint = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
+            say(f"{error.message[:1].upper()}{error.message[1:]}.{hint}", kind="failed")
+            matchers = None
+        if view.query and matchers:
+            await _charts(sheet, view, matchers)
+        else:
+            await _browser(sheet)
+
+
+def matchers_of(query: str) -> tuple[Matcher, ...]:
+    """Read a selector; nothing asked is no matcher. Raises :class:`BadInput`."""
+    return parse_selector(query).matchers if query.strip() else ()
+
+
+def _form(sheet: Sheet, view: View) -> None:
+    with Node("form", classes="row", method="get", action="/series", role="search"):
+        Node(
+            "input",
+            classes="grow mono",
+            name="q",
+            value=view.query,
+            placeholder='node_load1{host="a"}',
+            aria_label="Selector",
+            autocomplete="off",
+            spellcheck="false",
+            maxlength="4096",
+        )
+        if not view.band:
+            Node("input", type="hidden", name="band", value="0")
+        Node("input", type="hidden", name="range", value=sheet.range_name)
+        Node("button", "Show", "primary", type="submit")
+
+
+def _link(sheet: Sheet, **changed: str) -> str:
+    kept = {name: sheet.asked(name) for name in ("q", "range", "from", "to", "band", "as")}
+    kept.update(changed)
+    return "/series?" + urlencode({name: value for name, value in kept.items() if value})
+
+
+def _ask(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> Found:
+    house = sheet.house
+    start, end = view.zoom or sheet.range()
+    infos = house.telemetry.find_series(matchers, start_ms=start, end_ms=end, limit=1000)
+    shown = infos[:LINES] if view.together else infos[:MOST]
+    marks = [
+        (change.time_ms, change.title, change.kind)
+        for change in house.telemetry.read_changes(start, end, limit=20)
+    ]
+    with house.records.reading() as unit:
+        rows = unit.find("anomaly", since_ms=start - RANGES["24h"], until_ms=end, limit=1000)
+    ids = {info.id for info in shown}
+    anomalies = [one for one in (load(Anomaly, row) for row in rows) if one.series in ids]
+    groups = [[info.id for info in shown]] if view.together and shown else [[i.id] for i in shown]
+    drawings = []
+    for at, group in enumerate(groups):
+        drawing = sheet.drawer.draw(group, start, end, band=view.band and len(group) == 1)
+        spans = [
+            (one.start_ms, max(one.end_ms or end, one.start_ms + 15_000))
+            for one in anomalies
+            if one.series in group and (one.end_ms or end) >= start
+        ]
+        title = "All in one chart" if view.together else _title(shown, at)
+        drawings.append((title, drawing.marked(spans=spans, marks=marks)))
+    name = metric_name(infos[0].labels) if infos else ""
+    return Found(infos, drawings, house.telemetry.metric_meta().get(name))
+
+
+def _title(infos: Sequence[SeriesInfo], at: int) -> str:
+    names = [short_name(info.labels) for info in infos]
+    return names[at] if names.count(names[at]) == 1 else query_of(infos[at].labels)
+
+
+async def _charts(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> None:
+    bar, charts, labels = Region(), Region(), Region("wait")
+    cards: dict[str, ChartCard] = {}
+
+    async def zoom(event: GenericEventArguments) -> None:
+        start, end = event.args.get("from"), event.args.get("to")
+        if isinstance(start, int) and isinstance(end, int) and 0 <= start < end:
+            view.zoom = (start, end)
+            await live.ask()
+
+    async def unzoom(_: GenericEventArguments) -> None:
+        view.zoom = None
+        await live.ask()
+
+    def show(now: Found) -> None:
+        bar.show((len(now.infos), now.meta), lambda _: _bar(sheet, view, now))
+        titles = [title for title, _ in now.drawings]
+
+        def draw(_: object) -> None:
+            cards.clear()
+            if not titles:
+                _nothing(sheet, view)
+                return
+            with Node("div", classes="charts" if len(titles) > 4 else "charts wide"):
+                for title, drawing in now.drawings:
+                    notes = [("expected", "--band")] if view.band and not view.together else []
+                    cards[title] = ChartCard(title, drawing, notes=notes)
+                    cards[title].chart.on("zoom", zoom)
+                    cards[title].chart.on("unzoom", unzoom)
+
+        charts.show(titles, draw)
+        for title, drawing in now.drawings:
+            cards[title].show(drawing)
+        labels.show([info.labels for info in now.infos], lambda _: _narrow(sheet, now.infos))
+
+    moving = sheet.fixed is None and RANGES[sheet.range_name] <= SLOW_MS
+    live = Live(
+        sheet.visitor, lambda: _ask(sheet, view, matchers), show, every_s=5.0 if moving else 0.0
+    )
+    await live.start()
+
+
+def _bar(sheet: Sheet, view: View, now: Found) -> None:
+    with Node("div", classes="row"):
+        count = len(now.infos)
+        most = LINES if view.together else MOST
+        if count:
+            more = f", the first {most} are shown" if count > most else ""
+            several = "1000 or more" if count == 1000 else str(count)
+            Node("span", f"{several} series{more}" if count != 1 else "1 series", "muted")
+        if now.meta is not None and now.meta.help:
+            Node("span", now.meta.help, "muted wrapany")
+        Node("span", style="flex:1")
+        if count > 1:
+            other = "" if view.together else "one"
+            Node(
+                "a",
+                "One chart each" if view.together else "All in one chart",
+                "button",
+                href=_link(sheet, **{"as": other}),
+            )
+        if not view.together:
+            Node(
+                "a",
+                "Hide expected range" if view.band else "Show expected range",
+                "button",
+                href=_link(sheet, band="0" if view.band else ""),
+            )
+
+
+def _nothing(sheet: Sheet, view: View) -> None:
+    longer = [name for name in RANGES if RANGES[name] > RANGES[sheet.range_name]]
+    with (
+        Node("div", classes="card flush"),
+        empty("No series match in this range.", "Check the spelling, or take a matcher away."),
+        Node("p", classes="row"),
+    ):
+        if longer:
+            where = _link(sheet, range=longer[-1], **{"from": "", "to": ""})
+            Node("a", "Look at the last 30 days", href=where)
+        Node("a", "Browse all metrics", href="/series")
+
+
+def _narrow(sheet: Sheet, infos: Sequence[SeriesInfo]) -> None:
+    """Offer the labels that differ between what was found, to narrow by."""
+    if len(infos) < 2:
+        return
+    values: dict[str, dict[str, int]] = {}
+    for info in infos:
+        for name, value in info.labels:
+            counted = values.setdefault(name, {})
+            counted[value] = counted.get(value, 0) + 1
+    differing = {name: found for name, found in values.items() if len(found) > 1}
+    if not differing:
+        return
+    with Node("section", classes="card"):
+        Node("h2", "Narrow by label")
+        with Node("dl", classes="facts"):
+            for name, found in sorted(differing.items()):
+                Node("dt", "metric" if name == METRIC else name)
+                with Node("dd", classes="row"):
+                    for value, count in sorted(found.items())[:VALUES]:
+                        query = _added(sheet.asked("q"), name, value)
+                        Node("a", f"{value} {count}", "chip", href=_link(sheet, q=query))
+                    if len(found) > VALUES:
+                        Node("span", f"and {len(found) - VALUES} more", "muted")
+
+
+def _added(query: str, name: str, value: str) -> str:
+    matchers = [
+        each
+        for each in parse_selector(query).matchers
+        if not (each.name == name and each.kind.value == "=")
+    ]
+    quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    written = [f"{each.name}{each.kind.value}{_quote(each.value)}" for each in matchers]
+    return "{" + ",".join([*written, f'{name}="{quoted}"']) + "}"
+
+
+def _quote(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+async def _browser(sheet: Sheet) -> None:
+    """List every metric there is, with what it says of itself."""
+    rows = Region("card flush")
+
+    def ask() -> list[tuple[str, str, str, int]]:
+        store = sheet.house.telemetry
+        metas = store.metric_meta()
+        infos = store.find_series([], limit=50_000)
+        names, counts = np.unique([metric_name(info.labels) for info in infos], return_counts=True)
+        listed = []
+        for name, count in list(zip(names.tolist(), counts.tolist(), strict=True))[:NAMES]:
+            meta = metas.get(name)
+            unit = (meta.unit if meta else "") or unit_of(name)
+            listed.append((name, meta.help if meta else "", unit, int(count)))
+        return listed
+
+    def fill(found: list[tuple[str, str, str, int]]) -> None:
+        if not found:
+            with empty("No series yet.", "The first samples show within seconds of being sent."):
+                Node("a", "How to send telemetry", href="/connect")
+            return
+        with Node("div", classes="scroll"), Node("table"):
+            with Node("thead"), Node("tr"):
+                for head, classes in (("Metric", ""), ("What it is", ""), ("Series", "num")):
+                    Node("th", head, classes, scope="col")
+            with Node("tbody"):
+                for name, says, _unit, count in found:
+                    query = f"{{__name__={_quote(name)}}}"
+                    with Node("tr"):
+                        with Node("td", classes="wrapany"):
+                            Node("a", name or "(no name)", "mono", href=_link(sheet, q=query))
+                        Node("td", says, "muted cutoff")
+                        Node("td", str(count), "num tightcol")
+
+    await Live(sheet.visitor, ask, lambda now: rows.show(now, fill), every_s=15.0).start()

@@ -1,0 +1,72 @@
+// What every page needs before anything else: the theme, the palette's keys, copying.
+(() => {
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const kept = () => localStorage.getItem("helm-theme") || "system";
+
+  function apply() {
+    const wanted = kept();
+    const dark = wanted === "dark" || (wanted === "system" && system.matches);
+    root.dataset.theme = dark ? "dark" : "light";
+    window.dispatchEvent(new Event("helm-theme"));
+  }
+
+  window.helmTheme = () => {
+    localStorage.setItem("helm-theme", root.dataset.theme === "dark" ? "light" : "dark");
+    apply();
+  };
+  system.addEventListener("change", apply);
+  apply();
+
+  async function copy(button) {
+    const text = button.dataset.copy;
+    const before = button.dataset.says || (button.dataset.says = button.textContent);
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      const area = Object.assign(document.createElement("textarea"), { value: text });
+      document.body.append(area);
+      area.select();
+      button.textContent = document.execCommand("copy") ? "Copied" : "Select and copy";
+      area.remove();
+    }
+    setTimeout(() => { button.textContent = before; }, 1500);
+  }
+
+  function typing(target) {
+    return target.closest?.("input, textarea, select, [contenteditable]");
+  }
+
+  document.addEventListener("click", (event) => {
+    const copies = event.target.closest?.("[data-copy]");
+    if (copies) copy(copies);
+    const opens = event.target.closest?.("[data-opens]");
+    if (opens && !opens.disabled) document.getElementById(opens.dataset.opens)?.showModal();
+    const closes = event.target.closest?.("[data-closes]");
+    if (closes) closes.closest("dialog")?.close();
+    const row = event.target.closest?.("tr[data-href]");
+    if (row && !event.target.closest("a, button, input")) location.assign(row.dataset.href);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    const asks = (event.key === "k" && (event.ctrlKey || event.metaKey)) ||
+      (event.key === "/" && !typing(event.target));
+    if (asks) {
+      event.preventDefault();
+      document.getElementById("palette")?.showModal();
+      document.querySelector("#palette input")?.select();
+    }
+    const list = event.target.closest?.("#palette") && document.querySelectorAll("#palette a");
+    if (list?.length && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+      event.preventDefault();
+      const at = [...list].indexOf(document.activeElement);
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      const next = Math.max(-1, Math.min(list.length - 1, at + step));
+      (next < 0 ? document.querySelector("#palette input") : list[next]).focus();
+    }
+    if (list?.length && event.key === "Enter" && event.target.matches("input")) {
+      location.assign(list[0].href);
+    }
+  });
+})();

@@ -1,0 +1,56 @@
+// A moment, told as the reader would: "3 s ago", with the whole date and zone on hover.
+const tellers = new Set();
+let clock = null;
+
+function spoken(ms) {
+  const seconds = (Date.now() + (window.helmSkew || 0) - ms) / 1000;
+  const ago = seconds >= -1;
+  const size = Math.abs(seconds);
+  const units = [[60, "s", 1], [5400, "min", 60], [129600, "h", 3600], [Infinity, "days", 86400]];
+  const [, unit, length] = units.find(([limit]) => size < limit);
+  const count = Math.max(0, Math.round(size / length));
+  if (unit === "s" && count === 0) return "just now";
+  return ago ? `${count} ${unit} ago` : `in ${count} ${unit}`;
+}
+
+function tell() {
+  for (const teller of tellers) teller.tell();
+}
+
+export default {
+  props: { ms: Number, absolute: Boolean },
+  template: '<time :datetime="iso" :title="whole">{{ said }}</time>',
+  data: () => ({ said: "" }),
+  computed: {
+    iso() {
+      return new Date(this.ms).toISOString();
+    },
+    whole() {
+      return new Date(this.ms).toLocaleString(undefined, {
+        dateStyle: "full", timeStyle: "long",
+      });
+    },
+  },
+  watch: { ms() { this.tell(); } },
+  created() {
+    this.tell();
+    tellers.add(this);
+    clock = clock || setInterval(tell, 1000);
+  },
+  beforeUnmount() {
+    tellers.delete(this);
+  },
+  methods: {
+    tell() {
+      const moment = new Date(this.ms);
+      if (!this.absolute) {
+        this.said = spoken(this.ms);
+        return;
+      }
+      const today = new Date().toDateString() === moment.toDateString();
+      const time = moment.toLocaleTimeString([], { hour12: false });
+      const day = moment.toLocaleDateString([], { day: "numeric", month: "short" });
+      this.said = today ? time : `${day} ${time.slice(0, 5)}`;
+    },
+  },
+};
