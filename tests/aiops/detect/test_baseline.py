@@ -160,6 +160,18 @@ def test_blocks_of_any_size_give_the_same_scores():
     np.testing.assert_array_equal(np.concatenate([p.score for p in parts]), whole.score)
 
 
+def test_blocks_of_any_size_give_the_same_scores_with_a_profile_too():
+    t = np.arange(4 * DAY)
+    x = 50 + 20 * np.sin(2 * np.pi * t / DAY) + noise(len(t), level=0.0)
+    detector = Detector()
+    parts = [
+        detector.observe(block(x[a : a + 500], t[a : a + 500] * MINUTE))
+        for a in range(0, len(t), 500)
+    ]
+    whole = Detector().observe(block(x))
+    np.testing.assert_array_equal(np.concatenate([p.expected for p in parts]), whole.expected)
+
+
 def test_series_do_not_see_each_other():
     x, y = noise(300), noise(300, seed=1, level=-5.0)
     both = SampleBlock(

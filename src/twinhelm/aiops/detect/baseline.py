@@ -22,7 +22,7 @@ from twinhelm.aiops.detect.kernel import visit_order, walk
 from twinhelm.aiops.detect.season import WIDTH as PROFILE_WIDTH
 from twinhelm.aiops.detect.sensitivity import threshold_of
 from twinhelm.aiops.detect.snapshot import pack, unpack
-from twinhelm.aiops.detect.state import FAST, HELD, SEEN, SLOT, SLOT_WANTED, SLOW, WIDTH, N
+from twinhelm.aiops.detect.state import FAST, HELD, SEEN, SLOT, SLOW, WIDTH, N
 from twinhelm.aiops.types import Scores
 from twinhelm.core.arrays import F32, F64, I64, U32
 from twinhelm.core.errors import BadInput, TooLarge
@@ -36,6 +36,8 @@ DETECTOR = "baseline/1"
 MAX_SERIES = 20_000_000
 """Ids are dense; one above this is a mistake, not a large site."""
 _FORMAT = 1
+_SPARE = 64
+"""Profiles kept ready, so that few series get theirs within a block."""
 _NEVER = np.iinfo(np.int64).min
 
 
@@ -49,8 +51,8 @@ class Detector:
         self.threshold = threshold_of((settings or DetectSettings()).sensitivity)
         self._lock = threading.Lock()
         self._rows = np.zeros((0, WIDTH), np.float32)
-        self._profiles = np.zeros((0, PROFILE_WIDTH), np.float32)
-        self._profiles_used = 0
+        self._profiles = np.full((_SPARE, PROFILE_WIDTH), np.nan, np.float32)
+        self._used = np.zeros(1, np.int64)
         self._count = 0
 
     def __len__(self) -> int:
@@ -92,10 +94,10 @@ class Detector:
             self._grow(count)
             wanted = walk(
                 *given, self._rows, self._rows.view(np.int32), self._rows.view(np.int64),
-                self._profiles, self.threshold, expected, low, high, score, flagged,
+                self._profiles, self._used, self.threshold, expected, low, high, score, flagged,
             )  # fmt: skip
             if wanted:
-                self._give_profiles()
+                self._add_profiles(wanted)
         if sort is not None:
             rank = sort[1]
             expected, low, high, score = expected[rank], low[rank], high[rank], score[rank]
@@ -142,10 +144,10 @@ class Detector:
             return pack(
                 DETECTOR,
                 _FORMAT,
-                {"series": n, "profiles": self._profiles_used},
+                {"series": n, "profiles": int(self._used[0])},
                 {
                     "rows": self._rows[:n],
-                    "profiles": self._profiles[: self._profiles_used],
+                    "profiles": self._profiles[: self._used[0]],
                 },
             )
 
@@ -169,7 +171,9 @@ class Detector:
             self._rows = _aligned(n)
             self._rows[:] = rows
             self._profiles = profiles
-            self._profiles_used, self._count = used, n
+            self._used[0] = used
+            self._count = n
+            self._add_profiles(_SPARE)
 
     def _grow(self, count: int) -> None:
         """Make room for ids below ``count``; called under the lock."""
@@ -187,18 +191,11 @@ class Detector:
         rows[:have] = self._rows
         self._rows = rows
 
-    def _give_profiles(self) -> None:
-        """Give each series that asked an empty profile; called under the lock."""
-        slots = self._rows.view(np.int32)[:, SLOT]
-        asking = np.flatnonzero(slots == SLOT_WANTED)
-        need = self._profiles_used + len(asking)
-        have = len(self._profiles)
-        if need > have:
-            more = max(need, 2 * have, 64) - have
-            empty = np.full((more, PROFILE_WIDTH), np.nan, np.float32)
-            self._profiles = np.concatenate([self._profiles, empty])
-        slots[asking] = np.arange(self._profiles_used + 1, need + 1)  # counted from 1
-        self._profiles_used = need
+    def _add_profiles(self, wanted: int) -> None:
+        """Make room for ``wanted`` more profiles at least; called under the lock."""
+        more = max(wanted, len(self._profiles))
+        empty = np.full((more, PROFILE_WIDTH), np.nan, np.float32)
+        self._profiles = np.concatenate([self._profiles, empty])
 
 
 def _aligned(count: int) -> F32:
@@ -235,13 +232,4 @@ def detect_array(
     """
     value = np.asarray(values, np.float64)
     times = np.arange(len(value)) * 60_000 if time_ms is None else np.asarray(time_ms, np.int64)
-    block = SampleBlock(np.zeros(len(value), np.uint32), times, value)
-    detector = Detector(settings)
-    step = 4096  # profiles are handed out between calls
-    parts = [
-        detector.observe(
-            SampleBlock(block.series[a : a + step], times[a : a + step], value[a : a + step])
-        )
-        for a in range(0, max(len(value), 1), step)
-    ]
-    return Scores(*(np.concatenate([getattr(p, name) for p in parts]) for name in Scores.__slots__))
+    return Detector(settings).observe(SampleBlock(np.zeros(len(value), np.uint32), times, value))

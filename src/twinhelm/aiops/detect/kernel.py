@@ -62,7 +62,6 @@ from twinhelm.aiops.detect.state import (
     SIZE_SPREAD,
     SLOT,
     SLOT_NONE,
-    SLOT_WANTED,
     SLOW,
     SPREAD,
     SPREADING,
@@ -155,6 +154,7 @@ def walk(
     whole: I32,
     long: I64,
     profiles: F32,
+    used: I64,
     evidence: float,
     expected: F64,
     low: F64,
@@ -162,9 +162,10 @@ def walk(
     score: F64,
     flagged: BOOL,
 ) -> int:
-    """Judge samples in order and learn from them; return how many series want a profile.
+    """Judge samples in order and learn from them; return how many series still want a profile.
 
-    ``whole`` and ``long`` are ``rows`` seen as int32 and int64. Every id must be below
+    ``whole`` and ``long`` are ``rows`` seen as int32 and int64; ``used`` counts the profiles given
+    out, the first of ``profiles``. Every id must be below
     ``len(rows)``, every slot at most ``len(profiles)``. Samples that are not finite, or not newer
     than the newest learnt, score 0 and change nothing.
     """
@@ -316,9 +317,9 @@ def walk(
                 rate = 0.7 if n * step < 3 * 86_400_000.0 else 0.35
                 learn_profile(profiles, slot, b0, b1, weight, x, rate * min(step / BIN_MS, 1.0))
                 if profiles[slot, BIN] != b0:
-                    used = row[SEASONAL] > 0.0
-                    use = judge_profile(profiles, slot, t, b0, step, fast + profile, used)
-                    if use != used and n * step > _SEASON_TRIAL_MS:
+                    was = row[SEASONAL] > 0.0
+                    use = judge_profile(profiles, slot, t, b0, step, fast + profile, was)
+                    if use != was and n * step > _SEASON_TRIAL_MS:
                         known = read_profile(profiles, slot, b0, b1, weight)
                         row[SEASONAL] = 1.0 if use else 0.0
                         row[SLOW] = fast - known if use else row[SLOW] + profile
@@ -331,6 +332,9 @@ def walk(
             and step < 2 * BIN_MS
             and row[SIZE_POINT] > floor
         ):
-            whole[s, SLOT] = SLOT_WANTED
-            wanted += 1
+            if used[0] < len(profiles):
+                used[0] += 1
+                whole[s, SLOT] = used[0]
+            else:
+                wanted += 1
     return wanted

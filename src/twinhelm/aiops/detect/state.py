@@ -28,7 +28,6 @@ __all__ = [
     "SIZE_SPREAD",
     "SLOT",
     "SLOT_NONE",
-    "SLOT_WANTED",
     "SLOW",
     "SPREAD",
     "SPREADING",
@@ -68,9 +67,9 @@ FADING = 25
 BAR = 26
 """Evidence that flags, for this series' interval."""
 SLOT = 29
-"""As int32: 0 no profile, -1 wants one, k the k-th profile (from 1)."""
+"""As int32: 0 no profile, k the k-th profile (from 1)."""
 SEEN = 15
 """As int64: time of the newest sample learnt."""
 WIDTH = 32
 
-SLOT_NONE, SLOT_WANTED = 0, -1
+SLOT_NONE = 0
