@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from aiops.collect.remote_write_messages import Request, WriteRequest, v1, v2
-from twinhelm.aiops.collect.otlp_metrics import OtlpMetricsDecoder
+from twinhelm.aiops.collect.otlp.metrics import OtlpMetricsDecoder
 from twinhelm.aiops.collect.remote_write import RemoteWriteDecoder
 from twinhelm.aiops.collect.wire.compression import decompress
 from twinhelm.core.arrays import U32

@@ -14,9 +14,9 @@ from twinhelm.aiops.collect.alertmanager import decode_api_alerts, decode_webhoo
 from twinhelm.aiops.collect.cloudevents import decode_cloudevents
 from twinhelm.aiops.collect.loki import decode_loki
 from twinhelm.aiops.collect.openlineage import decode_openlineage
-from twinhelm.aiops.collect.otlp_json import logs_message, metrics_message, traces_message
-from twinhelm.aiops.collect.otlp_logs import decode_log_message, decode_logs
-from twinhelm.aiops.collect.otlp_traces import decode_trace_message, decode_traces
+from twinhelm.aiops.collect.otlp.json import logs_message, metrics_message, traces_message
+from twinhelm.aiops.collect.otlp.logs import decode_log_message, decode_logs
+from twinhelm.aiops.collect.otlp.traces import decode_trace_message, decode_traces
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import Refused
 from twinhelm.core.json import dumps, loads

@@ -29,13 +29,13 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2
 from google.protobuf.message import DecodeError
 
-from twinhelm.aiops.collect.otlp_attributes import (
+from twinhelm.aiops.collect.otlp.attributes import (
     MAX_ATTRIBUTES,
     MAX_NS,
     hex_id,
     json_text,
 )
-from twinhelm.aiops.collect.otlp_logs import LogColumns
+from twinhelm.aiops.collect.otlp.logs import LogColumns
 from twinhelm.aiops.collect.wire.compression import decompress
 from twinhelm.aiops.collect.words.instants import instant_ms
 from twinhelm.aiops.collect.words.refusals import Refusals, label_limits

@@ -30,7 +30,7 @@ from twinhelm.aiops.clean import (
     admit_history,
 )
 from twinhelm.aiops.collect.openlineage import merge_runs
-from twinhelm.aiops.collect.otlp_metrics import OtlpMetricsDecoder
+from twinhelm.aiops.collect.otlp.metrics import OtlpMetricsDecoder
 from twinhelm.aiops.collect.remote_write import RemoteWriteDecoder
 from twinhelm.aiops.records import put_alert, put_edge
 from twinhelm.aiops.types import Received, Rejected

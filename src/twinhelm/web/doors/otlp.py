@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from twinhelm.aiops.collect import otlp_json
-from twinhelm.aiops.collect.otlp_logs import decode_log_message, decode_logs
-from twinhelm.aiops.collect.otlp_reply import Signal, failure, reply
-from twinhelm.aiops.collect.otlp_traces import decode_trace_message, decode_traces
+from twinhelm.aiops.collect.otlp import json as otlp_json
+from twinhelm.aiops.collect.otlp.logs import decode_log_message, decode_logs
+from twinhelm.aiops.collect.otlp.reply import Signal, failure, reply
+from twinhelm.aiops.collect.otlp.traces import decode_trace_message, decode_traces
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import TwinhelmError, Unsupported
 from twinhelm.web.doors.door import Parcel, Protocol, faults, media_type

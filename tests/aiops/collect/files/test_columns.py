@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from twinhelm.aiops.collect.files.columns import ColumnChoice, ColumnMap, guess_columns
+from twinhelm.aiops.collect.past.columns import ColumnChoice, ColumnMap, guess_columns
 from twinhelm.core.errors import BadInput
 
 

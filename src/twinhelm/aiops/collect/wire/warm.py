@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from twinhelm.aiops.collect.otlp_metrics import OtlpMetricsDecoder
+from twinhelm.aiops.collect.otlp.metrics import OtlpMetricsDecoder
 from twinhelm.aiops.collect.remote_write import RemoteWriteDecoder
 from twinhelm.aiops.collect.wire.blocks import FIRST_SLOTS
 from twinhelm.aiops.collect.wire.series import SeriesTable

@@ -7,7 +7,7 @@ it is also the reference that the compiled walk is tested against). Out: a
 not kept. Times are epoch ms; a point "with no recorded value" becomes a stale marker.
 
 Gauges, cumulative sums, explicit histograms and summaries are kept; see
-:mod:`twinhelm.aiops.collect.wire.otlp.series` for names and labels. Not kept and said so: delta
+:mod:`twinhelm.aiops.collect.otlp.series` for names and labels. Not kept and said so: delta
 temporality, exponential histograms, exemplars, points without a time, without a value, or whose
 buckets and bounds do not fit together, and series whose labels are bad or refused.
 
@@ -38,9 +38,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from twinhelm.aiops.collect.wire.cold import message_fields
 from twinhelm.aiops.collect.wire.columns import Columns
-from twinhelm.aiops.collect.wire.otlp import points
-from twinhelm.aiops.collect.wire.otlp.lanes import LaneTable
-from twinhelm.aiops.collect.wire.otlp.message import Walk
+from twinhelm.aiops.collect.otlp import points
+from twinhelm.aiops.collect.otlp.lanes import LaneTable
 from twinhelm.aiops.types import Received, Rejected
 from twinhelm.core.arrays import I64, U8, U32
 from twinhelm.core.errors import BadInput, TooLarge
@@ -63,8 +62,6 @@ class OtlpMetricsDecoder:
         *,
         seed: int | None = None,
     ) -> None:
-        self._intern = intern
-        self._limits = limits
         self._table = LaneTable(intern, limits, np.random.default_rng(seed))
         self._lock = threading.Lock()
 
@@ -86,14 +83,6 @@ class OtlpMetricsDecoder:
                     f"an attribute, name or resource is no valid protobuf: {error}",
                     hint="text must be UTF-8; check Content-Encoding and Content-Type",
                 ) from error
-
-    def decode_message(self, message: ExportMetricsServiceRequest) -> Received:
-        """Decode a request that is a message already, as :meth:`decode` decodes its bytes."""
-        walk = Walk(self._limits)
-        walk.request(message)
-        fresh = list(dict.fromkeys(labels for labels in walk.series if isinstance(labels, tuple)))
-        ids = dict(zip(fresh, self._intern(fresh).tolist(), strict=True)) if fresh else {}
-        return walk.received(ids)
 
     def _walk(self, data: U8, columns: Columns, state: I64) -> None:
         """Fill in columns and state, growing what is too small."""

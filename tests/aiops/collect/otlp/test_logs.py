@@ -3,8 +3,8 @@ from __future__ import annotations
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 
-from twinhelm.aiops.collect.otlp_attributes import MAX_ATTRIBUTES, plain
-from twinhelm.aiops.collect.otlp_logs import decode_logs
+from twinhelm.aiops.collect.otlp.attributes import MAX_ATTRIBUTES, plain
+from twinhelm.aiops.collect.otlp.logs import decode_logs
 from twinhelm.aiops.types import Received
 from twinhelm.core import json
 from twinhelm.core.settings import LimitSettings

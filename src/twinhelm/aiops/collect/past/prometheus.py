@@ -32,7 +32,7 @@ import httpx
 import numpy as np
 
 from twinhelm.aiops.collect.history import History, Progress
-from twinhelm.aiops.collect.prometheus_client.api import AnswerTooLarge, PrometheusApi
+from twinhelm.aiops.collect.past.api import AnswerTooLarge, PrometheusApi
 from twinhelm.aiops.types import Rejected
 from twinhelm.core.arrays import F64, I64, U32
 from twinhelm.core.errors import BadInput, TooLarge

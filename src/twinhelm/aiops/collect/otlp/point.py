@@ -1,6 +1,6 @@
 """Read one OTLP data point inside a compiled walk: what names it, and its samples.
 
-``kind`` is the number of :class:`~twinhelm.aiops.collect.wire.otlp.names.Kind`. Two passes over
+``kind`` is the number of :class:`~twinhelm.aiops.collect.otlp.names.Kind`. Two passes over
 the point's bytes: :func:`read_point` checks every field and says what is there, then
 :func:`put_samples`, for whose rows there must be room, writes the samples.
 

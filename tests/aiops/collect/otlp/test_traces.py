@@ -3,7 +3,7 @@ from __future__ import annotations
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from twinhelm.aiops.collect.otlp_traces import decode_traces
+from twinhelm.aiops.collect.otlp.traces import decode_traces
 from twinhelm.aiops.types import Received
 from twinhelm.core import json
 from twinhelm.core.settings import LimitSettings

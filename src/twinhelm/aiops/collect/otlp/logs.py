@@ -1,7 +1,7 @@
 """Answer which log records an OpenTelemetry sender brought.
 
 In comes the body of ``POST /v1/logs`` (``ExportLogsServiceRequest``, decompressed), or the
-message that :mod:`otlp_json` made of a JSON body; out goes a
+message that :mod:`.json` made of a JSON body; out goes a
 :class:`~twinhelm.aiops.types.Received` with one
 :class:`~twinhelm.core.telemetry.LogBlock` whose streams are the resources' labels.
 
@@ -29,7 +29,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ScopeLogs
 
-from twinhelm.aiops.collect.otlp_attributes import (
+from twinhelm.aiops.collect.otlp.attributes import (
     MAX_NS,
     attributes_of,
     hex_id,

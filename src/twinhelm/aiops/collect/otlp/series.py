@@ -22,8 +22,8 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyVa
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from twinhelm.aiops.collect.otlp_attributes import plain, resource_labels
-from twinhelm.aiops.collect.wire.otlp.names import Kind, family_name, number_text
+from twinhelm.aiops.collect.otlp.attributes import plain, resource_labels
+from twinhelm.aiops.collect.otlp.names import Kind, family_name, number_text
 from twinhelm.aiops.collect.words.names import label_name
 from twinhelm.core.errors import Refused
 from twinhelm.core.json import dumps

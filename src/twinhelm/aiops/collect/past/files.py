@@ -33,8 +33,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from twinhelm.aiops.collect.files.columns import ColumnChoice, ColumnMap, guess_columns
-from twinhelm.aiops.collect.files.tables import Chunk, Table, number_of, open_table
+from twinhelm.aiops.collect.past.columns import ColumnChoice, ColumnMap, guess_columns
+from twinhelm.aiops.collect.past.tables import Chunk, Table, number_of, open_table
 from twinhelm.aiops.collect.history import History, Progress
 from twinhelm.aiops.collect.words.instants import instant_ms, ms_per_unit
 from twinhelm.aiops.collect.words.names import label_name, metric_name_of

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from twinhelm.aiops.collect.otlp_json import logs_message, metrics_message, traces_message
+from twinhelm.aiops.collect.otlp.json import logs_message, metrics_message, traces_message
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.json import dumps
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twinhelm.aiops.collect.files import read_columns, read_file
-from twinhelm.aiops.collect.files.columns import ColumnChoice
+from twinhelm.aiops.collect.past.files import read_columns, read_file
+from twinhelm.aiops.collect.past.columns import ColumnChoice
 from twinhelm.aiops.collect.history import History
 from twinhelm.core.errors import BadInput, NotFound, Refused, Unsupported
 

@@ -4,7 +4,7 @@ import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
-from twinhelm.aiops.collect.otlp_reply import failure, partial_success, reply
+from twinhelm.aiops.collect.otlp.reply import failure, partial_success, reply
 from twinhelm.aiops.types import Rejected
 from twinhelm.core import json
 from twinhelm.core.errors import BadInput, Overloaded

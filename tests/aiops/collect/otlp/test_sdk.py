@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from twinhelm.aiops.collect.otlp_traces import decode_traces
+from twinhelm.aiops.collect.otlp.traces import decode_traces
 from twinhelm.core import json
 from twinhelm.core.settings import LimitSettings
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from twinhelm.aiops.collect.wire.blocks import add, block_hash, copy, find
 from twinhelm.aiops.collect.wire.fields import field
 from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, store_u64
-from twinhelm.aiops.collect.wire.otlp.point import (
+from twinhelm.aiops.collect.otlp.point import (
     BOUNDS,
     COUNTER,
     FLAGS,

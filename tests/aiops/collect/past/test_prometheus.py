@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from peers.processes import Peer
 from twinhelm.aiops.collect.history import History
-from twinhelm.aiops.collect.prometheus_client import PrometheusSource, with_name
+from twinhelm.aiops.collect.past.prometheus import PrometheusSource, with_name
 from twinhelm.core.errors import BadInput, Refused, TooLarge, Unavailable
 from twinhelm.core.json import dumps
 

@@ -1,7 +1,7 @@
 """Answer which spans an OpenTelemetry sender brought.
 
 In comes the body of ``POST /v1/traces`` (``ExportTraceServiceRequest``, decompressed), or the
-message that :mod:`otlp_json` made of a JSON body; out goes a
+message that :mod:`.json` made of a JSON body; out goes a
 :class:`~twinhelm.aiops.types.Received` with one
 :class:`~twinhelm.core.telemetry.SpanBlock` whose resources are labels.
 
@@ -28,7 +28,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
-from twinhelm.aiops.collect.otlp_attributes import (
+from twinhelm.aiops.collect.otlp.attributes import (
     MAX_ATTRIBUTES,
     MAX_NS,
     attributes_of,

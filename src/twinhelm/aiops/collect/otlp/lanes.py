@@ -1,6 +1,6 @@
 """Know the OTLP series of one tenant: blocks, the lanes that each has, and their ids.
 
-A :class:`LaneTable` is what :func:`~twinhelm.aiops.collect.wire.otlp.points.walk_metrics` fills in.
+A :class:`LaneTable` is what :func:`~twinhelm.aiops.collect.otlp.points.walk_metrics` fills in.
 New points are parsed by handing their block, which is made of protobuf fields, to the generated
 class, and their metric's, scope's and resource's blocks once each. Memory is bounded: past
 :attr:`LaneTable.most` lanes all is forgotten and met anew. Not for two threads at once.
@@ -23,9 +23,9 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from twinhelm.aiops.collect.wire.blocks import BlockTable
 from twinhelm.aiops.collect.wire.ids import Ids
-from twinhelm.aiops.collect.wire.otlp import points
-from twinhelm.aiops.collect.wire.otlp.names import Kind
-from twinhelm.aiops.collect.wire.otlp.series import Family, family_of, point_series, target_info
+from twinhelm.aiops.collect.otlp import points
+from twinhelm.aiops.collect.otlp.names import Kind
+from twinhelm.aiops.collect.otlp.series import Family, family_of, point_series, target_info
 from twinhelm.aiops.collect.wire.series import GENERATION_BYTES, LEAST_GENERATION, largest_block
 from twinhelm.core.arrays import I64, U32
 from twinhelm.core.errors import TooLarge
