@@ -68,3 +68,20 @@ def test_a_matrix_of_another_width_is_refused():
     )
     with pytest.raises(BadInput, match="fit together"):
         Detector().restore(bad)
+
+
+def test_state_does_not_depend_on_block_sizes_to_the_bit():
+    rng = np.random.default_rng(4)
+    values = np.where(np.arange(600) > 400, 0.97, 0.1 + 0.02 * rng.random(600))
+    states = []
+    for size in (1, 2, 7, 600):
+        detector = Detector()
+        for a in range(0, 600, size):
+            part = values[a : a + size]
+            detector.observe(
+                SampleBlock(
+                    np.zeros(len(part), np.uint32), np.arange(a, a + len(part)) * 5000, part
+                )
+            )
+        states.append(detector.snapshot())
+    assert len(set(states)) == 1
