@@ -195,6 +195,14 @@ def test_every_route_stands_in_the_table_and_every_row_is_served(client, house):
             assert (row.method, row.path) in served, row
 
 
+def test_every_page_stands_in_the_table():
+    from twinhelm.web.pages.app import PAGES
+
+    table = RouteTable(ROUTES)
+    for path in PAGES:
+        assert table.find("GET", path.replace("{incident_id}", "1")) is not None, path
+
+
 def test_no_two_rows_are_the_same():
     pairs = [(row.method, row.path) for row in ROUTES]
     assert len(pairs) == len(set(pairs))

@@ -193,16 +193,14 @@ print("returned", flush=True)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_and_then_the_house(number, request):
     tests = str(request.config.rootpath / "tests")
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(tests=tests)], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        url = process.stdout.readline().strip()
-        assert httpx.get(f"{url}/-/healthy", trust_env=False).status_code == 200
-        process.send_signal(number)
-        rest, _ = process.communicate(timeout=20)
-    finally:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-c", SCRIPT.format(tests=tests)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            url = process.stdout.readline().strip()
+            assert httpx.get(f"{url}/-/healthy", trust_env=False).status_code == 200
+            process.send_signal(number)
+            rest, _ = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert rest.split() == ["stopped", "returned"]
     assert process.returncode == 0

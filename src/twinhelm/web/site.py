@@ -84,7 +84,7 @@ class Site:
         small = settings.limits.model_copy(update={"max_body_bytes": FORM_BYTES})
         self._forms = Intray(small)
         self._plain = Router(
-            [*health_routes(house), *signin_routes(house), *prometheus_routes(house)]
+            [*_health_routes(house), *signin_routes(house), *prometheus_routes(house)]
         )
         self._plain_paths = {route.path for route in self._plain.routes if isinstance(route, Route)}
         self._api = _Furniture()
@@ -240,7 +240,7 @@ def _no_pages(_house: House) -> FastAPI:
     return FastAPI(openapi_url=None)
 
 
-def health_routes(house: House) -> list[Route]:
+def _health_routes(house: House) -> list[Route]:
     """Make the routes that watch over the server itself."""
 
     async def healthy(_request: Request) -> Response:

@@ -6,7 +6,7 @@ there is one, the first that is missing, so that gaps stay gaps. Pure; n log n.
 
     >>> import numpy as np
     >>> thin(np.arange(6) * 1000, np.array([1.0, 9, 2, 2, 0, 2]), max_points=3).tolist()
-    [0, 1, 4]
+    [1, 4]
 """
 
 from __future__ import annotations

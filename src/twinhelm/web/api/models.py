@@ -24,6 +24,7 @@ __all__ = [
     "IncidentsOut",
     "JournalRowOut",
     "LogOut",
+    "Out",
     "PersonOut",
     "Problem",
     "RejectionOut",

@@ -57,7 +57,7 @@ def _take(parcel: Parcel) -> Answer:
     if message == V1:
         receipt = parcel.keep(decoder.decode_v1(raw), "remote_write")
         return _answer(faults(receipt))
-    received = decoder.decode_v2(raw).received
+    received = decoder.decode_v2(raw)
     receipt = parcel.keep(received, "remote_write")
     # A sample that stands in the store already, from an answer that got lost, is written. What
     # the decoder left out is not among the samples; the intake's own refusals follow its.
