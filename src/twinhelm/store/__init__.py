@@ -1,1 +1,1 @@
-"""Not furnished yet."""
+"""Where things rest: telemetry, records with the journal, and bytes by name."""

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from twinhelm.core.errors import BadInput, StoreFull, Unavailable
 
-__all__ = ["FileBlobs", "MemoryBlobs"]
+__all__ = ["FileBlobs", "MemoryBlobs", "sync_directory", "told"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 _MAX_NAME = 200
@@ -44,7 +44,7 @@ class FileBlobs:
             for left in directory.rglob(f"*{_UNFINISHED}"):
                 left.unlink()
         except OSError as error:
-            raise _told(directory, error) from error
+            raise told(directory, error) from error
 
     def put(self, name: str, data: bytes) -> None:
         """See the port; durable on return."""
@@ -58,10 +58,10 @@ class FileBlobs:
                     out.flush()
                     os.fsync(out.fileno())
                 unfinished.replace(path)
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
             except OSError as error:
                 unfinished.unlink(missing_ok=True)
-                raise _told(path, error) from error
+                raise told(path, error) from error
 
     def get(self, name: str) -> bytes | None:
         """See the port."""
@@ -71,7 +71,7 @@ class FileBlobs:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
-            raise _told(path, error) from error
+            raise told(path, error) from error
 
     def names(self, prefix: str = "") -> Iterator[str]:
         """See the port."""
@@ -88,11 +88,11 @@ class FileBlobs:
         with self._lock:
             try:
                 path.unlink()
-                _sync_directory(path.parent)
+                sync_directory(path.parent)
             except (FileNotFoundError, NotADirectoryError):
                 return
             except OSError as error:
-                raise _told(path, error) from error
+                raise told(path, error) from error
 
     def _path(self, name: str) -> Path:
         _check(name)
@@ -133,7 +133,8 @@ def _check(name: str) -> None:
         )
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Force to the disk which files a directory holds."""
     fd = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(fd)
@@ -141,7 +142,8 @@ def _sync_directory(directory: Path) -> None:
         os.close(fd)
 
 
-def _told(path: Path, error: OSError) -> Unavailable:
+def told(path: Path, error: OSError) -> Unavailable:
+    """Say in our words what the kernel says of a path: no room, or not to be used."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreFull(f"no room for {path}: {error}", hint="make room and try again")
     return Unavailable(f"{path} cannot be used: {error}", hint="check the directory's rights")

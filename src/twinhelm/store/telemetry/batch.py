@@ -1,6 +1,6 @@
 """What does one flush write, and what does opening read back? The catalog and pending parts.
 
-In: pending parts (:mod:`.head`) and the catalog (:mod:`.catalog`). Out: rows of the database
+In: pending parts (:mod:`.pending`) and the catalog (:mod:`.catalog`). Out: rows of the database
 (:mod:`.database`), and at the next start the catalog again. The caller holds the transaction,
 so all of a batch and the append-log position are there, or none of it.
 """
@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import cramjam
 import numpy as np
 
-from twinhelm.core.telemetry import Change, MetricMeta, MetricType, SampleBlock
+from twinhelm.core.telemetry import MetricMeta, MetricType
 from twinhelm.store.telemetry.catalog import Catalog
 from twinhelm.store.telemetry.database import Reading, insert
-from twinhelm.store.telemetry.head import Part
-from twinhelm.store.telemetry.payload import Kind, fields_of
-from twinhelm.store.telemetry.pending import COUNTED
+from twinhelm.store.telemetry.pending import COUNTED, Part, joined
+from twinhelm.store.telemetry.rows import Kind, fields_of
 from twinhelm.store.telemetry.settle import Ids, insert_samples
 
 __all__ = ["Loaded", "Saved", "hear_pages", "load", "pack_heard", "save"]
@@ -53,23 +51,12 @@ class Loaded:
 
 def save(reading: Reading, parts: Sequence[Part], saved: Saved, ids: Ids, now_ms: int) -> None:
     """Write the parts and the append-log position."""
-    blocks = [part.samples() for part in parts if part.sample_rows]
-    if blocks:
-        block = (
-            blocks[0]
-            if len(blocks) == 1
-            else SampleBlock(
-                np.concatenate([block.series for block in blocks]),
-                np.concatenate([block.time_ms for block in blocks]),
-                np.concatenate([block.value for block in blocks]),
-            )
-        )
-        insert_samples(reading, block, ids, now_ms)
-    _insert_rows(reading, parts)
-    changes: dict[str, Change] = {}
+    insert_samples(reading, joined([part.samples() for part in parts]), ids, now_ms)
     for part in parts:
-        changes.update(part.changes)
-    if changes:
+        for table, some in part.blocks.items():
+            for columns in some:
+                insert(reading.cursor, table, columns)
+    if changes := {key: change for part in parts for key, change in part.changes.items()}:
         reading.cursor.execute("DELETE FROM changes WHERE list_contains(?, id)", [list(changes)])
         _insert_table(reading, "changes", [fields_of(change) for change in changes.values()])
     names = [(kind, first, _shorter(new)) for part in parts for kind, first, new in part.names]
@@ -83,16 +70,10 @@ def save(reading: Reading, parts: Sequence[Part], saved: Saved, ids: Ids, now_ms
     if saved.heard:
         reading.cursor.execute("DELETE FROM heard")
         reading.cursor.execute("INSERT INTO heard VALUES (?, ?)", [saved.next_page, saved.heard])
-    added = {
-        "samples": sum(part.sample_rows for part in parts),
-        "logs": sum(map(len, chain.from_iterable(part.logs for part in parts))),
-        "spans": sum(map(len, chain.from_iterable(part.spans for part in parts))),
-        "changes": sum(part.change_count for part in parts),
-    }
     reading.cursor.execute(
         "UPDATE position SET next_segment = ?, "  # noqa: S608 - names from COUNTED
         + ", ".join(f"{name} = {name} + ?" for name in COUNTED),
-        [saved.next_segment, *(added[name] for name in COUNTED)],
+        [saved.next_segment, *(sum(part.added[name] for part in parts) for name in COUNTED)],
     )
 
 
@@ -151,40 +132,6 @@ def _shorter(data: bytes) -> bytes:
 
 def _longer(data: bytes) -> bytes:
     return bytes(cramjam.zstd.decompress(data))
-
-
-def _insert_rows(reading: Reading, parts: Sequence[Part]) -> None:
-    for block in chain.from_iterable(part.logs for part in parts):
-        insert(
-            reading.cursor,
-            "logs",
-            {
-                "time_ns": block.time_ns,
-                "source": block.stream,
-                "severity": block.severity,
-                "body": block.body,
-                "attributes": block.attributes,
-                "trace_id": block.trace_id,
-                "span_id": block.span_id,
-            },
-        )
-    for spans in chain.from_iterable(part.spans for part in parts):
-        insert(
-            reading.cursor,
-            "spans",
-            {
-                "start_ns": spans.start_ns,
-                "end_ns": spans.end_ns,
-                "source": spans.resource,
-                "trace_id": spans.trace_id,
-                "span_id": spans.span_id,
-                "parent_id": spans.parent_id,
-                "name": spans.name,
-                "kind": spans.kind,
-                "status": spans.status,
-                "attributes": spans.attributes,
-            },
-        )
 
 
 def _insert_table(reading: Reading, table: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -1,29 +1,29 @@
 """What is there? Series and sources, when each series was heard, what families say of themselves.
 
 In: label sets, the series and times of every block. Out: descriptions for the doors and pages.
-Lives in memory; :mod:`.duck` makes it durable. About 100 bytes a series at ten labels.
+Lives in memory; :mod:`.batch` makes it durable. About 100 bytes a series at ten labels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
 
 from twinhelm.core.arrays import I64, U32
 from twinhelm.core.errors import BadInput
-from twinhelm.core.labels import Labels, Matcher
+from twinhelm.core.labels import Matcher
 from twinhelm.core.telemetry import MetricMeta, SampleBlock, SeriesInfo
 from twinhelm.store.telemetry.index import LabelIndex
 
-__all__ = ["DIGEST_MS", "NEVER_FIRST", "NEVER_LAST", "Catalog", "Described"]
+__all__ = ["Catalog"]
 
-DIGEST_MS = 600_000
+_DIGEST_MS = 600_000
 """How long a request body is remembered, so that its repeat is not a second copy."""
 
-NEVER_FIRST = 2**63 - 1
-NEVER_LAST = -(2**63)
+_NEVER_FIRST = 2**63 - 1
+_NEVER_LAST = -(2**63)
 
 
 class Catalog:
@@ -34,8 +34,8 @@ class Catalog:
         self.sources = LabelIndex()
         self.metas: dict[str, MetricMeta] = {}
         self.digests: dict[bytes, int] = {}
-        self._first = np.full(1024, NEVER_FIRST, np.int64)
-        self._last = np.full(1024, NEVER_LAST, np.int64)
+        self._first = np.full(1024, _NEVER_FIRST, np.int64)
+        self._last = np.full(1024, _NEVER_LAST, np.int64)
 
     def check(self, block: SampleBlock) -> None:
         """Refuse columns of unequal length and ids that were never given out."""
@@ -57,7 +57,7 @@ class Catalog:
         _note(self._first, self._last, series, times)
 
     def heard_state(self) -> tuple[I64, I64]:
-        """Return first and last times by id (NEVER_FIRST and NEVER_LAST where unheard)."""
+        """Return first and last times by id (the far ends of int64 where unheard)."""
         self._grow()
         n = len(self.series)
         return self._first[:n], self._last[:n]
@@ -75,7 +75,7 @@ class Catalog:
         first, last = self.heard_state()
         for number in ids.tolist():
             tenant, labels = self.series.labels(number)
-            silent = last[number] == NEVER_LAST
+            silent = last[number] == _NEVER_LAST
             seen = (0, 0) if silent else (int(first[number]), int(last[number]))
             out.append(SeriesInfo(number, labels, tenant, *seen))
         return out
@@ -100,82 +100,21 @@ class Catalog:
     def last_times(self) -> dict[int, int]:
         """Return the newest time by id, of the series heard."""
         _, last = self.heard_state()
-        ids = np.flatnonzero(last != NEVER_LAST)
+        ids = np.flatnonzero(last != _NEVER_LAST)
         return dict(zip(ids.tolist(), last[ids].tolist(), strict=True))
 
     def taken(self, digest: bytes, now_ms: int) -> bool:
         """Tell whether this body was taken in the last ten minutes; forget older ones."""
-        old = [known for known, at in self.digests.items() if at <= now_ms - DIGEST_MS]
-        for known in old:
+        for known in [known for known, at in self.digests.items() if at <= now_ms - _DIGEST_MS]:
             del self.digests[known]
         return bool(digest) and digest in self.digests
-
-    def source_ids(self, matchers: Sequence[Matcher], tenant: str | None) -> U32 | None:
-        """Return the sources that match; None where nothing is asked of them."""
-        if not matchers and tenant is None:
-            return None
-        return self.sources.select(matchers, tenant=tenant)
-
-    def source_labels(self, source: int) -> Labels:
-        """Return the labels of a log stream or resource."""
-        return self.sources.labels(source)[1]
 
     def _grow(self) -> None:
         short = len(self.series) - len(self._first)
         if short > 0:
             more = max(short, len(self._first) // 2)
-            self._first = np.append(self._first, np.full(more, NEVER_FIRST, np.int64))
-            self._last = np.append(self._last, np.full(more, NEVER_LAST, np.int64))
-
-
-class Described:
-    """What every store answers from its catalog alone; see the port for each method."""
-
-    def __init__(self) -> None:
-        self._catalog = Catalog()
-
-    def series(self, ids: U32) -> list[SeriesInfo]:
-        """See the port."""
-        return self._catalog.describe(ids)
-
-    def series_count(self, tenant: str | None = None) -> int:
-        """See the port."""
-        return self._catalog.series.count_of(tenant)
-
-    def find_series(
-        self,
-        matchers: Sequence[Matcher],
-        *,
-        tenant: str | None = None,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
-        limit: int = 10_000,
-    ) -> list[SeriesInfo]:
-        """See the port."""
-        ids = self._catalog.find(matchers, tenant, start_ms, end_ms)
-        return self._catalog.describe(ids[:limit])
-
-    def label_names(self, matchers: Sequence[Matcher], *, tenant: str | None = None) -> list[str]:
-        """See the port."""
-        index = self._catalog.series
-        every = not matchers and tenant is None
-        return index.names(None if every else index.select(matchers, tenant=tenant))
-
-    def label_values(
-        self, name: str, matchers: Sequence[Matcher], *, tenant: str | None = None
-    ) -> list[str]:
-        """See the port."""
-        index = self._catalog.series
-        every = not matchers and tenant is None
-        return index.values(name, None if every else index.select(matchers, tenant=tenant))
-
-    def last_times(self) -> Mapping[int, int]:
-        """See the port."""
-        return self._catalog.last_times()
-
-    def metric_meta(self) -> dict[str, MetricMeta]:
-        """See the port."""
-        return dict(self._catalog.metas)
+            self._first = np.append(self._first, np.full(more, _NEVER_FIRST, np.int64))
+            self._last = np.append(self._last, np.full(more, _NEVER_LAST, np.int64))
 
 
 @njit(cache=True, nogil=True)

@@ -24,10 +24,10 @@ import numpy as np
 
 from twinhelm.core.arrays import I64, U32, Array
 from twinhelm.core.errors import StoreFull, Unavailable
-from twinhelm.core.telemetry import SampleBlock
-from twinhelm.store.telemetry.head import LogRow, SpanRow
+from twinhelm.core.telemetry import Change, SampleBlock
 from twinhelm.store.telemetry.pages import Pages, decode_pages
 from twinhelm.store.telemetry.pending import COUNTED
+from twinhelm.store.telemetry.rows import Asked, Shape, change_of
 
 __all__ = ["TABLES", "Database", "Reading", "insert", "page_columns"]
 
@@ -111,55 +111,34 @@ class Reading:
 
     def rows(
         self,
-        table: str,
-        columns: str,
-        bounds: Mapping[str, Any],
-        *,
-        sources: U32 | None = None,
-        order: str,
-        limit: int,
-    ) -> list[Any]:
-        """Read rows of a table; ``bounds`` maps a condition with one ``?`` to its value."""
-        where = dict(bounds)
-        if sources is not None:
-            where["list_contains(?, source)"] = sources.tolist()
-        sql = (
-            f"SELECT {columns} FROM {table} "  # noqa: S608 - names from this package
-            f"WHERE {' AND '.join(where) or 'true'} ORDER BY {order} LIMIT {limit:d}"
-        )
-        return self.cursor.execute(sql, list(where.values())).fetchall()
-
-    def logs(
-        self,
-        sources: U32 | None,
-        start_ns: int,
-        end_ns: int,
-        contains: str,
+        shape: Shape,
+        asked: Asked,
         *,
         newest_first: bool,
         limit: int,
-    ) -> list[LogRow]:
-        """Read log rows, ordered by time."""
-        bounds: dict[str, Any] = {"time_ns >= ?": start_ns, "time_ns <= ?": end_ns}
-        if contains:
-            bounds["contains(body, ?)"] = contains
-        return self.rows(
-            "logs",
-            "time_ns, source, severity, body, attributes, trace_id, span_id",
-            bounds,
-            sources=sources,
-            order="time_ns DESC" if newest_first else "time_ns",
-            limit=limit,
+    ) -> list[tuple[Any, ...]]:
+        """Read log records or spans, ordered by time."""
+        sources, start_ns, end_ns, wanted = asked
+        where: dict[str, Any] = {f"{shape.time} BETWEEN ?": start_ns, "?": end_ns}
+        if sources is not None:
+            where["list_contains(?, source)"] = sources.tolist()
+        if wanted:
+            where[f"{shape.asked} = ?" if shape.whole else f"contains({shape.asked}, ?)"] = wanted
+        sql = (
+            f"SELECT {', '.join(shape.names)} FROM {shape.table} "  # noqa: S608 - our own names
+            f"WHERE {' AND '.join(where)} "
+            f"ORDER BY {shape.time} {'DESC' if newest_first else 'ASC'} LIMIT {limit:d}"
         )
+        return self.cursor.execute(sql, list(where.values())).fetchall()
 
-    def spans(
-        self, sources: U32 | None, start_ns: int, end_ns: int, trace_id: str, limit: int
-    ) -> list[SpanRow]:
-        """Read spans by start time."""
-        bounds: dict[str, Any] = {"start_ns >= ?": start_ns, "start_ns <= ?": end_ns}
-        if trace_id:
-            bounds["trace_id = ?"] = trace_id
-        return self.rows("spans", "*", bounds, sources=sources, order="start_ns", limit=limit)
+    def changes(self, start_ms: int, end_ms: int, entity: str | None, limit: int) -> list[Change]:
+        """Read changes, oldest first, of one entity or of all."""
+        found = self.cursor.execute(
+            "FROM changes WHERE time_ms BETWEEN ? AND ? AND entity = coalesce(?, entity) "
+            "ORDER BY time_ms, id LIMIT ?",
+            [start_ms, end_ms, entity, limit],
+        )
+        return [change_of(row) for row in found.fetchall()]
 
 
 class Database:
@@ -191,10 +170,9 @@ class Database:
         try:
             with self._connection.cursor() as cursor:
                 yield cursor
+            return
         except duckdb.Error as error:
             failed = error
-        else:
-            return
         finally:
             with self._gate:
                 self._using -= 1

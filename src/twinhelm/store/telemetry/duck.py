@@ -1,7 +1,7 @@
 """Where does telemetry rest on one machine? In an append log, memory and DuckDB, in that order.
 
 The real implementation of :class:`twinhelm.core.ports.TelemetryStore`. A row is first written
-to the append log (:mod:`.log`), then put into memory (:mod:`.head`) where readers see it, and
+to the append log (:mod:`.log`), then put into memory (:mod:`.pending`) where readers see it, and
 moved into the database (:mod:`.database`) by the next flush, in one transaction that also says
 from which segment on the append log still counts. So a crash at any point leaves every
 acknowledged row in exactly one of the two: before the commit the log is replayed, after it the
@@ -15,36 +15,21 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
-from twinhelm.core.arrays import U32
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import Conflict, Overloaded, TwinhelmError, Unavailable
-from twinhelm.core.labels import Labels, Matcher
 from twinhelm.core.ports import StoreStats
 from twinhelm.core.settings import StoreSettings
-from twinhelm.core.telemetry import (
-    Change,
-    LogBlock,
-    LogRecord,
-    MetricMeta,
-    SampleBlock,
-    Span,
-    SpanBlock,
-)
-from twinhelm.store.telemetry import payload
 from twinhelm.store.telemetry.batch import Saved, hear_pages, load, pack_heard, save
-from twinhelm.store.telemetry.catalog import Described
-from twinhelm.store.telemetry.database import Database
-from twinhelm.store.telemetry.head import Part, join_samples, newest
+from twinhelm.store.telemetry.database import Database, Reading
 from twinhelm.store.telemetry.home import DATABASE, Home, write_format
-from twinhelm.store.telemetry.index import LabelIndex
-from twinhelm.store.telemetry.log import AppendLog
-from twinhelm.store.telemetry.payload import Kind
-from twinhelm.store.telemetry.pending import COUNTED, Pending
+from twinhelm.store.telemetry.log import AppendLog, Buffer
+from twinhelm.store.telemetry.memory import MemoryTelemetry
+from twinhelm.store.telemetry.pending import Part
+from twinhelm.store.telemetry.rows import Kind
 from twinhelm.store.telemetry.settle import drop_old, settle
 from twinhelm.store.telemetry.upkeep import Upkeep
 
@@ -76,24 +61,19 @@ def open_telemetry(
         raise
 
 
-class DuckTelemetry(Described):
+class DuckTelemetry(MemoryTelemetry):
     """See :class:`twinhelm.core.ports.TelemetryStore`; made by :func:`open_telemetry`."""
 
     def __init__(
         self, home: Home, settings: StoreSettings, clock: Clock, free_bytes: Callable[[], int]
     ) -> None:
-        super().__init__()
+        super().__init__(clock, settings)
         self._home = home
-        self._settings = settings
-        self._clock = clock
         self._free_bytes = free_bytes
-        self._lock = threading.RLock()
         self._flush_lock = threading.Lock()
         self._settle_lock = threading.Lock()
         self._closed = False
-        self._pending = Pending(self._catalog, dict.fromkeys(COUNTED, 0))
-        self._next_page = 1
-        self._heard_page = 0
+        self._next_page, self._heard_page = 1, 0
         self._database = Database(
             home.directory / DATABASE, memory_limit_mb=settings.memory_limit_mb
         )
@@ -105,174 +85,18 @@ class DuckTelemetry(Described):
         )
         try:
             self._load()
-            home.write_format()
+            write_format(home.directory)
         except BaseException:
             self._database.close()
             raise
         self._upkeep = Upkeep(self.flush, self._settle, flush_interval_s=settings.flush_interval_s)
-
-    def intern(self, labels: Sequence[Labels], *, tenant: str) -> U32:
-        """See the port."""
-        with self._lock:
-            ids, mark = self._name(self._catalog.series, Kind.SERIES, labels, tenant)
-        self._append_log.wait(mark)
-        return ids
-
-    def append_samples(self, block: SampleBlock) -> None:
-        """See the port."""
-        self._catalog.check(block)
-        with self._lock:
-            self._admit()
-            mark = self._append_log.append(Kind.SAMPLES, payload.pack_samples(block))
-            self._pending.samples(block)
-            if self._pending.active.sample_rows >= self._settings.flush_rows:
-                self._upkeep.flush_soon()
-        self._append_log.wait(mark)
-
-    def read_samples(self, ids: U32, start_ms: int, end_ms: int) -> SampleBlock:
-        """See the port."""
-        ids = np.unique(ids)
-        parts = self._pending.parts
-        with self._database.reading() as reading:
-            stored = reading.samples(ids, start_ms, end_ms)
-        pending = [
-            part.read_samples(ids, start_ms, end_ms)
-            for part in parts
-            if part.segment >= reading.next_segment
-        ]
-        return join_samples([stored, *pending], ids)
-
-    def put_metric_meta(self, metas: Sequence[MetricMeta]) -> None:
-        """See the port."""
-        with self._lock:
-            known = self._catalog.metas
-            new = [meta for meta in metas if known.get(meta.name) != meta]
-            if not new:
-                return
-            self._admit()
-            mark = self._append_log.append(Kind.METAS, payload.pack_metas(new))
-            self._pending.metas(new)
-        self._append_log.wait(mark)
-
-    def append_logs(self, block: LogBlock, *, tenant: str, digest: bytes = b"") -> bool:
-        """See the port."""
-        with self._lock:
-            now_ms = self._clock.now_ms()
-            if self._catalog.taken(digest, now_ms):
-                return False
-            self._admit()
-            ids, _ = self._name(self._catalog.sources, Kind.SOURCES, block.streams, tenant)
-            sources = ids.astype(np.int32)[block.stream]
-            record = payload.joined(payload.pack_logs(block, sources, digest, now_ms))
-            mark = self._append_log.append(Kind.LOGS, [record])
-            self._pending.logs(*payload.logs_of(memoryview(record)))
-        self._append_log.wait(mark)
-        return True
-
-    def read_logs(
-        self,
-        matchers: Sequence[Matcher],
-        start_ns: int,
-        end_ns: int,
-        *,
-        contains: str = "",
-        tenant: str | None = None,
-        limit: int = 1000,
-        newest_first: bool = True,
-    ) -> list[LogRecord]:
-        """See the port."""
-        sources, parts = self._catalog.source_ids(matchers, tenant), self._pending.parts
-        with self._database.reading() as reading:
-            rows = reading.logs(
-                sources, start_ns, end_ns, contains, newest_first=newest_first, limit=limit
-            )
-        for part in parts:
-            if part.segment >= reading.next_segment:
-                rows += part.read_logs(sources, start_ns, end_ns, contains)
-        labels = self._catalog.source_labels
-        return [
-            LogRecord(row[0], labels(row[1]), *row[2:])
-            for row in newest(rows, limit, newest_first=newest_first)
-        ]
-
-    def append_spans(self, block: SpanBlock, *, tenant: str, digest: bytes = b"") -> bool:
-        """See the port."""
-        with self._lock:
-            now_ms = self._clock.now_ms()
-            if self._catalog.taken(digest, now_ms):
-                return False
-            self._admit()
-            ids, _ = self._name(self._catalog.sources, Kind.SOURCES, block.resources, tenant)
-            sources = ids.astype(np.int32)[block.resource]
-            record = payload.joined(payload.pack_spans(block, sources, digest, now_ms))
-            mark = self._append_log.append(Kind.SPANS, [record])
-            self._pending.spans(*payload.spans_of(memoryview(record)))
-        self._append_log.wait(mark)
-        return True
-
-    def read_spans(
-        self,
-        matchers: Sequence[Matcher],
-        start_ns: int,
-        end_ns: int,
-        *,
-        trace_id: str = "",
-        tenant: str | None = None,
-        limit: int = 1000,
-    ) -> list[Span]:
-        """See the port."""
-        sources, parts = self._catalog.source_ids(matchers, tenant), self._pending.parts
-        with self._database.reading() as reading:
-            rows = reading.spans(sources, start_ns, end_ns, trace_id, limit)
-        for part in parts:
-            if part.segment >= reading.next_segment:
-                rows += part.read_spans(sources, start_ns, end_ns, trace_id)
-        labels = self._catalog.source_labels
-        return [Span(row[0], row[1], labels(row[2]), *row[3:]) for row in sorted(rows)[:limit]]
-
-    def append_changes(self, changes: Sequence[Change]) -> None:
-        """See the port."""
-        if not changes:
-            return
-        with self._lock:
-            self._admit()
-            mark = self._append_log.append(Kind.CHANGES, payload.pack_changes(list(changes)))
-            self._pending.changes(list(changes))
-        self._append_log.wait(mark)
-
-    def read_changes(
-        self, start_ms: int, end_ms: int, *, entity: str | None = None, limit: int = 1000
-    ) -> list[Change]:
-        """See the port."""
-        parts = self._pending.parts
-        bounds = {"time_ms >= ?": start_ms, "time_ms <= ?": end_ms}
-        pending: dict[str, Change] = {}
-        with self._database.reading() as reading:
-            for part in parts:
-                if part.segment >= reading.next_segment:
-                    pending.update(part.changes)
-            # A pending change may replace a stored one, so as many more are read.
-            rows = reading.rows(
-                "changes",
-                "*",
-                {**bounds, "entity = ?": entity} if entity is not None else bounds,
-                order="time_ms, id",
-                limit=limit + len(pending),
-            )
-        stored = [payload.change_of(row) for row in rows if row[0] not in pending]
-        fresh = [
-            change
-            for change in pending.values()
-            if start_ms <= change.time_ms <= end_ms and entity in (None, change.entity)
-        ]
-        return sorted([*stored, *fresh], key=lambda change: (change.time_ms, change.id))[:limit]
 
     def stats(self) -> StoreStats:
         """See the port."""
         free = self._free_bytes()
         full = free < self._settings.min_free_bytes
         reason = self._upkeep.reason or "; ".join(self._append_log.damage)
-        return self._pending.stats(
+        return self._stats(
             disk_bytes=self._home.disk_bytes(),
             free_bytes=free,
             taking=not full and not self._closed,
@@ -286,16 +110,13 @@ class DuckTelemetry(Described):
 
     def flush(self) -> None:
         """See the port."""
+        pending = self._pending
         with self._flush_lock:
             with self._lock:
-                if (
-                    self._pending.active.rows
-                    or self._pending.active.names
-                    or self._pending.active.other
-                ):
-                    fresh = Part(self._append_log.rotate())
-                    self._pending.parts = (*self._pending.parts, fresh)
-                parts = self._pending.parts[:-1]
+                active = pending.active
+                if active.rows or active.names or active.other:
+                    pending.parts = (*pending.parts, Part(self._append_log.rotate()))
+                parts = pending.parts[:-1]
                 saved = self._saved()
             self._append_log.finish()
             if not parts:
@@ -306,8 +127,8 @@ class DuckTelemetry(Described):
                 save(reading, parts, saved, self._page_ids, self._clock.now_ms())
             with self._lock:
                 self._heard_page = saved.next_page if saved.heard else self._heard_page
-                self._pending.parts = self._pending.parts[len(parts) :]
-            self._append_log.drop_before(self._pending.parts[0].segment)
+                pending.parts = pending.parts[len(parts) :]
+            self._append_log.drop_before(pending.parts[0].segment)
 
     def tidy(self, now_ms: int) -> None:
         """See the port."""
@@ -342,29 +163,31 @@ class DuckTelemetry(Described):
         self._database.close()
         self._home.close()
 
-    def _admit(self) -> None:
-        """Refuse rows where the store is closed or the flush cannot keep up."""
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with self._lock:
+            yield
+            if self._pending.active.added["samples"] >= self._settings.flush_rows:
+                self._upkeep.flush_soon()
+        self._append_log.wait()
+
+    def _keep(self, kind: Kind, parts: list[Buffer]) -> None:
+        """Write to the append log; refuse where it is closed or the flush cannot keep up."""
         if self._closed:
             raise Unavailable("the telemetry store is closed")
-        waiting = self._pending.sample_rows
-        if waiting > 4 * self._settings.flush_rows:
+        waiting = sum(part.added["samples"] for part in self._pending.parts)
+        if waiting > (limit := 4 * self._settings.flush_rows):
             raise Overloaded(
-                f"{waiting} samples wait to be moved to the database, the limit is "
-                f"{4 * self._settings.flush_rows}",
+                f"{waiting} samples wait to be moved to the database, the limit is {limit}",
                 hint=self._upkeep.reason or "send more slowly, or raise store.flush_rows",
             )
+        self._append_log.append(kind, parts)
 
-    def _name(
-        self, index: LabelIndex, kind: Kind, labels: Sequence[Labels], tenant: str
-    ) -> tuple[U32, int]:
-        """Give label sets ids; new ones are in the log before anybody sees them."""
-        ids, new = index.plan(labels, tenant=tenant)
-        if not new:
-            return ids, 0
-        self._admit()
-        mark = self._append_log.append(kind, [new])
-        self._pending.names(kind, new)
-        return ids, mark
+    @contextmanager
+    def _view(self) -> Iterator[tuple[Reading, Sequence[Part]]]:
+        parts = self._pending.parts
+        with self._database.reading() as reading:
+            yield reading, [part for part in parts if part.segment >= reading.next_segment]
 
     def _page_ids(self, count: int) -> int:
         with self._lock:

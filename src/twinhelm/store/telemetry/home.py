@@ -13,7 +13,7 @@ from pathlib import Path
 
 from twinhelm.core.errors import Conflict, NewerFormat, Refused, Unavailable
 
-__all__ = ["DATABASE", "FORMAT", "Home"]
+__all__ = ["DATABASE", "FORMAT", "Home", "write_format"]
 
 FORMAT = 1
 DATABASE = "telemetry.duckdb"
@@ -46,10 +46,6 @@ class Home:
                 f"another process uses the telemetry directory {directory}",
                 hint="stop it, or give this one another directory with --data",
             ) from error
-
-    def write_format(self) -> None:
-        """Say which format this is, once everything else stands."""
-        write_format(self.directory)
 
     def disk_bytes(self) -> int:
         """Return the size of all files here."""

@@ -16,8 +16,6 @@ cut off. A bad record with good ones after it is damage: the segment is copied a
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import logging
 import os
 import shutil
@@ -27,13 +25,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from twinhelm.core.errors import StoreFull, Unavailable
+from twinhelm.core.errors import StoreFull
+from twinhelm.store.blobs import sync_directory, told
 
-__all__ = ["NO_ROOM", "AppendLog", "Buffer"]
+__all__ = ["AppendLog", "Buffer"]
 
 Buffer = bytes | memoryview
-NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-"""What the kernel says when a disk, a quota or a file-size limit is exhausted."""
 
 _MAGIC = b"TWL1"
 _HEAD = struct.Struct("<4sBxxxII")
@@ -93,8 +90,8 @@ class AppendLog:
         if self._thread is not None:
             self._thread.start()
 
-    def append(self, kind: int, parts: list[Buffer]) -> int:
-        """Write one record; return the mark that :meth:`wait` takes.
+    def append(self, kind: int, parts: list[Buffer]) -> None:
+        """Write one record.
 
         Raises :class:`StoreFull`, with nothing kept, when there is no room for it.
         """
@@ -115,18 +112,13 @@ class AppendLog:
             # Part of the record may stand there: without the cut, the next one would be
             # unreadable behind it.
             os.ftruncate(self._fd, self._size)
-            if error.errno in NO_ROOM:
-                raise StoreFull(
-                    f"no room for {length} bytes in {self._path(self.segment)}: {error}",
-                    hint="make room; writing resumes by itself",
-                ) from error
-            raise Unavailable(f"cannot write {self._path(self.segment)}: {error}") from error
+            raise told(self._path(self.segment), error) from error
         self._size += _HEAD.size + length
         self._written += 1
-        return self._written
 
-    def wait(self, mark: int) -> None:
-        """Return when the record is on the disk, where that was asked for."""
+    def wait(self) -> None:
+        """Return when all that was appended so far is on the disk, where that was asked for."""
+        mark = self._written
         if not self._always or self._synced >= mark:
             return
         with self._sync_lock:
@@ -191,14 +183,9 @@ class AppendLog:
     def _create(self, number: int) -> int:
         try:
             fd = os.open(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-            directory = os.open(self._directory, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            sync_directory(self._directory)
         except OSError as error:
-            kind = StoreFull if error.errno in NO_ROOM else Unavailable
-            raise kind(f"cannot create {self._path(number)}: {error}") from error
+            raise told(self._path(number), error) from error
         return fd
 
     def _sync_often(self, interval_s: float) -> None:
@@ -226,21 +213,17 @@ class AppendLog:
                 os.truncate(self._path(number), at)
                 return
             end = next_good if next_good >= 0 else len(data)
-            with contextlib.suppress(FileExistsError):
-                self._set_aside(number)
-            told = (
-                f"{self._path(number).name} is damaged: {end - at} bytes from byte {at} on could "
-                f"not be read and what they held is lost; the file is kept as wal-{number:08d}"
-                ".damaged"
+            file = self._path(number)
+            aside = file.with_suffix(".damaged")
+            if not aside.exists():
+                shutil.copyfile(file, aside)
+            loss = (
+                f"{file.name} is damaged: {end - at} bytes from byte {at} on could not be read and "
+                f"what they held is lost; the file is kept as {aside.name}"
             )
-            self.damage = (*self.damage, told)
-            _log.error("%s", told)
+            self.damage = (*self.damage, loss)
+            _log.error("%s", loss)
             at = end
-
-    def _set_aside(self, number: int) -> None:
-        aside = self._path(number).with_suffix(".damaged")
-        if not aside.exists():
-            shutil.copyfile(self._path(number), aside)
 
 
 def _record_at(view: memoryview, at: int) -> tuple[int, memoryview] | None:
