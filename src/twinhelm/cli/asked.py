@@ -50,7 +50,7 @@ _LATEST_MS = 253_402_300_799_000  # the end of the year 9999
 
 def duration_ms(text: str) -> int:
     """Read a duration such as ``90s``, ``15m``, ``1.5h``, ``2d`` or ``1w``; whole ms, above 0."""
-    hit = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s|min|m|h|d|w)", text.strip())
+    hit = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)\s*(ms|s|min|m|h|d|w)", text.strip())
     found = round(float(hit[1]) * _UNITS_MS[hit[2]]) if hit else 0
     if not 0 < found <= _LATEST_MS:
         raise typer.BadParameter(f"{text[:40]!r} is no duration; write 90s, 15m, 1h, 2d or 1w")
@@ -59,7 +59,7 @@ def duration_ms(text: str) -> int:
 
 def moment_ms(text: str) -> int:
     """Read a moment: ISO 8601 (in the local zone where it names none) or epoch seconds or ms."""
-    if re.fullmatch(r"\d{1,15}(\.\d{1,9})?", text):
+    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", text):
         number = float(text)
         found = round(number if number >= 1e11 else number * 1000)
     else:

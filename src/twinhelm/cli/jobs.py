@@ -1,12 +1,14 @@
 """Bringing the past in: ``backfill`` and ``import`` start long work, ``jobs`` follows it.
 
-The work runs in the server. Whoever watches may go away (Ctrl-C) and come back; asked again for
-the same back-fill while it runs, the command follows the run there is.
+The work runs in the server: whoever watches may go away (Ctrl-C) and come back. The same
+back-fill, asked for again while it runs, is the same run; so that "up to now" is the same for a
+while, it means up to the end of this hour.
 """
 
 from __future__ import annotations
 
 import shlex
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,11 +38,13 @@ __all__ = ["app"]
 
 app = typer.Typer()
 
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 LOOK_EVERY_S = 0.3
 USUAL_DAYS = 14.0
 EVERYTHING = '{__name__=~".+"}'
 _UNDER_WAY = {"waiting", "running"}
+_ENDED = {"failed": "failed", "cancelled": "was cancelled"}
 
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")]
 
@@ -64,24 +68,21 @@ def backfill(
 ) -> None:
     """Read history from a Prometheus-compatible server, so that detection is useful at once.
 
-    Ctrl-C stops watching, not reading. The same command follows a run that is under way.
+    Ctrl-C stops watching, not reading. The same command, given again within the hour, follows
+    the run that is under way.
     """
     if days is not None and start is not None:
         raise typer.BadParameter("say either --days or --start")
     sent = dict(header(each) for each in headers or ())
+    last = -(-now_ms() // HOUR_MS) * HOUR_MS if end is None else end
+    first = max(0, last - round((days or USUAL_DAYS) * DAY_MS)) if start is None else start
+    if first >= last:
+        raise typer.BadParameter("the start is not before the end")
     from twinhelm.cli.server import reach
 
     with reach(server, token, data) as there:
-        run_id = None
-        if start is None and end is None and days is None:
-            run_id = _under_way(there, f"backfill-{url} {selector} ")
-        if run_id is None:
-            last = now_ms() if end is None else end
-            first = max(0, last - round((days or USUAL_DAYS) * DAY_MS)) if start is None else start
-            if first >= last:
-                raise typer.BadParameter("the start is not before the end")
-            wish = {"url": url, "selector": selector, "start_ms": first, "end_ms": last}
-            run_id = there.post("backfills", {**wish, "headers": sent})["id"]
+        wish = {"url": url, "selector": selector, "start_ms": first, "end_ms": last}
+        run_id = there.post("backfills", {**wish, "headers": sent})["id"]
         _begun(there, run_id, wait=wait, as_json=as_json)
 
 
@@ -147,31 +148,20 @@ def jobs(
     )
 
 
-def _under_way(there: Server, prefix: str) -> str | None:
-    """Return the id of a run under way whose id begins so, or None."""
-    for each in there.get("jobs", limit=1000):
-        if each["state"] in _UNDER_WAY and each["id"].startswith(prefix):
-            return str(each["id"])
-    return None
-
-
 def _begun(there: Server, run_id: str, *, wait: bool, as_json: bool) -> None:
     """Say that a run was begun, or stay until it is over; raises :class:`Refused` if it failed."""
-    again = f"twinhelm jobs {shlex.quote(run_id)} --follow"
-    if not wait:
+    job = _follow(there, run_id, quiet=as_json) if wait else None
+    if job is None:
         if as_json:
             emit({"id": run_id})
         else:
-            say(f"It runs in the server. Follow it: {again}")
+            again = f"twinhelm jobs {shlex.quote(run_id)} --follow"
+            say(f"It goes on in the server. Follow it: {again}")
         return
-    try:
-        job = _follow(there, run_id, quiet=as_json)
-    except KeyboardInterrupt:
-        say(f"It goes on in the server. Follow it: {again}")
-        raise typer.Exit(0) from None
     if job["state"] != "done":
+        why = job["error"] or job["message"] or "it gave no reason"
         raise Refused(
-            f"{run_id} is {job['state']}: {job['error'] or job['message'] or 'it gave no reason'}",
+            f"{run_id} {_ENDED[job['state']]}: {why}",
             hint="what was read by then is kept; begin it anew when the cause is gone",
         )
     if as_json:
@@ -184,23 +174,24 @@ def _begun(there: Server, run_id: str, *, wait: bool, as_json: bool) -> None:
     )
 
 
-def _follow(there: Server, run_id: str, *, quiet: bool) -> dict[str, Any]:
-    """Ask until the run is over and show how far it is; returns how it ended."""
+def _follow(there: Server, run_id: str, *, quiet: bool) -> dict[str, Any] | None:
+    """Ask until the run is over and show how far it is; None where Ctrl-C ended the watching."""
     pause = threading.Event()
-    with _bar(quiet) as show:
-        while True:
-            job: dict[str, Any] = there.get("jobs", id=run_id)[0]
-            show(job)
-            if job["state"] not in _UNDER_WAY:
-                return job
-            pause.wait(LOOK_EVERY_S)
+    try:
+        with _bar(quiet) as show:
+            while True:
+                job: dict[str, Any] = there.get("jobs", id=run_id)[0]
+                show(job)
+                if job["state"] not in _UNDER_WAY:
+                    return job
+                pause.wait(LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        return None
 
 
 @contextmanager
 def _bar(quiet: bool) -> Iterator[Any]:
     """Yield what shows a job: a bar on a terminal, nothing otherwise."""
-    import sys
-
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 

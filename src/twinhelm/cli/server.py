@@ -115,7 +115,7 @@ def reach(server: str | None, token: str | None, data: Path | None) -> Iterator[
 
 def _address(text: str) -> str:
     """Complete ``HOST:PORT`` to a URL; raises :class:`BadInput`."""
-    url = text.strip().rstrip("/")
+    url = text.strip()
     url = url if "://" in url else f"http://{url}"
     try:
         parts = urlsplit(url)
@@ -124,7 +124,7 @@ def _address(text: str) -> str:
         usable = False
     if not usable:
         raise BadInput(f"{text[:200]!r} is no address of a server", hint="such as 127.0.0.1:9700")
-    return url
+    return url.rstrip("/")
 
 
 def _on_this_machine(url: str) -> bool:

@@ -1,0 +1,196 @@
+"""Laws that every command keeps, read from the table of commands itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import duckdb
+import numpy as np
+import pytest
+import typer.main
+from typer import Context
+from typer.core import TyperGroup
+
+from twinhelm.cli.main import app
+
+GOOD = {
+    "status": [],
+    "rejected": [],
+    "forecasts": [],
+    "decisions": [],
+    "incidents": [],
+    "incident": ["1"],
+    "series": [],
+    "logs": [],
+    "backfill": ["http://127.0.0.1:1", "--no-wait"],
+    "import": ["FILE"],
+    "jobs": [],
+    "backup": ["NEW"],
+    "restore": ["NEW"],
+    "config": [],
+    "journal": [],
+    "journal list": [],
+    "journal verify": [],
+    "user add": ["ann", "--role", "admin"],
+    "user remove": ["bob"],
+    "user list": [],
+    "user roles": ["bob", "--role", "viewer"],
+    "user password": ["bob"],
+    "user link": ["bob"],
+    "token create": ["t", "--role", "viewer"],
+    "token list": [],
+    "token revoke": ["none"],
+    "backtest detect": ["--data", "SETS", "--out", "NEW"],
+}
+"""Every command but ``up`` (test_up.py) with arguments that it understands."""
+
+REFUSED = {"incident", "user remove", "user roles", "user password", "user link"}
+REFUSED |= {"token revoke", "restore"}
+"""Those whose arguments above name what is not there."""
+
+
+def leaves(command, path=()):
+    """Every command that does something, with its path."""
+    if not isinstance(command, TyperGroup) or command.invoke_without_command:
+        yield " ".join(path), command
+    if isinstance(command, TyperGroup):
+        for name in command.list_commands(Context(command)):
+            yield from leaves(command.get_command(Context(command), name), (*path, name))
+
+
+COMMANDS = dict(leaves(typer.main.get_command(app)))
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    """Fill in the paths of a command's arguments."""
+    file = tmp_path / "load.csv"
+    file.write_text("time,load,host\n1700000000,0.5,a\n1700000060,0.7,a\n", encoding="utf-8")
+    places = {"FILE": str(file), "NEW": str(tmp_path / "new"), "SETS": str(tmp_path / "sets")}
+
+    def fill(name):
+        if name == "backtest detect":
+            write_set(tmp_path / "sets" / "one" / "series.parquet")
+        return [*name.split(), *(places.get(each, each) for each in GOOD[name])]
+
+    return fill
+
+
+def write_set(file):
+    """A labelled set of one series of 400 rows."""
+    file.parent.mkdir(parents=True)
+    value = np.random.default_rng(0).normal(10, 1, 400)
+    value[300:310] += 30
+    label = np.zeros(400, np.int8)
+    label[300:310] = 1
+    columns = {"t": np.arange(400) * 60_000_000_000, "value": value, "label": label}
+    with duckdb.connect() as db:
+        db.register("given", columns)
+        wanted = "'a' as series_id, make_timestamp_ns(t) as \"timestamp\", value, label"
+        db.execute(f"copy (select {wanted} from given) to '{file}' (format parquet)")  # noqa: S608 - test data
+
+
+def test_the_table_names_every_command():
+    assert set(COMMANDS) == {*GOOD, "up"}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_and_option_says_what_it_is_for(name, twinhelm):
+    command = COMMANDS[name]
+    assert len((command.help or "").split()) > 1
+    assert [each.name for each in command.params if not getattr(each, "help", None)] == []
+    assert twinhelm(*name.split(), "--help").status == 0
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_takes_json_and_answers_rubbish_in_it(name, twinhelm):
+    assert any("--json" in each.opts for each in COMMANDS[name].params)
+    ran = twinhelm(*name.split(), "--no-such-option", "--json")
+    assert ran.status == 2
+    assert set(ran.json) == {"error", "hint"}
+    assert "--no-such-option" in ran.json["error"]
+
+
+@pytest.mark.parametrize("name", sorted(GOOD))
+def test_an_answer_in_json_is_one_document(name, twinhelm, arguments, live):
+    data = [] if name == "backtest detect" else ["--data", live.data]
+    ran = twinhelm(*arguments(name), "--json", *data)
+    if name in REFUSED:
+        assert ran.status == 1
+        assert ran.json.keys() == {"error", "hint"}
+        assert ran.json["error"]
+    else:
+        assert (ran.status, ran.err) == (0, "")
+        assert not isinstance(ran.json, dict) or ran.json.keys() != {"error", "hint"}
+
+
+@pytest.mark.parametrize("name", sorted(GOOD.keys() - REFUSED))
+def test_an_answer_for_people_has_no_braces_and_says_something(name, twinhelm, arguments, live):
+    fresh = {"token create": ["token", "create", "t2", "--role", "viewer"]}
+    fresh["user add"] = ["user", "add", "cy", "--role", "data-scientist"]
+    data = [] if name == "backtest detect" else ["--data", live.data]
+    ran = twinhelm(*fresh.get(name, arguments(name)), *data)
+    assert (ran.status, ran.err) == (0, "")
+    assert ran.out.strip()
+    assert not ran.out.startswith("{")
+
+
+@pytest.mark.parametrize("name", sorted(GOOD.keys() - {"config", "user add", "token create"}))
+def test_without_a_server_or_data_every_command_says_what_to_try(name, twinhelm, tmp_path):
+    data = [] if name == "backtest detect" else ["--data", tmp_path / "absent"]
+    ran = twinhelm(*name.split(), *GOOD[name], "--json", *data)
+    assert ran.status == 1
+    assert ran.json["error"]
+    assert ran.json["hint"]
+    assert not (tmp_path / "absent").exists()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["nope"],
+        ["incident", "x"],
+        ["incident", "0"],
+        ["incident"],
+        ["incidents", "--state", "gone"],
+        ["incidents", "--limit", "0"],
+        ["series", "--last", "yesterday"],
+        ["logs", "--last", "-1h"],
+        ["backfill", "http://x", "--days", "1", "--start", "2024-01-01"],
+        ["backfill", "http://x", "--start", "2024-01-02", "--end", "2024-01-01"],
+        ["backfill", "http://x", "--start", "soon"],
+        ["backfill", "http://x", "--header", "no colon"],
+        ["user", "add", "ann", "--role", "king"],
+        ["user", "add", "ann"],
+        ["token", "create", "ann", "--role", ""],
+        ["jobs", "--follow"],
+        ["backtest", "detect"],
+        ["up", "now"],
+    ],
+)
+def test_a_command_line_that_means_nothing_ends_with_2(args, twinhelm):
+    plain, asked = twinhelm(*args), twinhelm(*args, "--json")
+    assert (plain.status, asked.status) == (2, 2)
+    assert "Traceback" not in plain.err
+    assert asked.json["error"]
+
+
+def test_errors_for_people_stand_on_standard_error_with_a_hint(twinhelm):
+    ran = twinhelm("journal", "verify", "--data", "absent")
+    assert (ran.status, ran.out) == (1, "")
+    assert ran.err.startswith("twinhelm: absent is no data directory")
+    assert "\n  try: " in ran.err
+
+
+def test_asking_for_help_loads_nothing_heavy():
+    heavy = {"numpy", "httpx", "duckdb", "pydantic", "sqlalchemy", "rich.table", "twinhelm.app"}
+    code = "import sys, twinhelm.cli.main; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not heavy & set(loaded)
+
+
+def test_the_version_is_told(twinhelm):
+    assert twinhelm("--version").out.startswith("twinhelm 0.")
