@@ -26,7 +26,7 @@ import numpy as np
 from numba import njit
 
 from twinhelm.aiops.clean.samples import frozen
-from twinhelm.core.arrays import F64, I64, U8, U32
+from twinhelm.core.arrays import BOOL, F64, I64, U8, U32
 from twinhelm.core.errors import NewerFormat
 from twinhelm.core.labels import Labels, metric_name
 from twinhelm.core.telemetry import MetricMeta, MetricType, SampleBlock
@@ -120,6 +120,14 @@ class SignalMaker:
             self._grow(int(series.max()))
             missing = series[self._kind[series] == _UNDECLARED]
         return np.unique(missing) if len(missing) else missing
+
+    def mute(self, series: U32) -> BOOL:
+        """Mark those of ``series`` that are declared to carry no signal."""
+        with self._lock:
+            known = series < len(self._kind)
+            mute = np.zeros(len(series), np.bool_)
+            mute[known] = self._kind[series[known]] == Signal.NONE
+        return mute
 
     def signals(self, block: SampleBlock) -> SampleBlock:
         """Turn samples, ascending in time per series, into signals, in the order given.

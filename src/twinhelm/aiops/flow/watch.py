@@ -50,11 +50,11 @@ NEVER = np.iinfo(np.int64).min
 log = logging.getLogger(__name__)
 
 CHECKPOINT = "watch/state"
-MARGIN_MS = 15 * 60_000
-"""Of series that no checkpoint knows, this much before it is judged after a crash."""
 LONGEST_REPLAY_MS = 86_400_000
+"""What no checkpoint knows is judged up to this long before it."""
 AFRESH_MS = 2 * 3_600_000
-"""So much is learnt from where no checkpoint can be read."""
+FRESH_MS = 15 * 60_000
+"""Where no checkpoint can be read, so much is learnt from, and the newest minutes are judged."""
 SERIES_AT_ONCE = 512
 WINDOW_MS = 6 * 3_600_000
 METAS_EVERY_S = 10.0
@@ -244,22 +244,20 @@ class Watch:
         ids = np.fromiter(sorted(last), np.uint32, len(last))
         newest = np.array([last[each] for each in ids.tolist()], np.int64)
         if through_ms is None:
-            through_ms = self.clock.now_ms()
-            judged_from = through_ms - MARGIN_MS
-            learnt = ids[newest >= judged_from - AFRESH_MS]
+            earliest = self.clock.now_ms() - FRESH_MS
+            start_ms = earliest - AFRESH_MS
+            learnt = ids[newest >= start_ms]
             self._look_up(learnt)
-            for block in self._history(learnt, judged_from - AFRESH_MS, judged_from - 1):
+            for block in self._history(learnt, start_ms, earliest - 1):
                 self.detector.observe(self.signals.signals(block))
+        else:
+            earliest = through_ms - LONGEST_REPLAY_MS
         seen = np.full(len(ids), NEVER)
         judged = self.detector.seen_ms()
         known = ids < len(judged)
         seen[known] = judged[ids[known]]
-        since = np.where(
-            seen == NEVER,
-            through_ms - MARGIN_MS,
-            np.maximum(seen + 1, through_ms - LONGEST_REPLAY_MS),
-        )
-        behind = np.flatnonzero(newest >= since)
+        since = np.maximum(seen + 1, earliest)
+        behind = np.flatnonzero((newest >= since) & ~self.signals.mute(ids))
         # Alike ones together, so that no long stretch is read for the sake of one series.
         for part in _parts(behind[np.argsort(since[behind], kind="stable")]):
             self._look_up(ids[part])
