@@ -42,7 +42,7 @@ def test_every_setting_is_read_somewhere():
 
 
 def test_every_kind_of_event_is_written_somewhere():
-    used = named(apart_from="events/kinds/")
+    used = named(apart_from="events/kinds")
     assert not [kind for kind, event in EVENT_KINDS.items() if event.__name__ not in used]
 
 

@@ -10,7 +10,7 @@ from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import BadInput, Conflict, NewerFormat, NotFound
 from twinhelm.core.ports import Record, Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds.incidents import IncidentCommented
+from twinhelm.events.kinds import IncidentCommented
 from twinhelm.store.records import MemoryRecords, open_records, restore_records
 
 POSTGRESQL = pytest.mark.peer("postgresql")
