@@ -111,3 +111,12 @@ def test_damaged_snapshot_changes_nothing_and_newer_is_refused() -> None:
     with pytest.raises(NewerFormat):
         made.restore(data[:4] + b"\x09" + data[5:])
     assert feed(made, [0, 10], [0, 10]) == [(10, 1.0)]
+
+
+def test_series_without_a_signal_are_mute_and_unknown_ones_are_not() -> None:
+    made = SignalMaker()
+    for series, name in enumerate(["load", "x_total", "x_bucket", "build_info"]):
+        made.declare(series, (("__name__", name),))
+    asked = np.array([0, 1, 2, 3, 4, 2**31], np.uint32)
+    assert made.mute(asked).tolist() == [False, False, True, True, False, False]
+    assert made.mute(asked[:0]).tolist() == []
