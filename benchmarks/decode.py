@@ -178,7 +178,7 @@ def _v1(decoder: RemoteWriteDecoder) -> Callable[[bytes], int]:
 
 
 def _v2(decoder: RemoteWriteDecoder) -> Callable[[bytes], int]:
-    return lambda raw: decoder.decode_v2(raw).samples
+    return lambda raw: len(decoder.decode_v2(raw).samples)
 
 
 def _otlp(decoder: OtlpMetricsDecoder) -> Callable[[bytes], int]:

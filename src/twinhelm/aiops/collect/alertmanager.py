@@ -22,8 +22,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from twinhelm.aiops.collect.words.instants import instant_ms
-from twinhelm.aiops.collect.words.refusals import Refusals
+from twinhelm.aiops.collect.words import Refusals, instant_ms
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused
 from twinhelm.core.json import dumps, loads

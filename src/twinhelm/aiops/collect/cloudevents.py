@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from twinhelm.aiops.collect.words.instants import instant_ms
+from twinhelm.aiops.collect.words import instant_ms
 from twinhelm.aiops.types import Received
 from twinhelm.core.entities import ENTITY_KINDS
 from twinhelm.core.errors import BadInput, TooLarge, Unsupported

@@ -29,17 +29,10 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, timestamp_pb2
 from google.protobuf.message import DecodeError
 
-from twinhelm.aiops.collect.otlp.attributes import (
-    MAX_ATTRIBUTES,
-    MAX_NS,
-    hex_id,
-    json_text,
-)
-from twinhelm.aiops.collect.otlp.logs import LogColumns
+from twinhelm.aiops.collect.otlp.attributes import MAX_ATTRIBUTES, MAX_NS, hex_id, json_text
+from twinhelm.aiops.collect.otlp.logs import LogRows
 from twinhelm.aiops.collect.wire.compression import decompress
-from twinhelm.aiops.collect.words.instants import instant_ms
-from twinhelm.aiops.collect.words.refusals import Refusals, label_limits
-from twinhelm.aiops.collect.words.severity import severity_of
+from twinhelm.aiops.collect.words import Refusals, instant_ms, label_limits, severity_of
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused, Unsupported
 from twinhelm.core.json import loads
@@ -116,7 +109,7 @@ def parse_stream(text: str) -> Labels:
 
 def _decode(streams: Iterable[tuple[Labels, Iterable[Entry]]], limits: LimitSettings) -> Received:
     """Gather streams into columns."""
-    columns, refusals, bounds = LogColumns(), Refusals(), label_limits(limits)
+    found, refusals, bounds = LogRows(), Refusals(), label_limits(limits)
     for labels, entries in streams:
         if not labels:
             raise BadInput("a stream has no labels", hint="give each stream at least one label")
@@ -125,7 +118,7 @@ def _decode(streams: Iterable[tuple[Labels, Iterable[Entry]]], limits: LimitSett
         except Refused as error:
             refusals.add("bad_labels", error.message, sum(1 for _ in entries))
             continue
-        stream = columns.stream_index(labels)
+        stream = found.stream(labels)
         level = _first(dict(labels), LEVEL_NAMES)
         for time_ns, line, metadata in entries:
             if len(line) > limits.max_log_line_bytes:
@@ -134,14 +127,10 @@ def _decode(streams: Iterable[tuple[Labels, Iterable[Entry]]], limits: LimitSett
             if len(metadata) > MAX_ATTRIBUTES:
                 refusals.add("too_large", f"{len(metadata)} pairs of structured metadata")
                 continue
-            columns.time_ns.append(time_ns)
-            columns.stream.append(stream)
-            columns.body.append(line)
-            columns.severity.append(severity_of(_first(metadata, LEVEL_NAMES) or level))
-            columns.attributes.append(json_text(metadata))
-            columns.trace_id.append(_id(metadata, TRACE_NAMES, 16))
-            columns.span_id.append(_id(metadata, SPAN_NAMES, 8))
-    return Received(logs=columns.block(), rejected=refusals.listed())
+            severity = severity_of(_first(metadata, LEVEL_NAMES) or level)
+            ids = _id(metadata, TRACE_NAMES, 16), _id(metadata, SPAN_NAMES, 8)
+            found.rows.append((time_ns, stream, severity, line, json_text(metadata), *ids))
+    return Received(logs=found.block(), rejected=refusals.listed())
 
 
 def _json_streams(given: Any) -> Iterator[tuple[Labels, Iterable[Entry]]]:
@@ -241,38 +230,38 @@ def _unescape(match: re.Match[str]) -> str:
     return ESCAPED.get(code, code)
 
 
+PUSH = {
+    "Pair": (("name", ""), ("value", "")),
+    "Entry": (
+        ("timestamp", ".google.protobuf.Timestamp"),
+        ("line", ""),
+        ("metadata", ".loki.Pair"),
+    ),
+    "Stream": (("labels", ""), ("entries", ".loki.Entry")),
+    "Push": (("streams", ".loki.Stream"),),
+}
+"""The messages of a push: fields in the order of their numbers; text, or of the type named."""
+
+
 @cache
 def _push_request() -> Any:
     """Make the message class of a push; in a pool of its own, so that no name can collide."""
-    kinds = descriptor_pb2.FieldDescriptorProto
+    timestamp = timestamp_pb2.DESCRIPTOR
     file = descriptor_pb2.FileDescriptorProto(
-        name="loki_push.proto",
-        package="loki",
-        syntax="proto3",
-        dependency=["google/protobuf/timestamp.proto"],
+        name="loki_push.proto", package="loki", syntax="proto3", dependency=[timestamp.name]
     )
-
-    def message(name: str, *fields: tuple[str, int, str, bool]) -> None:
-        made = file.message_type.add(name=name)
-        for field, number, kind, repeated in fields:
+    kinds = descriptor_pb2.FieldDescriptorProto
+    for message, fields in PUSH.items():
+        made = file.message_type.add(name=message)
+        for number, (name, type_name) in enumerate(fields, start=1):
             made.field.add(
-                name=field,
+                name=name,
                 number=number,
-                type=kinds.TYPE_MESSAGE if kind else kinds.TYPE_STRING,
-                type_name=kind or None,
-                label=kinds.LABEL_REPEATED if repeated else kinds.LABEL_OPTIONAL,
+                type=kinds.TYPE_MESSAGE if type_name else kinds.TYPE_STRING,
+                type_name=type_name or None,
+                label=kinds.LABEL_REPEATED if "loki" in type_name else kinds.LABEL_OPTIONAL,
             )
-
-    message("Pair", ("name", 1, "", False), ("value", 2, "", False))
-    message(
-        "Entry",
-        ("timestamp", 1, ".google.protobuf.Timestamp", False),
-        ("line", 2, "", False),
-        ("metadata", 3, ".loki.Pair", True),
-    )
-    message("Stream", ("labels", 1, "", False), ("entries", 2, ".loki.Entry", True))
-    message("Push", ("streams", 1, ".loki.Stream", True))
     pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(timestamp_pb2.DESCRIPTOR.serialized_pb)
+    pool.AddSerializedFile(timestamp.serialized_pb)
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("loki.Push"))

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from twinhelm.aiops.collect.words.instants import instant_ms
+from twinhelm.aiops.collect.words import instant_ms
 from twinhelm.aiops.types import Received
 from twinhelm.core.entities import Edge
 from twinhelm.core.errors import BadInput, TooLarge

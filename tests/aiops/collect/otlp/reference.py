@@ -23,12 +23,12 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     SummaryDataPoint,
 )
 
+from twinhelm.aiops.collect.otlp.names import Kind
+from twinhelm.aiops.collect.otlp.point import MAX_STEPS
+from twinhelm.aiops.collect.otlp.series import Family, family_of, point_series, target_info
 from twinhelm.aiops.collect.wire.ids import BAD, REFUSED
 from twinhelm.aiops.collect.wire.labels import in_words
-from twinhelm.aiops.collect.otlp import points
-from twinhelm.aiops.collect.otlp.names import Kind
-from twinhelm.aiops.collect.otlp.series import Family, family_of, point_series, target_info
-from twinhelm.aiops.collect.words.refusals import Refusals
+from twinhelm.aiops.collect.words import Refusals
 from twinhelm.aiops.types import Received
 from twinhelm.core.labels import LabelLimits, Labels
 from twinhelm.core.settings import LimitSettings
@@ -166,10 +166,10 @@ def _what_is_wrong(point: Point, kind: Kind) -> str:
     if isinstance(point, HistogramDataPoint):
         bounds, buckets = list(point.explicit_bounds), len(point.bucket_counts)
         rising = all(a < b for a, b in zip([-np.inf, *bounds], [*bounds, np.inf], strict=True))
-        if buckets > points.MAX_STEPS or len(bounds) + 1 != max(buckets, 1) or not rising:
+        if buckets > MAX_STEPS or len(bounds) + 1 != max(buckets, 1) or not rising:
             return "bad_value"
     elif isinstance(point, SummaryDataPoint):
-        if len(point.quantile_values) > points.MAX_STEPS:
+        if len(point.quantile_values) > MAX_STEPS:
             return "bad_value"
     elif point.WhichOneof("value") is None and not point.flags & 1:
         return "bad_value"

@@ -3,7 +3,6 @@ from __future__ import annotations
 import gzip
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -11,9 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from twinhelm.aiops.collect.past.files import read_columns, read_file
-from twinhelm.aiops.collect.past.columns import ColumnChoice
 from twinhelm.aiops.collect.history import History
+from twinhelm.aiops.collect.past.files import read_file
 from twinhelm.core.errors import BadInput, NotFound, Refused, Unsupported
 
 MOMENT_MS = 1_700_000_000_000
@@ -39,8 +37,8 @@ def rows(histories: list[History]) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
-def read(path: Path, **options: Any) -> dict[str, list[tuple[int, float]]]:
-    return rows(list(read_file(path, **options)))
+def read(path: Path) -> dict[str, list[tuple[int, float]]]:
+    return rows(list(read_file(path)))
 
 
 def test_a_wide_file_is_one_series_a_column(tmp_path: Path) -> None:
@@ -56,11 +54,16 @@ def test_a_long_file_is_one_series_a_metric_and_label_set(tmp_path: Path) -> Non
         tmp_path,
         "ts,metric,value,host.name\n1700000000,cpu,1,a\n1700000000,cpu,2,b\n1700000000,mem,3,a\n",
     )
-    assert read(path, labels={"env": "x"}) == {
-        "cpu{env=x}{host_name=a}": [(MOMENT_MS, 1.0)],
-        "cpu{env=x}{host_name=b}": [(MOMENT_MS, 2.0)],
-        "mem{env=x}{host_name=a}": [(MOMENT_MS, 3.0)],
+    assert read(path) == {
+        "cpu{host_name=a}": [(MOMENT_MS, 1.0)],
+        "cpu{host_name=b}": [(MOMENT_MS, 2.0)],
+        "mem{host_name=a}": [(MOMENT_MS, 3.0)],
     }
+
+
+def test_names_decide_in_any_case_and_an_index_without_a_name_is_left_out(tmp_path: Path) -> None:
+    path = written(tmp_path, ",Timestamp,Metric,Value,up\n0,1700000000,cpu,1,5\n")
+    assert read(path) == {"cpu": [(MOMENT_MS, 1.0)]}
 
 
 def test_a_lone_value_is_called_after_the_file(tmp_path: Path) -> None:
@@ -86,18 +89,6 @@ def test_times_are_recognised(tmp_path: Path, moment: str) -> None:
     assert read(written(tmp_path, f"time,cpu\n{moment},1\n")) == {"cpu": [(MOMENT_MS, 1.0)]}
 
 
-def test_a_time_without_a_zone_is_of_the_zone_that_is_said(tmp_path: Path) -> None:
-    path = written(tmp_path, "time,cpu\n2023-11-14T23:13:20,1\n")
-    assert read(path, zone="Europe/Berlin") == {"cpu": [(MOMENT_MS, 1.0)]}
-    with pytest.raises(BadInput, match="no time zone"):
-        read(path, zone="Middle/Earth")
-
-
-def test_a_unit_that_is_said_is_not_guessed(tmp_path: Path) -> None:
-    path = written(tmp_path, "time,cpu\n5,1\n")
-    assert read(path, unit="ms") == {"cpu": [(5, 1.0)]}
-
-
 def test_a_calendar_number_is_not_taken_for_a_count(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="calendar date"):
         read(written(tmp_path, "time,cpu\n20231114,1\n"))
@@ -105,20 +96,13 @@ def test_a_calendar_number_is_not_taken_for_a_count(tmp_path: Path) -> None:
 
 def test_missing_values_bring_no_sample(tmp_path: Path) -> None:
     path = written(tmp_path, "time,a,b\n1,,NaN\n2,null,3\n3,-,inf\n")
-    assert read(path, unit="s") == {"b": [(2000, 3.0), (3000, float("inf"))]}
+    assert read(path) == {"b": [(2000, 3.0), (3000, float("inf"))]}
 
 
 def test_a_bad_cell_is_named_by_file_line_and_column(tmp_path: Path) -> None:
     text = "time,cpu\n" + "1700000000,1\n" * 300 + '1700000001,"many\nlines"\n'
     with pytest.raises(BadInput, match=r"load\.csv:303: column 'cpu': .*is no number"):
         read(written(tmp_path, text))
-
-
-def test_bad_rows_may_be_skipped_and_are_counted(tmp_path: Path) -> None:
-    text = "time,cpu\n" + "1700000000,1\n" * 300 + "soon,1\n1700000001,lots\n"
-    (history,) = [h for h in read_file(written(tmp_path, text), skip_bad=True) if h.rejected]
-    assert (history.rejected[0].reason, history.rejected[0].count) == ("malformed", 2)
-    assert ":302:" in history.rejected[0].example
 
 
 def test_a_ragged_row_is_refused(tmp_path: Path) -> None:
@@ -140,7 +124,8 @@ def test_gzip_and_a_byte_order_mark_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("", "is empty"), ("1,2\n3,4\n", "holds numbers"), ("a,b\n1,2\n", "called like a time"),
+    [("", "is empty"), ("time,cpu,cpu\n1,2,3\n", "twice"), ("time,host\n1,a\n", "no values"),
+     ("1,2\n3,4\n", "holds numbers"), ("a,b\n1,2\n", "called like a time"),
      ('time,cpu\n1,"open\n', "unexpected end"), ("time,a b,a-b\n1700000000,1,2\n", "of their own")],
 )  # fmt: skip
 def test_what_is_no_table_is_refused(tmp_path: Path, text: str, said: str) -> None:
@@ -212,7 +197,6 @@ def test_parquet_columns_are_read_by_type(tmp_path: Path) -> None:
         'SELECT 1700000000 AS ts, \'a\' AS host, 1.5::DECIMAL(9,2) AS "q""d", NULL::INT AS none, '
         "[1] AS nested, true AS up",
     )
-    assert read_columns(path).labels == ("host",)
     assert read(path) == {"q_d{host=a}": [(MOMENT_MS, 1.5)], "up{host=a}": [(MOMENT_MS, 1.0)]}
 
 
@@ -223,12 +207,6 @@ def test_many_parquet_rows_come_in_chunks(tmp_path: Path) -> None:
     assert [len(history) for history in found] == [50_000, 50_000, 20_000]
     assert told[-1] == (120_000, 120_000)
     assert np.concatenate([history.value for history in found]).tolist() == list(range(120_000))
-
-
-def test_a_column_choice_is_followed(tmp_path: Path) -> None:
-    path = written(tmp_path, "when,cpu,mem\n1700000000,1,2\n")
-    choice = ColumnChoice(time="when", values=("mem",))
-    assert read(path, choice=choice) == {"mem": [(MOMENT_MS, 2.0)]}
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))

@@ -2,15 +2,23 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinhelm.aiops.collect.wire.blocks import NO_ROOM, BlockTable, find_or_add
+from twinhelm.aiops.collect.wire.blocks import NO_ROOM, BlockTable, add, block_hash, find
+from twinhelm.aiops.collect.wire.memory import kernel
+
+
+@kernel
+def find_or_add(data, start, end, blocks):
+    hashed = block_hash(data, start, end, blocks.secret)
+    slot = find(data, start, end, hashed, blocks.chains, blocks.spans, blocks.arena)
+    return slot if slot >= 0 else add(data, start, end, hashed, blocks)
 
 
 def look_up(table, block):
     data = np.frombuffer(b"<" + block + b">", np.uint8)
-    slot = find_or_add(data, 1, 1 + len(block), *table.arrays)
+    slot = find_or_add(data, 1, 1 + len(block), table.arrays)
     while slot == NO_ROOM:
         table.grow(len(block))
-        slot = find_or_add(data, 1, 1 + len(block), *table.arrays)
+        slot = find_or_add(data, 1, 1 + len(block), table.arrays)
     return slot
 
 

@@ -1,6 +1,7 @@
-"""OTLP metrics: the compiled walk, the plain one it is tested against, and what both agree on.
+"""OpenTelemetry's protocol, OTLP: metrics, logs and traces, as protobuf or as JSON.
 
-:mod:`points` walks a request and :mod:`point` reads one data point, compiled; :mod:`lanes` knows
-the series they found. :mod:`message` walks generated messages. :mod:`names` and :mod:`series`
-say, for both, what a metric and its points are called in Prometheus.
+:mod:`metrics`, :mod:`logs` and :mod:`traces` decode; :mod:`json` turns JSON bodies into the same
+messages and :mod:`reply` words the answers. Metrics are many and are walked compiled:
+:mod:`points` walks a request and :mod:`point` reads one data point, :mod:`lanes` knows the series
+they found, :mod:`names` and :mod:`series` say what those are called in Prometheus.
 """

@@ -22,31 +22,23 @@ common.proto ``AnyValue``.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
+from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from twinhelm.aiops.collect.words.names import label_name
-from twinhelm.aiops.collect.words.refusals import Refusals
-from twinhelm.core.errors import TooLarge
+from twinhelm.aiops.collect.words import Refusals, label_limits, label_name
+from twinhelm.core.errors import BadInput, Refused, TooLarge
 from twinhelm.core.json import dumps
-from twinhelm.core.labels import Labels, labels_of
+from twinhelm.core.labels import Labels, check_labels, labels_of
+from twinhelm.core.settings import LimitSettings
 
 __all__ = [
-    "MAX_ATTRIBUTES",
-    "MAX_DEPTH",
-    "MAX_NS",
-    "Refusals",
-    "attributes_of",
-    "hex_id",
-    "json_text",
-    "label_name",
-    "plain",
-    "resource_labels",
-    "scope_attributes",
-]
+    "MAX_ATTRIBUTES", "MAX_DEPTH", "MAX_NS", "attributes_of", "hex_id", "json_text",
+    "label_pairs", "owners", "parsed", "plain", "resource_labels", "text_of",
+]  # fmt: skip
 
 MAX_ATTRIBUTES = 128
 """The most attributes of one record; OpenTelemetry SDKs cut at the same count by default."""
@@ -56,6 +48,40 @@ MAX_DEPTH = 16
 
 MAX_NS = 2**63 - 1
 """The last nanosecond that an int64 can name, in the year 2262."""
+
+M = TypeVar("M", bound=Message)
+
+
+def parsed(message: M, body: bytes) -> M:
+    """Fill a request in from protobuf; raises :class:`BadInput` where the body is none."""
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        raise BadInput(
+            f"the body of {len(body)} bytes is no {message.DESCRIPTOR.name}: {error}",
+            hint="check Content-Type and Content-Encoding of the exporter",
+        ) from error
+    return message
+
+
+def owners(
+    groups: Iterable[Any], records: str, limits: LimitSettings, refusals: Refusals
+) -> Iterator[tuple[Labels, Any]]:
+    """Yield each resource's labels and its scopes, refusing those whose labels are bad.
+
+    ``groups`` are ``ResourceLogs`` (``records`` is ``log_records``) or ``ResourceSpans``.
+    """
+    bounds = label_limits(limits)
+    for group in groups:
+        scopes = group.scope_logs if records == "log_records" else group.scope_spans
+        try:
+            labels = resource_labels(group.resource)
+            check_labels(labels, bounds)
+        except Refused as error:
+            count = sum(len(getattr(scope, records)) for scope in scopes)
+            refusals.add("bad_labels", error.message, count)
+            continue
+        yield labels, scopes
 
 
 def plain(value: AnyValue, depth: int = 0) -> Any:
@@ -79,10 +105,21 @@ def plain(value: AnyValue, depth: int = 0) -> Any:
     return base64.b64encode(found).decode() if which == "bytes_value" else found
 
 
-def attributes_of(pairs: Sequence[KeyValue] | Iterable[KeyValue]) -> dict[str, Any]:
+def text_of(value: AnyValue) -> str:
+    """Write a value as text: JSON for what is not text, empty for none."""
+    found = plain(value)
+    if isinstance(found, str):
+        return found
+    return "" if found is None else dumps(found).decode()
+
+
+def attributes_of(
+    pairs: Iterable[KeyValue], scope: InstrumentationScope | None = None
+) -> dict[str, Any]:
     """Turn attributes into a dict; of a repeated key the last stands.
 
-    Raises :class:`TooLarge` past ``MAX_ATTRIBUTES`` or ``MAX_DEPTH``.
+    A ``scope`` is named among them in the keys that OpenTelemetry reserves for it. Raises
+    :class:`TooLarge` past ``MAX_ATTRIBUTES`` or ``MAX_DEPTH``.
     """
     found = {pair.key: plain(pair.value) for pair in pairs}
     if len(found) > MAX_ATTRIBUTES:
@@ -90,6 +127,10 @@ def attributes_of(pairs: Sequence[KeyValue] | Iterable[KeyValue]) -> dict[str, A
             f"a record has {len(found)} attributes, the limit is {MAX_ATTRIBUTES}",
             hint="set an attribute count limit in the sender",
         )
+    if scope is not None and scope.name:
+        found.setdefault("otel.scope.name", scope.name)
+    if scope is not None and scope.version:
+        found.setdefault("otel.scope.version", scope.version)
     return found
 
 
@@ -98,13 +139,12 @@ def json_text(attributes: dict[str, Any]) -> str:
     return dumps(attributes).decode() if attributes else ""
 
 
-def scope_attributes(scope: InstrumentationScope) -> dict[str, Any]:
-    """Name the instrumentation scope in the keys that OpenTelemetry reserves for it."""
-    found: dict[str, Any] = {}
-    if scope.name:
-        found["otel.scope.name"] = scope.name
-    if scope.version:
-        found["otel.scope.version"] = scope.version
+def label_pairs(attributes: Iterable[KeyValue], prefix: str = "") -> dict[str, str]:
+    """Turn attributes into labels; values that fall on one name are joined with ``;``."""
+    found: dict[str, str] = {}
+    for key, value in sorted((pair.key, text_of(pair.value)) for pair in attributes):
+        name = label_name(prefix + key)
+        found[name] = f"{found[name]};{value}" if name in found else value
     return found
 
 
@@ -113,10 +153,7 @@ def resource_labels(resource: Resource) -> Labels:
 
     Raises :class:`TooLarge` past ``MAX_DEPTH``; counts and lengths are the caller's to check.
     """
-    found: dict[str, str] = {}
-    for key, value in sorted((pair.key, _text(plain(pair.value))) for pair in resource.attributes):
-        name = label_name(key)
-        found[name] = f"{found[name]};{value}" if name in found else value
+    found = label_pairs(resource.attributes)
     service = found.get("service_name", "")
     space = found.get("service_namespace", "")
     if service:
@@ -130,10 +167,3 @@ def resource_labels(resource: Resource) -> Labels:
 def hex_id(raw: bytes, size: int) -> str:
     """Write a trace (16 bytes) or span (8 bytes) id in hex; empty for an invalid one."""
     return raw.hex() if len(raw) == size and any(raw) else ""
-
-
-def _text(value: Any) -> str:
-    """Write one attribute value as a label value: JSON for what is not text."""
-    if isinstance(value, str):
-        return value
-    return "" if value is None else dumps(value).decode()

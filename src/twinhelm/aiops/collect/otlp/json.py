@@ -25,9 +25,10 @@ import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -46,26 +47,27 @@ DECIMAL = re.compile(r"-?[0-9]{1,20}")
 REAL = re.compile(r"-?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,5})?")
 
 Reader = Callable[[Any], Any]
+M = TypeVar("M", bound=Message)
 
 
 def logs_message(body: bytes, *, max_bytes: int = 128 << 20) -> ExportLogsServiceRequest:
     """Parse ``/v1/logs``; raises :class:`BadInput` or :class:`TooLarge`."""
-    message = ExportLogsServiceRequest()
-    _fill(message, loads(body, max_bytes=max_bytes, what="OTLP logs request"), "request")
-    return message
+    return _filled(ExportLogsServiceRequest(), body, max_bytes)
 
 
 def metrics_message(body: bytes, *, max_bytes: int = 128 << 20) -> ExportMetricsServiceRequest:
     """Parse ``/v1/metrics``; raises :class:`BadInput` or :class:`TooLarge`."""
-    message = ExportMetricsServiceRequest()
-    _fill(message, loads(body, max_bytes=max_bytes, what="OTLP metrics request"), "request")
-    return message
+    return _filled(ExportMetricsServiceRequest(), body, max_bytes)
 
 
 def traces_message(body: bytes, *, max_bytes: int = 128 << 20) -> ExportTraceServiceRequest:
     """Parse ``/v1/traces``; raises :class:`BadInput` or :class:`TooLarge`."""
-    message = ExportTraceServiceRequest()
-    _fill(message, loads(body, max_bytes=max_bytes, what="OTLP traces request"), "request")
+    return _filled(ExportTraceServiceRequest(), body, max_bytes)
+
+
+def _filled(message: M, body: bytes, max_bytes: int) -> M:
+    what = message.DESCRIPTOR.name
+    _fill(message, loads(body, max_bytes=max_bytes, what=what), "request")
     return message
 
 
@@ -127,27 +129,11 @@ def _fields(descriptor: Descriptor) -> dict[str, tuple[str, Reader | None, bool,
 def _reader(field: FieldDescriptor) -> Reader | None:
     """Choose how a scalar field is read; None for a message."""
     kind = field.type
-    if kind == FieldDescriptor.TYPE_MESSAGE:
-        return None
     if kind == FieldDescriptor.TYPE_BYTES:
         return _hex if field.name in HEX_FIELDS else _base64
-    if kind == FieldDescriptor.TYPE_STRING:
-        return _string
-    if kind == FieldDescriptor.TYPE_BOOL:
-        return _bool
-    if kind in (FieldDescriptor.TYPE_DOUBLE, FieldDescriptor.TYPE_FLOAT):
-        return _double
-    if kind == FieldDescriptor.TYPE_ENUM:
-        return _enum
-    low, high = {
-        FieldDescriptor.TYPE_FIXED64: (0, 2**64 - 1),
-        FieldDescriptor.TYPE_UINT64: (0, 2**64 - 1),
-        FieldDescriptor.TYPE_FIXED32: (0, 2**32 - 1),
-        FieldDescriptor.TYPE_UINT32: (0, 2**32 - 1),
-        FieldDescriptor.TYPE_INT32: (-(2**31), 2**31 - 1),
-        FieldDescriptor.TYPE_SINT32: (-(2**31), 2**31 - 1),
-        FieldDescriptor.TYPE_SFIXED32: (-(2**31), 2**31 - 1),
-    }.get(kind, (-(2**63), 2**63 - 1))
+    if kind in READERS:
+        return READERS[kind]
+    low, high = RANGES.get(kind, (-(2**63), 2**63 - 1))
     return lambda value: _integer(value, low, high)
 
 
@@ -216,3 +202,21 @@ def _base64(value: Any) -> bytes:
 def _shown(value: Any) -> str:
     """Show a wrong value, shortly."""
     return repr(value)[:60]
+
+
+READERS: dict[int, Reader | None] = {
+    FieldDescriptor.TYPE_MESSAGE: None,
+    FieldDescriptor.TYPE_STRING: _string,
+    FieldDescriptor.TYPE_BOOL: _bool,
+    FieldDescriptor.TYPE_DOUBLE: _double,
+    FieldDescriptor.TYPE_FLOAT: _double,
+    FieldDescriptor.TYPE_ENUM: _enum,
+}
+RANGES = {
+    **dict.fromkeys((FieldDescriptor.TYPE_FIXED64, FieldDescriptor.TYPE_UINT64), (0, 2**64 - 1)),
+    **dict.fromkeys((FieldDescriptor.TYPE_FIXED32, FieldDescriptor.TYPE_UINT32), (0, 2**32 - 1)),
+    **dict.fromkeys(
+        (FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_SINT32, FieldDescriptor.TYPE_SFIXED32),
+        (-(2**31), 2**31 - 1),
+    ),
+}

@@ -21,15 +21,16 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from twinhelm.aiops.collect.wire.blocks import BlockTable
-from twinhelm.aiops.collect.wire.ids import Ids
 from twinhelm.aiops.collect.otlp import points
 from twinhelm.aiops.collect.otlp.names import Kind
 from twinhelm.aiops.collect.otlp.series import Family, family_of, point_series, target_info
+from twinhelm.aiops.collect.wire.blocks import BlockTable
+from twinhelm.aiops.collect.wire.ids import Ids
 from twinhelm.aiops.collect.wire.series import GENERATION_BYTES, LEAST_GENERATION, largest_block
+from twinhelm.aiops.collect.words import label_limits
 from twinhelm.core.arrays import I64, U32
 from twinhelm.core.errors import TooLarge
-from twinhelm.core.labels import LabelLimits, Labels
+from twinhelm.core.labels import Labels
 from twinhelm.core.settings import LimitSettings
 from twinhelm.core.telemetry import MetricMeta
 
@@ -40,14 +41,12 @@ _FIRST_LANES = 1024
 
 
 class LaneTable:
-    """Blocks, lanes and ids; ``lane_of`` is a slot's first lane, ``owner_of`` a lane's slot."""
+    """Blocks, lanes and ids."""
 
     def __init__(
         self, intern: Callable[[list[Labels]], U32], limits: LimitSettings, rng: np.random.Generator
     ) -> None:
-        self._limits = LabelLimits(
-            limits.max_labels, limits.max_label_name_bytes, limits.max_label_value_bytes
-        )
+        self._limits = label_limits(limits)
         self.most = max(2 * limits.max_series_per_tenant, LEAST_GENERATION)
         self.max_block = largest_block(limits)
         self.blocks = BlockTable(rng)
@@ -59,8 +58,9 @@ class LaneTable:
         self.blocks.clear()
         self.ids.clear(_FIRST_LANES)
         self.lanes = self._before = 0
-        self.lane_of: I64 = np.empty(len(self.blocks.spans), np.int64)
-        self.owner_of: I64 = np.empty(_FIRST_LANES, np.int64)
+        self.known = points.Lanes(
+            np.empty(len(self.blocks.spans), np.int64), np.empty(_FIRST_LANES, np.int64)
+        )
         self._families: dict[int, Family | str] = {}
 
     def begin(self) -> None:
@@ -79,17 +79,14 @@ class LaneTable:
                 f"the request brings more than {self.most} new series",
                 hint="send smaller requests or raise limits.max_series_per_tenant",
             )
+        lane_of, owner_of = self.known
         if status == points.NO_ROOM_LANES:
-            owners = np.empty(max(2 * len(self.owner_of), self.lanes + needed), np.int64)
-            owners[: self.lanes] = self.owner_of[: self.lanes]
-            self.owner_of = owners
-            self.ids.grow(len(owners))
-            return
-        self.blocks.grow(needed)
-        if len(self.lane_of) < len(self.blocks.spans):
-            lane_of = np.empty(len(self.blocks.spans), np.int64)
-            lane_of[: len(self.lane_of)] = self.lane_of
-            self.lane_of = lane_of
+            owner_of = _longer(owner_of, max(2 * len(owner_of), self.lanes + needed))
+            self.ids.grow(len(owner_of))
+        else:
+            self.blocks.grow(needed)
+            lane_of = _longer(lane_of, len(self.blocks.spans))
+        self.known = points.Lanes(lane_of, owner_of)
 
     def take_metas(self) -> tuple[MetricMeta, ...]:
         """Return what new metrics said of themselves since the last call."""
@@ -100,10 +97,11 @@ class LaneTable:
         """Say which series lanes are."""
         parsed: list[Labels | str | None] = []
         owner, made = -1, []
-        for lane, slot in zip(lanes.tolist(), self.owner_of[lanes].tolist(), strict=True):
+        slots = self.known.owner_of[lanes].tolist()
+        for lane, slot in zip(lanes.tolist(), slots, strict=True):
             if slot != owner:
                 owner, made = slot, self._series(slot)
-            parsed.append(made[lane - int(self.lane_of[slot])])
+            parsed.append(made[lane - int(self.known.lane_of[slot])])
         return parsed
 
     def _series(self, slot: int) -> list[Labels | str | None]:
@@ -143,3 +141,8 @@ class LaneTable:
         block = self.blocks.block(slot)
         sort, first, second, third = _HEAD.unpack_from(block)
         return sort, first, second, third, block[points.HEAD :]
+
+
+def _longer(array: I64, size: int) -> I64:
+    """Make room for ``size`` numbers."""
+    return np.concatenate((array, np.empty(size - len(array), np.int64)))

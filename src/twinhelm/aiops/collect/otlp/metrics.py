@@ -1,8 +1,6 @@
 """Decode OTLP metrics into columns named as Prometheus names them.
 
-In: an ``ExportMetricsServiceRequest``, as plain protobuf bytes (:meth:`OtlpMetricsDecoder.decode`,
-compiled) or as the generated message (:meth:`OtlpMetricsDecoder.decode_message`, for JSON bodies;
-it is also the reference that the compiled walk is tested against). Out: a
+In: an ``ExportMetricsServiceRequest`` as plain protobuf bytes. Out: a
 :class:`~twinhelm.aiops.types.Received` with samples, what metrics say of themselves, and what was
 not kept. Times are epoch ms; a point "with no recorded value" becomes a stale marker.
 
@@ -11,9 +9,8 @@ Gauges, cumulative sums, explicit histograms and summaries are kept; see
 temporality, exponential histograms, exemplars, points without a time, without a value, or whose
 buckets and bounds do not fit together, and series whose labels are bad or refused.
 
-Measured on one shared core: 9 M samples/s compiled (``benchmarks/decode.py``), some 0.1 M
-through messages. Series are known by
-their bytes as in :mod:`twinhelm.aiops.collect.remote_write`; past the bound all are forgotten and
+Measured on one shared core: 9 M samples/s (``benchmarks/decode.py``). Series are known by their
+bytes as in :mod:`twinhelm.aiops.collect.remote_write`; past the bound all are forgotten and
 met anew, at about 20 us each.
 
 Source: opentelemetry-proto 1.x; OpenTelemetry "Prometheus and OpenMetrics Compatibility".
@@ -27,23 +24,20 @@ Source: opentelemetry-proto 1.x; OpenTelemetry "Prometheus and OpenMetrics Compa
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from itertools import islice
+from collections.abc import Iterable
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from twinhelm.aiops.collect.wire.cold import message_fields
-from twinhelm.aiops.collect.wire.columns import Columns
+from twinhelm.aiops.collect.history import Intern
 from twinhelm.aiops.collect.otlp import points
 from twinhelm.aiops.collect.otlp.lanes import LaneTable
+from twinhelm.aiops.collect.otlp.point import POINT_SIZE
+from twinhelm.aiops.collect.wire.columns import Columns
 from twinhelm.aiops.types import Received, Rejected
-from twinhelm.core.arrays import I64, U8, U32
+from twinhelm.core.arrays import I64, U8
 from twinhelm.core.errors import BadInput, TooLarge
-from twinhelm.core.labels import Labels
 from twinhelm.core.settings import LimitSettings
 
 __all__ = ["OtlpMetricsDecoder"]
@@ -57,7 +51,7 @@ class OtlpMetricsDecoder:
 
     def __init__(
         self,
-        intern: Callable[[list[Labels]], U32],
+        intern: Intern,
         limits: LimitSettings,
         *,
         seed: int | None = None,
@@ -88,18 +82,16 @@ class OtlpMetricsDecoder:
         """Fill in columns and state, growing what is too small."""
         table = self._table
         table.begin()
-        room = np.empty(3, np.int64), np.empty(points.POINT_SIZE, np.int64)
+        room = np.empty(3, np.int64), np.empty(POINT_SIZE, np.int64)
         while True:
             state[:] = 0
             state[points.LANES] = table.lanes
             status = points.walk_metrics(
                 data,
                 table.max_block,
-                *table.blocks.arrays,
-                table.blocks.frozen,
-                table.lane_of,
-                table.owner_of,
-                *columns.arrays,
+                table.blocks.arrays,
+                table.known,
+                columns.rows,
                 *room,
                 state,
             )
@@ -124,19 +116,10 @@ class OtlpMetricsDecoder:
 
     def _received(self, raw: bytes, columns: Columns, state: I64) -> Received:
         """Turn lanes into ids and say what was not kept."""
-        count = int(state[points.ROWS])
-        lanes, times, values = columns.arrays
-        samples, rejected = self._table.ids.resolve(lanes[:count], times[:count], values[:count])
+        rows = columns.rows.first(int(state[points.ROWS]))
+        samples, rejected = self._table.ids.resolve(*rows)
         not_kept = (*rejected, *_not_kept(raw, state))
         return Received(samples=samples, metas=self._table.take_metas(), rejected=not_kept)
-
-
-def _name(metric: bytes) -> str:
-    """Read a metric's name, which encoders put first, without parsing its points."""
-    for number, value in islice(message_fields(metric), 8):
-        if number == 1 and isinstance(value, bytes):
-            return str(value[:200], "utf-8", "replace")
-    return ""
 
 
 def _not_kept(raw: bytes, state: I64) -> Iterable[Rejected]:
@@ -144,6 +127,6 @@ def _not_kept(raw: bytes, state: I64) -> Iterable[Rejected]:
     for cause, reason in enumerate(points.CAUSES):
         count, start, stop = state[points.FIRST_CAUSE + 3 * cause :][:3].tolist()
         if count:
-            yield Rejected(reason, count, _name(raw[start:stop]))
+            yield Rejected(reason, count, Metric.FromString(raw[start:stop]).name[:200])
     if exemplars := int(state[points.EXEMPLARS]):
         yield Rejected("exemplar", exemplars, "exemplars are not kept")

@@ -12,28 +12,16 @@ from __future__ import annotations
 import numpy as np
 
 from twinhelm.aiops.collect.wire.blocks import copy
+from twinhelm.aiops.collect.wire.columns import Rows
 from twinhelm.aiops.collect.wire.fields import field
 from twinhelm.aiops.collect.wire.memory import inner, load_f64, load_u64, store_u64
-from twinhelm.core.arrays import F64, I64, U8, U32
+from twinhelm.core.arrays import I64, U8
 
 __all__ = [
-    "BOUNDS",
-    "COUNTER",
-    "FLAGS",
-    "GAUGE",
-    "HISTOGRAM",
-    "MAX_STEPS",
-    "POINT_EXEMPLARS",
-    "POINT_SIZE",
-    "STEPS",
-    "SUMMARY",
-    "TIME",
-    "UPDOWN",
-    "VALUE_AT",
-    "put_row",
-    "put_samples",
+    "BOUNDS", "COUNTER", "FLAGS", "GAUGE", "HISTOGRAM", "MAX_STEPS", "POINT_EXEMPLARS",
+    "POINT_SIZE", "STEPS", "SUMMARY", "TIME", "UPDOWN", "VALUE_AT", "put_row", "put_samples",
     "read_point",
-]
+]  # fmt: skip
 
 GAUGE, UPDOWN, COUNTER, HISTOGRAM, SUMMARY = 0, 1, 2, 3, 4
 MAX_STEPS = 2048
@@ -118,28 +106,17 @@ def read_point(data: U8, at: int, end: int, kind: int, arena: U8, used: int, poi
 
 
 @inner
-def put_row(
-    lane: int, time: int, value: float, row: int, row_lane: U32, row_time: I64, row_value: F64
-) -> int:
+def put_row(lane: int, time: int, value: float, row: int, rows: Rows) -> int:
     """Write one sample; the row after it."""
-    row_lane[row] = lane
-    row_time[row] = time
-    row_value[row] = value
+    rows.lane[row] = lane
+    rows.time[row] = time
+    rows.value[row] = value
     return row + 1
 
 
 @inner
 def put_samples(
-    data: U8,
-    at: int,
-    end: int,
-    kind: int,
-    point: I64,
-    lane: int,
-    row: int,
-    row_lane: U32,
-    row_time: I64,
-    row_value: F64,
+    data: U8, at: int, end: int, kind: int, point: I64, lane: int, row: int, rows: Rows
 ) -> int:
     """Write the samples of one point, for whose lanes there is room; the row after them."""
     time = point[TIME]
@@ -150,7 +127,7 @@ def put_samples(
             value = float(load_f64(data, point[VALUE_AT]))
             if point[IS_INT] == 1:
                 value = float(np.int64(load_u64(data, point[VALUE_AT])))
-        return put_row(lane, time, value, row, row_lane, row_time, row_value)
+        return put_row(lane, time, value, row, rows)
     count = 0.0 if point[COUNT_AT] < 0 else np.float64(load_u64(data, point[COUNT_AT]))
     total = 0.0 if point[SUM_AT] < 0 else load_f64(data, point[SUM_AT])
     steps = point[STEPS]
@@ -164,7 +141,7 @@ def put_samples(
             while start < stop and step < steps:
                 below += load_u64(data, start)
                 value = STALE if stale else np.float64(below)
-                row = put_row(lane + step, time, value, row, row_lane, row_time, row_value)
+                row = put_row(lane + step, time, value, row, rows)
                 step += 1
                 start += 8
         elif kind == SUMMARY and key == 0x32:
@@ -174,15 +151,15 @@ def put_samples(
                 if key == 0x11:
                     value = load_f64(data, value_at)
             value = STALE if stale else value
-            row = put_row(lane + step, time, value, row, row_lane, row_time, row_value)
+            row = put_row(lane + step, time, value, row, rows)
             step += 1
     lane += steps
     if stale:
         count = total = STALE
     if kind == HISTOGRAM:
-        row = put_row(lane, time, count, row, row_lane, row_time, row_value)
+        row = put_row(lane, time, count, row, rows)
         lane += 1
-    row = put_row(lane, time, count, row, row_lane, row_time, row_value)
+    row = put_row(lane, time, count, row, rows)
     if kind == SUMMARY or point[SUM_AT] >= 0:
-        row = put_row(lane + 1, time, total, row, row_lane, row_time, row_value)
+        row = put_row(lane + 1, time, total, row, rows)
     return row

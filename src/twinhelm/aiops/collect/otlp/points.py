@@ -15,9 +15,8 @@ Source: opentelemetry-proto ``metrics.proto``, ``common.proto``, ``resource.prot
 
 from __future__ import annotations
 
-from twinhelm.aiops.collect.wire.blocks import add, block_hash, copy, find
-from twinhelm.aiops.collect.wire.fields import field
-from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, store_u64
+from typing import NamedTuple
+
 from twinhelm.aiops.collect.otlp.point import (
     BOUNDS,
     COUNTER,
@@ -26,7 +25,6 @@ from twinhelm.aiops.collect.otlp.point import (
     HISTOGRAM,
     MAX_STEPS,
     POINT_EXEMPLARS,
-    POINT_SIZE,
     STEPS,
     SUMMARY,
     TIME,
@@ -36,32 +34,17 @@ from twinhelm.aiops.collect.otlp.point import (
     put_samples,
     read_point,
 )
-from twinhelm.core.arrays import F64, I64, U8, U32, U64
+from twinhelm.aiops.collect.wire.blocks import Blocks, add, block_hash, copy, find
+from twinhelm.aiops.collect.wire.columns import Rows
+from twinhelm.aiops.collect.wire.fields import field
+from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, store_u64
+from twinhelm.core.arrays import I64, U8
 
 __all__ = [
-    "AT",
-    "BAD_BYTES",
-    "CAUSES",
-    "DONE",
-    "EXEMPLARS",
-    "FIRST_CAUSE",
-    "HEAD",
-    "LANES",
-    "MAX_STEPS",
-    "NEEDED",
-    "NO_ROOM_BLOCKS",
-    "NO_ROOM_LANES",
-    "NO_ROOM_ROWS",
-    "POINT_SIZE",
-    "ROWS",
-    "SORT_METRIC",
-    "SORT_POINT",
-    "SORT_RESOURCE",
-    "SORT_SCOPE",
-    "STATE_SIZE",
-    "TOO_LONG",
-    "walk_metrics",
-]
+    "AT", "BAD_BYTES", "CAUSES", "DONE", "EXEMPLARS", "FIRST_CAUSE", "HEAD", "LANES", "NEEDED",
+    "NO_ROOM_BLOCKS", "NO_ROOM_LANES", "NO_ROOM_ROWS", "ROWS", "SORT_METRIC", "SORT_POINT",
+    "SORT_RESOURCE", "SORT_SCOPE", "STATE_SIZE", "TOO_LONG", "Lanes", "walk_metrics",
+]  # fmt: skip
 
 DONE, NO_ROOM_ROWS, NO_ROOM_BLOCKS, NO_ROOM_LANES, BAD_BYTES, TOO_LONG = range(6)
 """Statuses: all read; an array is full (``NEEDED`` more); no valid protobuf at ``AT``;
@@ -78,6 +61,13 @@ HEAD = 32
 SORT_RESOURCE, SORT_SCOPE, SORT_METRIC, SORT_POINT = 1, 2, 3, 4
 
 
+class Lanes(NamedTuple):
+    """``lane_of`` is a slot's first lane, ``owner_of`` a lane's slot."""
+
+    lane_of: I64
+    owner_of: I64
+
+
 @inner
 def _put_head(arena: U8, at: int, sort: int, first: int, second: int, third: int) -> None:
     """Write the four words that a block begins with."""
@@ -88,40 +78,53 @@ def _put_head(arena: U8, at: int, sort: int, first: int, second: int, third: int
 
 
 @inner
-def _slot(
-    lanes: int,
-    end: int,
-    index: U64,
-    spans: I64,
-    arena: U8,
-    counts: I64,
-    secret: U64,
-    frozen: U8,
-    lane_of: I64,
-    owner_of: I64,
-    state: I64,
-) -> int:
+def _slot(lanes: int, end: int, blocks: Blocks, known: Lanes, state: I64) -> int:
     """Find or add the block from the arena's free end to ``end``; its slot, or a status below 0.
 
     A new block is given ``lanes`` lanes. The status is negated.
     """
-    used = counts[1]
-    hashed = block_hash(frozen, used, end, secret)
-    slot = find(frozen, used, end, hashed, index, spans, arena)
+    used = blocks.counts[1]
+    hashed = block_hash(blocks.frozen, used, end, blocks.secret)
+    slot = find(blocks.frozen, used, end, hashed, blocks.chains, blocks.spans, blocks.arena)
     if slot >= 0:
         return slot
-    if state[LANES] + lanes > len(owner_of):
+    if state[LANES] + lanes > len(known.owner_of):
         state[NEEDED] = lanes
         return -NO_ROOM_LANES
-    slot = add(frozen, used, end, hashed, index, spans, arena, counts)
+    slot = add(blocks.frozen, used, end, hashed, blocks)
     if slot < 0:
         state[NEEDED] = end - used
         return -NO_ROOM_BLOCKS
-    lane_of[slot] = state[LANES]
+    known.lane_of[slot] = state[LANES]
     for i in range(lanes):
-        owner_of[state[LANES] + i] = slot
+        known.owner_of[state[LANES] + i] = slot
     state[LANES] += lanes
     return slot
+
+
+@inner
+def _owner(
+    data: U8, at: int, end: int, sort: int, lanes: int, max_block: int, blocks: Blocks,
+    known: Lanes, state: I64,
+) -> int:  # fmt: skip
+    """Find or add the resource or scope in ``[at, end)``, the last field 1; a slot or a status."""
+    first = last = ZERO
+    while at < end:
+        key, start, stop, at = field(data, at, end)
+        if at < 0:
+            return -BAD_BYTES
+        if key == 0x0A:
+            first, last = start, stop
+    used = blocks.counts[1]
+    size = last - first
+    if size > max_block:
+        return -TOO_LONG
+    if used + HEAD + size > len(blocks.arena):
+        state[NEEDED] = HEAD + size
+        return -NO_ROOM_BLOCKS
+    _put_head(blocks.arena, used, sort, ZERO, ZERO, ZERO)
+    copy(data, first, blocks.arena, used + HEAD, size)
+    return _slot(lanes, used + HEAD + size, blocks, known, state)
 
 
 @inner
@@ -180,43 +183,15 @@ def _read_metric(data: U8, at: int, end: int, arena: U8, used: int, found: I64) 
     return used
 
 
-@inner
-def _last(data: U8, at: int, end: int, wanted: int, found: I64) -> bool:
-    """Find the last field of a key: its byte range, empty if absent; False for bad protobuf."""
-    found[0] = found[1] = 0
-    while at < end:
-        key, start, stop, at = field(data, at, end)
-        if at < 0:
-            return False
-        if key == wanted:
-            found[0] = start
-            found[1] = stop
-    return True
-
-
 @kernel
 def walk_metrics(
-    data: U8,
-    max_block: int,
-    index: U64,
-    spans: I64,
-    arena: U8,
-    counts: I64,
-    secret: U64,
-    frozen: U8,
-    lane_of: I64,
-    owner_of: I64,
-    row_lane: U32,
-    row_time: I64,
-    row_value: F64,
-    found: I64,
-    point: I64,
+    data: U8, max_block: int, blocks: Blocks, known: Lanes, rows: Rows, found: I64, point: I64,
     state: I64,
-) -> int:
+) -> int:  # fmt: skip
     """Read a metrics request.
 
-    ``lane_of`` takes a slot's first lane, ``owner_of`` a lane's slot. ``state`` is zero at each
-    attempt but for ``LANES``. ``found`` and ``point`` are room for 3 and ``POINT_SIZE`` numbers.
+    ``state`` is zero at each attempt but for ``LANES``. ``found`` and ``point`` are room for 3
+    and ``POINT_SIZE`` numbers.
     """
     end = len(data)
     row = at = none = ZERO
@@ -228,21 +203,9 @@ def walk_metrics(
             return BAD_BYTES
         if key != 0x0A:
             continue
-        if not _last(data, r_start, r_stop, 0x0A, found):
-            return BAD_BYTES
-        used = counts[1]
-        size = found[1] - found[0]
-        if size > max_block:
-            return TOO_LONG
-        if used + HEAD + size > len(arena):
-            state[NEEDED] = HEAD + size
-            return NO_ROOM_BLOCKS
-        _put_head(arena, used, ZERO + SORT_RESOURCE, none, none, none)
-        copy(data, found[0], arena, used + HEAD, size)
-        resource = _slot(
-            one, used + HEAD + size, index, spans, arena, counts, secret, frozen,
-            lane_of, owner_of, state,
-        )  # fmt: skip
+        resource = _owner(
+            data, r_start, r_stop, ZERO + SORT_RESOURCE, one, max_block, blocks, known, state
+        )
         if resource < 0:
             return -resource
         newest = none
@@ -251,21 +214,9 @@ def walk_metrics(
             key, s_start, s_stop, s_at = field(data, s_at, r_stop)
             if key != 0x12:
                 continue
-            if not _last(data, s_start, s_stop, 0x0A, found):
-                return BAD_BYTES
-            used = counts[1]
-            size = found[1] - found[0]
-            if size > max_block:
-                return TOO_LONG
-            if used + HEAD + size > len(arena):
-                state[NEEDED] = HEAD + size
-                return NO_ROOM_BLOCKS
-            _put_head(arena, used, ZERO + SORT_SCOPE, none, none, none)
-            copy(data, found[0], arena, used + HEAD, size)
-            scope = _slot(
-                none, used + HEAD + size, index, spans, arena, counts, secret, frozen,
-                lane_of, owner_of, state,
-            )  # fmt: skip
+            scope = _owner(
+                data, s_start, s_stop, ZERO + SORT_SCOPE, none, max_block, blocks, known, state
+            )
             if scope < 0:
                 return -scope
             m_at = s_start
@@ -274,12 +225,14 @@ def walk_metrics(
                 if key != 0x12:
                     continue
                 state[AT] = m_start
-                used = counts[1]
-                if used + HEAD > len(arena):
-                    state[NEEDED] = HEAD + max_block
-                    return NO_ROOM_BLOCKS
-                block_end = _read_metric(data, m_start, m_stop, arena, used + HEAD, found)
-                if block_end == -2 and len(arena) - used < HEAD + max_block:
+                used = blocks.counts[1]
+                room = len(blocks.arena) - used
+                block_end = ZERO - 2
+                if room >= HEAD:
+                    block_end = _read_metric(
+                        data, m_start, m_stop, blocks.arena, used + HEAD, found
+                    )
+                if block_end == -2 and room < HEAD + max_block:
                     state[NEEDED] = HEAD + max_block
                     return NO_ROOM_BLOCKS
                 if block_end == -1:
@@ -291,11 +244,8 @@ def walk_metrics(
                     continue
                 metric = none
                 if kind >= 0:
-                    _put_head(arena, used, ZERO + SORT_METRIC, resource, scope, kind)
-                    metric = _slot(
-                        none, block_end, index, spans, arena, counts, secret, frozen,
-                        lane_of, owner_of, state,
-                    )  # fmt: skip
+                    _put_head(blocks.arena, used, ZERO + SORT_METRIC, resource, scope, kind)
+                    metric = _slot(none, block_end, blocks, known, state)
                     if metric < 0:
                         return -metric
                 while p_at < d_stop:
@@ -309,53 +259,44 @@ def walk_metrics(
                     if p_stop - p_start > 2 * max_block:
                         _count_cause(LONG, m_start, m_stop, state)
                         continue
-                    used = counts[1]
-                    room = HEAD + 6 * (p_stop - p_start)
-                    if used + room > len(arena):
-                        state[NEEDED] = room
+                    used = blocks.counts[1]
+                    needed = HEAD + 6 * (p_stop - p_start)
+                    if used + needed > len(blocks.arena):
+                        state[NEEDED] = needed
                         return NO_ROOM_BLOCKS
                     state[AT] = p_start
-                    block_end = read_point(data, p_start, p_stop, kind, arena, used + HEAD, point)
+                    block_end = read_point(
+                        data, p_start, p_stop, kind, blocks.arena, used + HEAD, point
+                    )
                     if block_end < 0:
                         return BAD_BYTES
                     state[EXEMPLARS] += point[POINT_EXEMPLARS]
                     steps = point[STEPS]
+                    lanes = one
                     whole = steps <= MAX_STEPS
                     if kind <= COUNTER:
                         whole = point[VALUE_AT] >= 0 or point[FLAGS] == 1
                     elif kind == HISTOGRAM:
                         whole &= point[BOUNDS] + 1 == max(steps, 1)
-                    cause = -1
-                    if not whole:
-                        cause = BAD_POINT
-                    elif point[TIME] == 0:
-                        cause = NO_TIME
-                    elif block_end - used > max_block:
-                        cause = LONG
-                    if cause >= 0:
+                        lanes = max(steps, 1) + 2
+                    else:
+                        lanes = steps + 2
+                    if not whole or point[TIME] == 0 or block_end - used > max_block:
+                        cause = LONG if whole else BAD_POINT
+                        if whole and point[TIME] == 0:
+                            cause = NO_TIME
                         _count_cause(cause, m_start, m_stop, state)
                         continue
-                    lanes = one
-                    if kind == HISTOGRAM:
-                        lanes = max(steps, 1) + 2
-                    elif kind == SUMMARY:
-                        lanes = steps + 2
-                    if row + lanes + 1 > len(row_time):
-                        state[ROWS] = row
+                    if row + lanes + 1 > len(rows.time):
                         return NO_ROOM_ROWS
-                    _put_head(arena, used, ZERO + SORT_POINT, metric, lanes, none)
-                    slot = _slot(
-                        lanes, block_end, index, spans, arena, counts, secret, frozen,
-                        lane_of, owner_of, state,
-                    )  # fmt: skip
+                    _put_head(blocks.arena, used, ZERO + SORT_POINT, metric, lanes, none)
+                    slot = _slot(lanes, block_end, blocks, known, state)
                     if slot < 0:
                         return -slot
                     newest = max(newest, point[TIME])
-                    row = put_samples(
-                        data, p_start, p_stop, kind, point, lane_of[slot], row,
-                        row_lane, row_time, row_value,
-                    )  # fmt: skip
+                    lane = known.lane_of[slot]
+                    row = put_samples(data, p_start, p_stop, kind, point, lane, row, rows)
         if newest > 0:
-            row = put_row(lane_of[resource], newest, 1.0, row, row_lane, row_time, row_value)
+            row = put_row(known.lane_of[resource], newest, 1.0, row, rows)
     state[ROWS] = row
     return DONE

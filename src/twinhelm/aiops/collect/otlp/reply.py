@@ -12,7 +12,7 @@ b'{}'
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -24,14 +24,14 @@ from twinhelm.aiops.types import Rejected
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.json import dumps
 
-__all__ = ["Signal", "failure", "partial_success", "reply"]
+__all__ = ["Signal", "failure", "reply"]
 
 Signal = Literal["logs", "metrics", "traces"]
 
-COUNT_FIELDS = {
-    "logs": ("rejectedLogRecords", "rejected_log_records"),
-    "metrics": ("rejectedDataPoints", "rejected_data_points"),
-    "traces": ("rejectedSpans", "rejected_spans"),
+RESPONSES = {
+    "logs": (ExportLogsServiceResponse, "rejected_log_records", "rejectedLogRecords"),
+    "metrics": (ExportMetricsServiceResponse, "rejected_data_points", "rejectedDataPoints"),
+    "traces": (ExportTraceServiceResponse, "rejected_spans", "rejectedSpans"),
 }
 LONGEST_MESSAGE = 2000
 """Characters; at most four bytes each, so that the length fits two bytes of a varint."""
@@ -39,32 +39,20 @@ INVALID_ARGUMENT = 3
 UNAVAILABLE = 14
 
 
-def partial_success(rejected: Sequence[Rejected]) -> tuple[int, str]:
-    """Return how many items were refused, and a sentence that says why; (0, "") for none."""
-    total = sum(item.count for item in rejected)
-    return total, "; ".join(f"{item.count} {item.reason}: {item.example}" for item in rejected)
-
-
 def reply(signal: Signal, rejected: Sequence[Rejected], *, as_json: bool) -> bytes:
     """Write the body of a 200 answer."""
-    count, text = partial_success(rejected)
-    json_name, name = COUNT_FIELDS[signal]
+    response, name, json_name = RESPONSES[signal]
+    count = sum(item.count for item in rejected)
+    text = "; ".join(f"{item.count} {item.reason}: {item.example}" for item in rejected)
     if as_json:
         # int64 is text in proto3 JSON.
         part = {json_name: str(count), "errorMessage": text}
         return dumps({"partialSuccess": part} if rejected else {})
-    message: (
-        ExportLogsServiceResponse | ExportMetricsServiceResponse | ExportTraceServiceResponse
-    ) = {
-        "logs": ExportLogsServiceResponse,
-        "metrics": ExportMetricsServiceResponse,
-        "traces": ExportTraceServiceResponse,
-    }[signal]()
+    message: Any = response()
     if rejected:
         setattr(message.partial_success, name, count)
         message.partial_success.error_message = text
-    written: bytes = message.SerializeToString()
-    return written
+    return bytes(message.SerializeToString())
 
 
 def failure(error: TwinhelmError, *, as_json: bool) -> bytes:

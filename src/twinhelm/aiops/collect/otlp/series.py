@@ -22,15 +22,13 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyVa
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from twinhelm.aiops.collect.otlp.attributes import plain, resource_labels
+from twinhelm.aiops.collect.otlp.attributes import label_pairs, resource_labels
 from twinhelm.aiops.collect.otlp.names import Kind, family_name, number_text
-from twinhelm.aiops.collect.words.names import label_name
 from twinhelm.core.errors import Refused
-from twinhelm.core.json import dumps
 from twinhelm.core.labels import METRIC, LabelLimits, Labels, check_labels, labels_of
 from twinhelm.core.telemetry import MetricMeta, MetricType
 
-__all__ = ["Family", "family_of", "label_pairs", "point_series", "target_info"]
+__all__ = ["Family", "family_of", "point_series", "target_info"]
 
 _IDENTITY = ("service_name", "service_namespace", "service_instance_id")
 _TYPES = {
@@ -50,22 +48,6 @@ class Family:
     kind: Kind
     identity: Labels
     scope: Labels
-
-
-def label_pairs(attributes: Iterable[KeyValue], prefix: str = "") -> dict[str, str]:
-    """Turn attributes into labels; values that fall on one name are joined with ``;``."""
-    found: dict[str, str] = {}
-    for key, value in sorted((pair.key, _text(pair)) for pair in attributes):
-        name = label_name(prefix + key)
-        found[name] = f"{found[name]};{value}" if name in found else value
-    return found
-
-
-def _text(pair: KeyValue) -> str:
-    value = plain(pair.value)
-    if isinstance(value, str):
-        return value
-    return "" if value is None else dumps(value).decode()
 
 
 def target_info(resource: Resource, limits: LabelLimits) -> Labels | str | None:

@@ -11,29 +11,21 @@ Cost: one hash (16 bytes per multiply), one cache miss, one comparison. Memory: 
 block, half as much again while growing, plus the block.
 
 >>> table = BlockTable(np.random.default_rng(1))
->>> data = np.frombuffer(b"abcabd", np.uint8)
->>> [find_or_add(data, at, at + 3, *table.arrays) for at in (0, 3, 0)]
-[0, 1, 0]
+>>> len(table), table.used_bytes, table.arrays.frozen.flags.writeable
+(0, 0, False)
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from twinhelm.aiops.collect.wire.memory import folded, inner, kernel, load_u64, store_u64
 from twinhelm.core.arrays import I64, U8, U64
 
-__all__ = [
-    "FIRST_SLOTS",
-    "NO_ROOM",
-    "BlockTable",
-    "add",
-    "block_hash",
-    "copy",
-    "find",
-    "find_or_add",
-    "same",
-]
+__all__ = ["FIRST_SLOTS", "NO_ROOM", "BlockTable", "Blocks", "add", "block_hash", "copy", "find",
+           "same"]  # fmt: skip
 
 NO_ROOM = -1
 """What an addition returns when the table must grow first; nothing was changed."""
@@ -44,6 +36,22 @@ LOAD_SHIFT = 2
 """Positions per slot, as a power of two: chains stay short at a quarter full."""
 
 SLOTS, USED = 0, 1  # what ``counts`` holds: slots given, arena bytes used
+
+
+class Blocks(NamedTuple):
+    """What kernels take of a table.
+
+    ``chains`` holds (hash, slot + 1), ``spans`` where each block lies in ``arena``. ``frozen`` is
+    the arena as an array that may only be read, the type that request bodies have: a kernel that
+    writes a block into the arena's free end looks it up through this one.
+    """
+
+    chains: U64
+    spans: I64
+    arena: U8
+    counts: I64
+    secret: U64
+    frozen: U8
 
 
 class BlockTable:
@@ -69,19 +77,11 @@ class BlockTable:
         return int(self.counts[USED])
 
     @property
-    def arrays(self) -> tuple[U64, I64, U8, I64, U64]:
-        """What kernels take, in their order: index, spans, arena, counts, secret."""
-        return self.index, self.spans, self.arena, self.counts, self.secret
-
-    @property
-    def frozen(self) -> U8:
-        """The arena as an array that may only be read, the type that request bodies have.
-
-        A kernel that writes a block into the arena's free end looks it up through this one.
-        """
-        view = self.arena.view()
-        view.flags.writeable = False
-        return view
+    def arrays(self) -> Blocks:
+        """What kernels take."""
+        frozen = self.arena.view()
+        frozen.flags.writeable = False
+        return Blocks(self.index, self.spans, self.arena, self.counts, self.secret, frozen)
 
     def grow(self, arena_bytes: int) -> None:
         """Make room for one more slot and ``arena_bytes`` more bytes of blocks, at least."""
@@ -95,7 +95,7 @@ class BlockTable:
             spans[:slots] = self.spans
             self.spans = spans
             self.index = np.zeros((2 * slots << LOAD_SHIFT, 2), np.uint64)
-            _rehash(self.index, self.spans, self.frozen, self.counts, self.secret)
+            _rehash(self.arrays)
 
     def block(self, slot: int) -> bytes:
         """Return the bytes of one block."""
@@ -156,15 +156,9 @@ def same(data: U8, start: int, other: U8, at: int, size: int) -> bool:
 
 @inner
 def find(
-    data: U8,
-    start: int,
-    end: int,
-    hashed: int,
-    index: U64,
-    spans: I64,
-    arena: U8,
-) -> int:
-    """Return the slot of a block, or -1."""
+    data: U8, start: int, end: int, hashed: int, index: U64, spans: I64, arena: U8
+) -> int:  # fmt: skip
+    """Return the slot of a block, or -1; not given all of a table, as copying it would cost."""
     mask = len(index) - 1
     at = np.int64(hashed >> np.uint64(17)) & mask
     while index[at, 1] != 0:
@@ -179,63 +173,35 @@ def find(
 
 
 @inner
-def add(
-    data: U8,
-    start: int,
-    end: int,
-    hashed: int,
-    index: U64,
-    spans: I64,
-    arena: U8,
-    counts: I64,
-) -> int:
+def add(data: U8, start: int, end: int, hashed: int, blocks: Blocks) -> int:
     """Remember a block that :func:`find` did not find: its slot, or :data:`NO_ROOM`."""
-    slot = counts[0]
-    used = counts[1]
+    slot, used = blocks.counts[0], blocks.counts[1]
     size = end - start
-    if slot >= len(spans) or used + size > len(arena):
+    if slot >= len(blocks.spans) or used + size > len(blocks.arena):
         return NO_ROOM
-    copy(data, start, arena, used, size)
-    spans[slot, 0] = used
-    spans[slot, 1] = used + size
-    counts[0] = slot + 1
-    counts[1] = used + size
+    copy(data, start, blocks.arena, used, size)
+    blocks.spans[slot, 0] = used
+    blocks.spans[slot, 1] = used + size
+    blocks.counts[0] = slot + 1
+    blocks.counts[1] = used + size
+    _enter(hashed, slot, blocks.chains)
+    return int(slot)
+
+
+@inner
+def _enter(hashed: int, slot: int, index: U64) -> None:
+    """Put a slot where :func:`find` looks for it."""
     mask = len(index) - 1
     at = np.int64(hashed >> np.uint64(17)) & mask
     while index[at, 1] != 0:
         at = (at + 1) & mask
     index[at, 0] = hashed
     index[at, 1] = slot + 1
-    return int(slot)
 
 
 @kernel
-def find_or_add(
-    data: U8,
-    start: int,
-    end: int,
-    index: U64,
-    spans: I64,
-    arena: U8,
-    counts: I64,
-    secret: U64,
-) -> int:
-    """Return the slot of a block, remembering it if it is new, or :data:`NO_ROOM`."""
-    hashed = block_hash(data, start, end, secret)
-    slot = find(data, start, end, hashed, index, spans, arena)
-    if slot < 0:
-        slot = add(data, start, end, hashed, index, spans, arena, counts)
-    return slot
-
-
-@kernel
-def _rehash(index: U64, spans: I64, arena: U8, counts: I64, secret: U64) -> None:
+def _rehash(blocks: Blocks) -> None:
     """Fill a fresh index with the slots that there are."""
-    mask = len(index) - 1
-    for slot in range(counts[0]):
-        hashed = block_hash(arena, spans[slot, 0], spans[slot, 1], secret)
-        at = np.int64(hashed >> np.uint64(17)) & mask
-        while index[at, 1] != 0:
-            at = (at + 1) & mask
-        index[at, 0] = hashed
-        index[at, 1] = slot + 1
+    for slot in range(blocks.counts[0]):
+        start, end = blocks.spans[slot, 0], blocks.spans[slot, 1]
+        _enter(block_hash(blocks.frozen, start, end, blocks.secret), slot, blocks.chains)

@@ -4,43 +4,53 @@ The arrays are larger than what is used; a kernel says how many rows it wrote.
 
 >>> columns = Columns(2)
 >>> columns.grow(0)
->>> [len(array) for array in columns.arrays]
+>>> [len(array) for array in columns.rows]
 [4, 4, 4]
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
 from twinhelm.core.arrays import F64, I64, U32
 from twinhelm.core.errors import TooLarge
 
-__all__ = ["MAX_SAMPLES", "Columns"]
+__all__ = ["Columns", "Rows"]
 
 MAX_SAMPLES = 8_000_000
 """Samples in one request: 160 MB of columns; honest senders stop at some ten thousand."""
 
 
+class Rows(NamedTuple):
+    """What kernels fill in: the lane (or slot) of a series, epoch ms, value."""
+
+    lane: U32
+    time: I64
+    value: F64
+
+    def first(self, count: int) -> Rows:
+        """Return the rows that are used."""
+        return Rows(self.lane[:count], self.time[:count], self.value[:count])
+
+
 class Columns:
-    """Columns for samples, growing by doubling: lane or slot, epoch ms, value."""
+    """Rows for samples, growing by doubling."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self.arrays = self._made()
-
-    def _made(self) -> tuple[U32, I64, F64]:
-        size = self._size
-        return np.empty(size, np.uint32), np.empty(size, np.int64), np.empty(size, np.float64)
+        self.rows = _made(size)
 
     def grow(self, used: int) -> None:
         """Double the columns, keeping the first ``used`` rows."""
-        if self._size > MAX_SAMPLES:
+        size = len(self.rows.time)
+        if size > MAX_SAMPLES:
             raise TooLarge(
                 f"the request has more than {MAX_SAMPLES} samples", hint="send smaller requests"
             )
-        self._size *= 2
-        lanes, times, values = self.arrays
-        self.arrays = self._made()
-        self.arrays[0][:used] = lanes[:used]
-        self.arrays[1][:used] = times[:used]
-        self.arrays[2][:used] = values[:used]
+        old, self.rows = self.rows.first(used), _made(2 * size)
+        self.rows.lane[:used], self.rows.time[:used], self.rows.value[:used] = old
+
+
+def _made(size: int) -> Rows:
+    return Rows(np.empty(size, np.uint32), np.empty(size, np.int64), np.empty(size, np.float64))

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from twinhelm.aiops.collect.wire.blocks import BlockTable
+from twinhelm.aiops.collect.wire.blocks import Blocks, BlockTable
 from twinhelm.aiops.collect.wire.fields import field
 from twinhelm.aiops.collect.wire.memory import kernel
-from twinhelm.core.arrays import I64, U8
+from twinhelm.core.arrays import I64
 from twinhelm.core.errors import Refused
 from twinhelm.core.labels import METRIC, LabelLimits, Labels, check_labels, metric_name
 
@@ -28,7 +28,7 @@ def parse_blocks(table: BlockTable, slots: I64, limits: LabelLimits) -> list[Lab
     sizes = table.spans[slots, 1] - table.spans[slots, 0]
     parts = np.empty((int(np.minimum(sizes // 2, most).sum()), 4), np.int64)
     counts = np.empty(len(slots), np.int64)
-    _split_labels(table.frozen, table.spans, slots, most, parts, counts)
+    _split_labels(table.arrays, slots, most, parts, counts)
     arena = memoryview(table.arena.data)
     rows = iter(parts[: counts.sum()].tolist())
     return [_labels(arena, [next(rows) for _ in range(n)], limits) for n in counts.tolist()]
@@ -63,15 +63,15 @@ def in_words(labels: Labels) -> str:
 
 
 @kernel
-def _split_labels(arena: U8, spans: I64, slots: I64, most: int, parts: I64, counts: I64) -> None:
+def _split_labels(blocks: Blocks, slots: I64, most: int, parts: I64, counts: I64) -> None:
     """Find names and values of blocks that are known to be well-formed, ``most`` in each.
 
     A row of ``parts`` is (name start, name end, value start, value end) in the arena.
     """
+    arena = blocks.frozen
     row = 0
     for n in range(len(slots)):
-        at = spans[slots[n], 0]
-        end = spans[slots[n], 1]
+        at, end = blocks.spans[slots[n], 0], blocks.spans[slots[n], 1]
         found = 0
         while 0 <= at < end and found < most:
             _, inner, stop, at = field(arena, at, end)

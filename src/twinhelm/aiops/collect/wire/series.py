@@ -12,16 +12,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twinhelm.aiops.collect.wire.blocks import BlockTable, block_hash, find
+from twinhelm.aiops.collect.wire.blocks import Blocks, BlockTable, block_hash, find
 from twinhelm.aiops.collect.wire.ids import NEW, Ids
 from twinhelm.aiops.collect.wire.labels import parse_blocks
 from twinhelm.aiops.collect.wire.memory import kernel
-from twinhelm.core.arrays import I64, U8, U32, U64
+from twinhelm.aiops.collect.words import label_limits
+from twinhelm.core.arrays import I64, U32, U64
 from twinhelm.core.errors import TooLarge
-from twinhelm.core.labels import LabelLimits, Labels, metric_name
+from twinhelm.core.labels import Labels, metric_name
 from twinhelm.core.settings import LimitSettings
 
-__all__ = ["GENERATION_BYTES", "LEAST_GENERATION", "SeriesTable", "adopt", "largest_block"]
+__all__ = ["GENERATION_BYTES", "LEAST_GENERATION", "SeriesTable", "largest_block"]
 
 LEAST_GENERATION = 100_000
 """Blocks a generation holds at least; a series may have several, one per order of its labels."""
@@ -37,14 +38,15 @@ def largest_block(limits: LimitSettings) -> int:
 
 
 class SeriesTable:
-    """Series ids by label block; ``slots`` in kernels, ``lanes`` in :attr:`ids`."""
+    """Series ids by label block; ``slots`` in kernels, ``lanes`` in :attr:`ids`.
+
+    ``described`` is room for a hash per slot of what a series last said of itself.
+    """
 
     def __init__(
         self, intern: Callable[[list[Labels]], U32], limits: LimitSettings, rng: np.random.Generator
     ) -> None:
-        self._limits = LabelLimits(
-            limits.max_labels, limits.max_label_name_bytes, limits.max_label_value_bytes
-        )
+        self._limits = label_limits(limits)
         self._rng = rng
         self.most = max(2 * limits.max_series_per_tenant, LEAST_GENERATION)
         self.max_block = largest_block(limits)
@@ -52,24 +54,18 @@ class SeriesTable:
         self._begin_generation()
         self._old, self._old_lanes = self.table, self.ids.lanes
 
-    @property
-    def capacity(self) -> int:
-        """How many slots there is room for."""
-        return len(self.table.spans)
-
     def _begin_generation(self) -> None:
         self.table = BlockTable(self._rng)
-        self.ids.clear(self.capacity)
+        self.ids.clear(len(self.table.spans))
+        self.described: U64 = np.zeros(len(self.table.spans), np.uint64)
         self._before = 0
 
-    def begin(self) -> bool:
-        """Begin a request; True where a new generation began, which voids all slots."""
-        turned = len(self.table) > self.most or self.table.used_bytes > GENERATION_BYTES
-        if turned:
+    def begin(self) -> None:
+        """Begin a request, and with it perhaps a new generation."""
+        if len(self.table) > self.most or self.table.used_bytes > GENERATION_BYTES:
             self._old, self._old_lanes = self.table, self.ids.lanes
             self._begin_generation()
         self._before = len(self.table)
-        return turned
 
     def grow(self, block_bytes: int) -> None:
         """Make room for another block; :class:`TooLarge` past what one request may bring."""
@@ -79,7 +75,9 @@ class SeriesTable:
                 hint="send smaller requests or raise limits.max_series_per_tenant",
             )
         self.table.grow(block_bytes)
-        self.ids.grow(self.capacity)
+        more = len(self.table.spans) - len(self.described)
+        self.described = np.concatenate((self.described, np.zeros(more, np.uint64)))
+        self.ids.grow(len(self.table.spans))
 
     def names(self, slots: I64) -> list[str]:
         """Return the metric name of each slot, empty where its labels are bad."""
@@ -96,29 +94,16 @@ class SeriesTable:
 
     def _adopt(self, slots: I64) -> None:
         """Take over what the old generation knows."""
-        mine, old = self.table, self._old
-        if old is not mine:
-            adopt(slots, mine.spans, mine.frozen, self.ids.lanes, *old.arrays, self._old_lanes)
+        if self._old is not self.table:
+            _take_over(slots, self.table.arrays, self.ids.lanes, self._old.arrays, self._old_lanes)
 
 
 @kernel
-def adopt(
-    slots: I64,
-    spans: I64,
-    arena: U8,
-    lanes: U32,
-    old_index: U64,
-    old_spans: I64,
-    old_arena: U8,
-    _old_counts: I64,
-    old_secret: U64,
-    old_lanes: U32,
-) -> None:
+def _take_over(slots: I64, blocks: Blocks, lanes: U32, old: Blocks, old_lanes: U32) -> None:
     """Take over the ids that an older table has for blocks of ``slots``."""
     for i in range(len(slots)):
-        start = spans[slots[i], 0]
-        end = spans[slots[i], 1]
-        hashed = block_hash(arena, start, end, old_secret)
-        slot = find(arena, start, end, hashed, old_index, old_spans, old_arena)
+        start, end = blocks.spans[slots[i], 0], blocks.spans[slots[i], 1]
+        hashed = block_hash(blocks.frozen, start, end, old.secret)
+        slot = find(blocks.frozen, start, end, hashed, old.chains, old.spans, old.arena)
         if slot >= 0 and old_lanes[slot] < NEW:
             lanes[slots[i]] = old_lanes[slot]

@@ -1,1 +1,0 @@
-"""What several protocols say in the same words: moments, severities, names, refusals."""
