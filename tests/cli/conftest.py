@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -49,3 +51,38 @@ def live(tmp_path_factory):
     server.start()
     yield server
     assert server.stop() == 0, server.log
+
+
+@pytest.fixture
+def other():
+    """A server that answers what ``other.answers`` says, in order.
+
+    It remembers what it was asked (method, path without the API's prefix, body) and the tokens.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self):
+            asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            path = self.path.removeprefix("/api/twinhelm/v1/")
+            server.asked.append((self.command, path, asked))
+            server.tokens.append(self.headers.get("Authorization"))
+            status, body = server.answers.pop(0)
+            body = body if isinstance(body, bytes) else json.dumps(body)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = answer  # noqa: N815 - the names that the library asks for
+
+        def log_message(self, *args):
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked, server.tokens, server.answers = [], [], []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()

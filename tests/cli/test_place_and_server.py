@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -32,32 +30,6 @@ from twinhelm.store.records import MemoryRecords
 def identities():
     records, clock = MemoryRecords(), FakeClock()
     return Identities(Journal(records, clock), records, clock, AuthSettings())
-
-
-@pytest.fixture
-def other():
-    """A server that answers what ``other.answers`` says, and remembers what it was shown."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self):
-            server.shown.append(self.headers.get("Authorization"))
-            status, body = server.answers.pop(0)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args):
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.shown, server.answers = [], []
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_a_beacon_is_read_as_written_and_put_out_by_its_own_process(tmp_path):
@@ -110,7 +82,7 @@ def test_the_kept_token_goes_to_the_server_of_the_directory_alone(tmp_path, othe
         there.get("status")
     with reach(None, "th_given", tmp_path) as there:
         there.get("status")
-    assert other.shown == [None, "Bearer th_secret", "Bearer th_given"]
+    assert other.tokens == [None, "Bearer th_secret", "Bearer th_given"]
 
 
 def test_a_revoked_kept_token_still_reads_what_is_open(tmp_path, other):
@@ -119,7 +91,7 @@ def test_a_revoked_kept_token_still_reads_what_is_open(tmp_path, other):
     other.answers = [(401, b"{}"), (200, b'{"a": 1}')]
     with reach(None, None, tmp_path) as there:
         assert there.get("status") == {"a": 1}
-    assert other.shown == ["Bearer th_revoked", None]
+    assert other.tokens == ["Bearer th_revoked", None]
 
 
 def test_refusals_keep_their_words_and_their_family(tmp_path, other):
