@@ -152,6 +152,7 @@ ROUTES: tuple[Route, ...] = (
         ("/settings", "Settings, the store's health, people and tokens."),
         ("/connect", "How to send telemetry here, with this server's own address."),
     ),
+    Route("GET", "/favicon.ico", Right.READ, "The icon that browsers ask for."),
     Route("GET", "/_nicegui/{file:path}", Right.READ, "Scripts and styles of the pages."),
     Route(SOCKET, "/_nicegui_ws/{socket:path}", Right.READ, "What keeps open pages true."),
 )

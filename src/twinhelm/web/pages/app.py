@@ -107,6 +107,7 @@ def _page(
         except TwinhelmError as error:
             ui.status_code(error.status)
             ui.context.client.content.clear()
+            sheet.lives.clear()
             with framed(sheet):
                 _refused(title, error)
 

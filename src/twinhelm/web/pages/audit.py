@@ -55,8 +55,8 @@ async def audit(sheet: Sheet) -> None:
 
         with chain.box:
             Node("p", "The chain is being verified.", "muted")
-        await Live(sheet.visitor, verify, lambda now: chain.show(now, _chain), every_s=60.0).start()
-        await Live(sheet.visitor, ask, lambda now: rows.show(now, _list), every_s=5.0).start()
+        await Live(sheet, verify, lambda now: chain.show(now, _chain), every_s=60.0).start()
+        await Live(sheet, ask, lambda now: rows.show(now, _list), every_s=5.0).start()
 
 
 def _chain(now: Verdict) -> None:
@@ -114,7 +114,7 @@ def _row(row: JournalRow) -> None:
         Node("td", str(row.seq), "num tightcol muted")
         with Node("td", classes="tightcol"):
             When(row.time_ms, absolute=True)
-        Node("td", row.actor, "wrapany")
+        Node("td", row.actor, "namecol")
         with Node("td", classes="cutoff"):
             text, href = deed(row)
             if href:

@@ -47,7 +47,7 @@ async def capacity(sheet: Sheet) -> None:
             for forecast, drawing in now:
                 cards[_title(forecast)].show(drawing)
 
-        await Live(sheet.visitor, lambda: _ask(sheet), show, every_s=15.0).start()
+        await Live(sheet, lambda: _ask(sheet), show, every_s=15.0).start()
 
 
 def _ask(sheet: Sheet) -> list[tuple[Forecast, Drawing]]:

@@ -91,7 +91,7 @@ def ways(base: str, *, token: bool) -> Iterator[Way]:
         f"curl {base}/api/events{curl} \\\n  -H 'ce-specversion: 1.0' -H \"ce-id: $CI_RUN_ID\" "
         "\\\n  -H 'ce-source: ci' -H 'ce-type: dev.cdevents.service.deployed.0.1.1' \\\n"
         "  -H 'Content-Type: application/json' \\\n"
-        '  -d \'{"subject": {"id": "checkout", "content": {"artifactId": "checkout:1.4"}}}\'',
+        '  -d \'{"service": "checkout", "title": "checkout 1.4"}\'',
     )
     yield Way(
         "history",

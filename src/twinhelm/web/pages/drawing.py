@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from twinhelm.aiops.types import Scores
 from twinhelm.aiops.words import quantity, unit_of
 from twinhelm.core.arrays import F64, I64
 from twinhelm.core.labels import METRIC, Labels, metric_name
+from twinhelm.core.telemetry import SeriesInfo
 from twinhelm.web.thinning import thin
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = ["Drawer", "Drawing", "query_of", "short_name"]
 STEP_MS = 5_000
 """Ranges are widened to this grid, so that readers who ask a second apart share a drawing."""
 
+YOUNG_MS = 30_000
 KEPT = 200
 POINTS = 360
 COMMON = {"job", "instance", "host"}
@@ -46,7 +48,8 @@ class Drawing:
     usual: str = ""
     last_ms: int = 0
     strange: bool = False
-    names: tuple[str, ...] = field(default=())
+    names: tuple[str, ...] = ()
+    waits: str = ""
 
     @property
     def empty(self) -> bool:
@@ -124,7 +127,9 @@ class Drawer:
         lines: list[dict[str, Any]] = []
         first: Scores | None = None
         for at, info in enumerate(infos):
-            scores = self._house.desk.band(info.id, start_ms, end_ms)
+            share = unit_of(metric_name(info.labels)) == "ratio"
+            judged = self._house.desk.band(info.id, start_ms, end_ms)
+            scores = _plausible(judged, share=share)
             first = first or scores
             name = names[at] if names else short_name(info.labels)
             lines.append({"name": name, "points": _points(scores.time_ms, scores.signal)})
@@ -139,7 +144,8 @@ class Drawer:
         }
         query = " or ".join(query_of(info.labels) for info in infos)
         if first is None or not len(first.signal):
-            return Drawing(model, query)
+            called = tuple(str(line["name"]) for line in lines)
+            return Drawing(model, query, names=called, waits=self._why_empty(infos, end_ms))
         known = np.isfinite(first.low) & np.isfinite(first.high)
         usual = ""
         if known.any():
@@ -156,6 +162,12 @@ class Drawer:
             strange=bool(first.flagged[-3:].all()),
             names=tuple(str(line["name"]) for line in lines),
         )
+
+    def _why_empty(self, infos: Sequence[SeriesInfo], end_ms: int) -> str:
+        """Say why nothing is drawn where samples did come: a rate is made of two."""
+        if any(end_ms - info.last_ms < YOUNG_MS for info in infos):
+            return "Waiting for a second sample to make a rate of"
+        return ""
 
 
 def query_of(labels: Labels) -> str:
@@ -175,6 +187,15 @@ def short_name(labels: Labels) -> str:
     if not rest:
         rest = [value for key, value in labels if key == "instance"]
     return " ".join([metric_name(labels), *rest]).strip()
+
+
+def _plausible(scores: Scores, *, share: bool) -> Scores:
+    """Let a range reach below zero, or a share past the whole, only where the series ever did."""
+    heard = scores.signal[np.isfinite(scores.signal)]
+    if not len(heard) or heard.min() < 0.0:
+        return scores
+    most = 1.0 if share and heard.max() <= 1.0 else np.inf
+    return replace(scores, low=np.clip(scores.low, 0.0, most), high=np.clip(scores.high, 0.0, most))
 
 
 def _quoted(value: str) -> str:

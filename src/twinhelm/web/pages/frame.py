@@ -79,8 +79,11 @@ def pulse(sheet: Sheet) -> Pulse:
 @contextmanager
 def framed(sheet: Sheet, *, wing: str = "", ranged: bool = False) -> Iterator[None]:
     """Build the frame; ``wing`` is machines, models or empty, ``ranged`` offers a time range."""
-    with Node("a", "Skip to content", "skip", href="#content"):
-        pass
+    # The framework's own page element is a landmark; ours is the one that counts.
+    slot = ui.context.client.content.parent_slot
+    if slot is not None:
+        slot.parent.props("role=presentation")
+    Node("a", "Skip to content", "skip", href="#content")
     with Node("div", classes="frame"):
         count = _rail(sheet)
         with Node("div", classes="side"):
@@ -92,10 +95,11 @@ def framed(sheet: Sheet, *, wing: str = "", ranged: bool = False) -> Iterator[No
                     count.show(now.open, _count)
                     troubles.show((now.trouble, now.late and now.last_tick_ms), _troubles)
 
-                live = Live(sheet.visitor, lambda: pulse(sheet), show)
-                ui.timer(0.05, live.ask, once=True)
+                Live(sheet, lambda: pulse(sheet), show)
                 yield
     _palette(sheet)
+    for live in sheet.lives:
+        live.keep()
 
 
 def title_row(title: str, aside: str = "") -> None:

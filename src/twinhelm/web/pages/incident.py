@@ -90,7 +90,7 @@ async def incident(sheet: Sheet) -> None:
             for title, _, drawing in now.evidence:
                 cards[title].show(drawing)
 
-        live = Live(sheet.visitor, lambda: _ask(sheet, number), show, every_s=5.0)
+        live = Live(sheet, lambda: _ask(sheet, number), show, every_s=5.0)
         desk.changed = live.ask
         await live.start()
 
@@ -109,7 +109,7 @@ def _ask(sheet: Sheet, number: int) -> Known:
             edge
             for edge in edges
             if (edge.source in near or edge.target in near) and edge.alive(now)
-        )[:30],
+        )[:200],
         draw_evidence(sheet, file),
         [
             one

@@ -73,7 +73,7 @@ async def incidents(sheet: Sheet) -> None:
                 [one for one in house.desk.decisions(60) if one.incident is None][:20],
             )
 
-        await Live(sheet.visitor, ask, show).start()
+        await Live(sheet, ask, show).start()
 
 
 def _choices(chosen: str, counts: dict[str, int]) -> None:

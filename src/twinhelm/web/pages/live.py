@@ -16,7 +16,7 @@ from nicegui import ui
 
 from twinhelm.core.errors import TwinhelmError, Unauthenticated
 from twinhelm.web.pages.elements import Node
-from twinhelm.web.pages.visitor import Visitor
+from twinhelm.web.pages.sheet import Sheet
 
 __all__ = ["Live", "Region", "say"]
 
@@ -48,19 +48,22 @@ class Live(Generic[T]):
 
     def __init__(
         self,
-        visitor: Visitor,
+        sheet: Sheet,
         question: Callable[[], T],
         show: Callable[[T], None],
         *,
         every_s: float = 5.0,
     ) -> None:
-        self._visitor = visitor
+        self._visitor = sheet.visitor
+        self._every_s = every_s
         self._question = question
         self._show = show
         self._busy = False
         self._stood = False
+        self._asked = False
         self._wait = Region("wait")
-        self._timer = ui.timer(every_s or 3600.0, self.ask, immediate=False) if every_s else None
+        self._timer: ui.timer | None = None
+        sheet.lives.append(self)
 
     async def start(self) -> None:
         """Have the first answer, or show that it is coming."""
@@ -69,11 +72,20 @@ class Live(Generic[T]):
         if not done:
             self._wait.show("loading", _skeleton)
 
+    def keep(self) -> None:
+        """Ask again and again from now on; called when the whole page is built.
+
+        The framework sends a page off as soon as its first timer stands.
+        """
+        if self._every_s and not self._wait.box.is_deleted:
+            with self._wait.box.parent_slot or self._wait.box:
+                self._timer = ui.timer(self._every_s, self.ask, immediate=not self._asked)
+
     async def ask(self) -> None:
         """Ask once more and show the answer; while an answer is on its way this does nothing."""
         if self._busy:
             return
-        self._busy = True
+        self._busy = self._asked = True
         try:
             answer = await self._visitor.read(self._question)
         except Unauthenticated:
@@ -94,7 +106,7 @@ class Live(Generic[T]):
         if self._wait.box.is_deleted:
             return
         old = "What you see below may be out of date." if self._stood else ""
-        again = "Asking again by itself." if self._timer is not None else ""
+        again = "Asking again by itself." if self._every_s else ""
         said = " ".join(part for part in (what, hint, old, again) if part)
         self._wait.show(said, lambda text: say(text, kind="failed"))
 

@@ -63,7 +63,7 @@ async def logs(sheet: Sheet) -> None:
                     Node("a", "How to send logs", href="/connect#logs")
 
         every = 2.0 if tail else 0.0
-        await Live(sheet.visitor, ask, lambda now: rows.show(now, fill), every_s=every).start()
+        await Live(sheet, ask, lambda now: rows.show(now, fill), every_s=every).start()
 
 
 def _form(sheet: Sheet, query: str, words: str, tail: bool) -> None:

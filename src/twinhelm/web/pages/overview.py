@@ -35,6 +35,9 @@ __all__ = ["overview"]
 LIVE = (IncidentState.OPEN, IncidentState.REOPENED, IncidentState.ACKNOWLEDGED)
 LEAST_MS = 120_000
 SHOWN = 8
+READ = 200
+QUIET = {"incident.updated", "session.signed_in", "session.signed_out", "detector.registered"}
+"""Kinds of event that the audit page lists and that are no news."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ async def _machines(sheet: Sheet) -> None:
                 last_check.append(When(now.last_tick_ms))
 
     ahead = Region("card")
-    live = Live(sheet.visitor, lambda: _ask_machines(sheet), show, every_s=5.0)
+    live = Live(sheet, lambda: _ask_machines(sheet), show, every_s=5.0)
     await live.start()
 
 
@@ -196,14 +199,15 @@ async def _models(sheet: Sheet) -> None:
         stages.show(now.products, _stages)
         done.show(now.deeds, _deeds)
 
-    live = Live(sheet.visitor, lambda: _ask_models(sheet), show, every_s=5.0)
+    live = Live(sheet, lambda: _ask_models(sheet), show, every_s=5.0)
     await live.start()
 
 
 def _ask_models(sheet: Sheet) -> Models:
     house = sheet.house
-    rows = house.journal.read(newest_first=True, limit=SHOWN)
-    return Models(products(house.records), rows)
+    rows = house.journal.read(newest_first=True, limit=READ)
+    told = [row for row in rows if row.kind not in QUIET][:SHOWN]
+    return Models(products(house.records), told)
 
 
 def _portfolio(now: Models) -> None:
@@ -238,7 +242,7 @@ def _deeds(rows: Sequence[JournalRow]) -> None:
     with Node("div", classes="card-head"):
         Node("h2", "What happened lately")
         Node("a", "Audit", href="/audit", classes="small")
-    with Node("ul", classes="items"):
+    with Node("ul", classes="items plain"):
         for row in rows:
             with Node("li"):
                 text, href = deed(row)

@@ -60,7 +60,7 @@ class _Desk:
 
     async def start(self) -> None:
         """Show who may come in, and keep it true."""
-        self._live = Live(self._sheet.visitor, self._ask, self._show, every_s=15.0)
+        self._live = Live(self._sheet, self._ask, self._show, every_s=15.0)
         await self._live.start()
 
     def form(self, what: str) -> None:
@@ -134,7 +134,7 @@ class _Desk:
 
         def row(person: Person) -> None:
             with Node("tr"):
-                Node("td", person.name, "wrapany")
+                Node("td", person.name, "namecol")
                 with Node("td"):
                     self._roles(person)
                 with Node("td", classes="tightcol"):
@@ -152,7 +152,7 @@ class _Desk:
 
         def row(token: Token) -> None:
             with Node("tr"):
-                Node("td", token.name, "wrapany")
+                Node("td", token.name, "namecol")
                 Node("td", ", ".join(sorted(role.value for role in token.roles)))
                 with Node("td", classes="tightcol"):
                     When(token.created_ms)

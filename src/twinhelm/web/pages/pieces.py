@@ -147,7 +147,7 @@ class ChartCard:
 
 def _usual(drawing: Drawing) -> str:
     if drawing.empty:
-        return "No samples in this range"
+        return drawing.waits or "No samples in this range"
     several = len(drawing.names) > 1
     usual = drawing.usual or "The usual range is still being learnt"
     return f"{drawing.names[0]}: {usual}" if several else usual[:1].upper() + usual[1:]
@@ -155,7 +155,8 @@ def _usual(drawing: Drawing) -> str:
 
 def _legend(drawing: Drawing, notes: Sequence[tuple[str, str]]) -> None:
     with Node("div", classes="legend"):
-        for at, name in enumerate(drawing.names):
+        several = len(drawing.names) > 1
+        for at, name in enumerate(drawing.names if several else ()):
             with Node("span"):
                 Node("i", style=f"--c:var(--series-{at % 8 + 1})", aria_hidden="true")
                 Node("span", name)

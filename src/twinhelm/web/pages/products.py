@@ -30,7 +30,7 @@ async def products(sheet: Sheet) -> None:
         def show(now: Portfolio) -> None:
             rows.show(now, _all)
 
-        await Live(sheet.visitor, ask, show, every_s=15.0).start()
+        await Live(sheet, ask, show, every_s=15.0).start()
 
 
 def _all(found: Portfolio) -> None:

@@ -22,7 +22,7 @@ async def rejected(sheet: Sheet) -> None:
         def ask() -> list[Rejection]:
             return sheet.house.intake.rejections.snapshot()[:500]
 
-        await Live(sheet.visitor, ask, lambda now: rows.show(now, _list), every_s=5.0).start()
+        await Live(sheet, ask, lambda now: rows.show(now, _list), every_s=5.0).start()
 
 
 def _list(found: list[Rejection]) -> None:

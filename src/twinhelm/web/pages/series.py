@@ -33,6 +33,7 @@ MOST = 12
 LINES = 8
 NAMES = 400
 VALUES = 24
+LEAST_MS = 120_000
 SLOW_MS = RANGES["6h"]
 
 
@@ -108,6 +109,9 @@ def _ask(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> Found:
     start, end = view.zoom or sheet.range()
     infos = house.telemetry.find_series(matchers, start_ms=start, end_ms=end, limit=1000)
     shown = infos[:LINES] if view.together else infos[:MOST]
+    if shown and view.zoom is None and sheet.fixed is None:
+        # Empty hours before the first sample would press what there is against the edge.
+        start = max(start, min(min(info.first_ms for info in shown), end - LEAST_MS))
     marks = [
         (change.time_ms, change.title, change.kind)
         for change in house.telemetry.read_changes(start, end, limit=20)
@@ -172,9 +176,7 @@ async def _charts(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> None
         labels.show([info.labels for info in now.infos], lambda _: _narrow(sheet, now.infos))
 
     moving = sheet.fixed is None and RANGES[sheet.range_name] <= SLOW_MS
-    live = Live(
-        sheet.visitor, lambda: _ask(sheet, view, matchers), show, every_s=5.0 if moving else 0.0
-    )
+    live = Live(sheet, lambda: _ask(sheet, view, matchers), show, every_s=5.0 if moving else 0.0)
     await live.start()
 
 
@@ -293,4 +295,4 @@ async def _browser(sheet: Sheet) -> None:
                         Node("td", says, "muted cutoff")
                         Node("td", str(count), "num tightcol")
 
-    await Live(sheet.visitor, ask, lambda now: rows.show(now, fill), every_s=15.0).start()
+    await Live(sheet, ask, lambda now: rows.show(now, fill), every_s=15.0).start()

@@ -79,7 +79,7 @@ async def settings(sheet: Sheet) -> None:
         def ask() -> Health:
             return Health(house.telemetry.stats(), house.ready, house.watch.last_tick_ms)
 
-        await Live(sheet.visitor, ask, lambda now: health.show(now, _health), every_s=5.0).start()
+        await Live(sheet, ask, lambda now: health.show(now, _health), every_s=5.0).start()
 
 
 def _health(now: Health) -> None:
@@ -93,7 +93,7 @@ def _health(now: Health) -> None:
             Node("span", f"No telemetry is taken: {store.reason}")
         else:
             Node("span", "Telemetry is taken and judged")
-    with Node("dl", classes="facts"):
+    with Node("dl", classes="facts wide"):
         Node("dt", "Last check")
         with Node("dd"):
             if now.last_tick_ms:
@@ -155,6 +155,6 @@ def _setting(one: Setting) -> None:
     with Node("tr"):
         with Node("td", classes="tightcol"):
             Node("code", one.name)
-        Node("td", one.value, "wrapany")
-        Node("td", one.source, "wrapany" + (" muted" if one.source == "default" else ""))
+        Node("td", one.value, "namecol")
+        Node("td", one.source, "namecol" + (" muted" if one.source == "default" else ""))
         Node("td", one.description, "muted cutoff")

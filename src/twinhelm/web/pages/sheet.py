@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
 
@@ -14,7 +14,7 @@ from twinhelm.web.pages.visitor import Visitor
 if TYPE_CHECKING:
     from twinhelm.app import House
 
-__all__ = ["RANGES", "Sheet"]
+__all__ = ["RANGES", "Kept", "Sheet"]
 
 MINUTE_MS = 60_000
 RANGES: dict[str, int] = {
@@ -31,6 +31,13 @@ MAX_TEXT = 4096
 LATEST_MS = 253_402_300_799_000
 
 
+class Kept(Protocol):
+    """A part of the page that is to be kept true once the page stands."""
+
+    def keep(self) -> None:
+        """Begin."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sheet:
     """See the module."""
@@ -39,6 +46,7 @@ class Sheet:
     visitor: Visitor
     drawer: Drawer
     request: Request
+    lives: list[Kept] = field(default_factory=list)
 
     def asked(self, name: str, usual: str = "") -> str:
         """Return a parameter of the address, cut to a sane length."""

@@ -17,6 +17,9 @@ __all__ = ["changes", "grouping", "timeline", "where", "why"]
 DOTS = {"anomaly": "amber", "alert": "red", "change": "blue", "action": "", "state": ""}
 LONG = 60
 FIRST = 3
+EDGES = 10
+WEAK = 0.2
+"""Suspects below this confidence are folded away, unless there is no better one."""
 
 
 def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
@@ -36,14 +39,17 @@ def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
             "muted small",
             style="margin-bottom:8px",
         )
+    shown = [one for one in file.claims if one.confidence >= WEAK][:FIRST] or file.claims[:1]
+    weaker = file.claims[len(shown) :]
     with Node("ol", classes="items"):
-        for claim in file.claims[:FIRST]:
+        for claim in shown:
             _suspect(claim, start_ms, end_ms)
-    if len(file.claims) > FIRST:
+    if weaker:
         with Node("details"):
-            Node("summary", f"{len(file.claims) - FIRST} weaker suspects")
+            noun = "suspect" if len(weaker) == 1 else "suspects"
+            Node("summary", f"{len(weaker)} weaker {noun}")
             with Node("ol", classes="items"):
-                for claim in file.claims[FIRST:]:
+                for claim in weaker:
                     _suspect(claim, start_ms, end_ms)
 
 
@@ -84,16 +90,23 @@ def where(file: IncidentFile, edges: Sequence[Edge]) -> None:
                 Node("span", f"{count} signs" if count != 1 else "1 sign", "muted small")
     if len(inside) > 12:
         Node("p", f"and {len(inside) - 12} more", "muted")
-    if not edges:
-        Node("p", "Nothing is known to depend on it, or it on others.", "muted small")
+    running = [edge for edge in edges if edge.source.startswith("process:")]
+    others = [edge for edge in edges if edge not in running]
+    if running:
+        count = len({edge.source for edge in running})
+        Node("p", f"{count} processes are known to run there.", "muted small")
+    if not others:
+        Node("p", "No service is known to lean on it, or it on others.", "muted small")
         return
     Node("h3", "How they lean on each other")
     with Node("ul", classes="evidence"):
-        for edge in edges:
+        for edge in others[:EDGES]:
             with Node("li"):
                 Node("span", "→", "muted")
                 said = f"{place(edge.source)} {edge.kind.replace('_', ' ')} {place(edge.target)}"
                 Node("span", f"{said} (told by {edge.told_by}, {edge.confidence:.2f})")
+    if len(others) > EDGES:
+        Node("p", f"and {len(others) - EDGES} more", "muted small")
 
 
 def changes(file: IncidentFile) -> None:

@@ -64,7 +64,7 @@ async def traces(sheet: Sheet) -> None:
                 ]
                 table(heads, _gathered(found)[:MOST], lambda trace: _row(sheet, trace))
 
-        await Live(sheet.visitor, ask, lambda now: rows.show(now, fill), every_s=10.0).start()
+        await Live(sheet, ask, lambda now: rows.show(now, fill), every_s=10.0).start()
 
 
 def _gathered(found: Sequence[Span]) -> list[Trace]:

@@ -138,6 +138,7 @@ export default {
       const ink = paint("--ink-2");
       const faint = paint("--line");
       const unit = model.unit || "";
+      const [low, high] = this.reach(model);
       const colours = Array.from({ length: 8 }, (_, at) => paint(`--series-${at + 1}`));
       return {
         animation: false,
@@ -161,8 +162,8 @@ export default {
           splitNumber: 4,
         },
         yAxis: {
-          type: "value", scale: !model.zero, min: model.zero ? (at) => Math.min(0, at.min) : null,
-          max: model.top ?? null, splitNumber: 3,
+          type: "value", scale: !model.zero, splitNumber: 3,
+          min: low, max: high,
           axisLabel: { color: ink, fontSize: 11, formatter: (value) => quantity(value, unit) },
           splitLine: { lineStyle: { color: faint, width: 1 } },
           axisPointer: { show: false },
@@ -179,6 +180,28 @@ export default {
           ...model.lines.map((line, at) => this.line(line, at, model, colours)),
         ],
       };
+    },
+    reach(model) {
+      // The lines decide the scale; a range that is still wide must not press them flat.
+      const seen = model.lines.flatMap((line) => line.points.map(([, value]) => value));
+      if (model.threshold) seen.push(model.threshold.value);
+      const known = seen.filter((value) => value !== null);
+      if (!known.length) return [model.zero ? 0 : null, null];
+      let [low, high] = [Math.min(...known), Math.max(...known)];
+      if (model.zero) low = Math.min(0, low);
+      const room = 0.6 * (high - low || Math.abs(high) || 1);
+      const [lowest, highest] = [low - room, high + room];
+      for (const [, least, most] of [...(model.band || []), ...(model.fan || [])]) {
+        if (most !== null) high = Math.max(high, Math.min(most, highest));
+        if (least !== null && !model.zero) low = Math.min(low, Math.max(least, lowest));
+      }
+      return this.rounded(low, Math.max(high, low + 1e-9));
+    },
+    rounded(low, high) {
+      const step = 10 ** Math.floor(Math.log10((high - low) / 3));
+      const size = [1, 2, 2.5, 5, 10].map((each) => each * step).find((each) => (high - low) / each <= 4);
+      const tidy = (value) => Number(value.toPrecision(12));
+      return [tidy(Math.floor(low / size) * size), tidy(Math.ceil(high / size) * size)];
     },
     bands(rows, stack, colour, z) {
       if (!rows || !rows.length) return [];
@@ -235,7 +258,8 @@ export default {
           },
         });
       }
-      return data.length ? { silent: true, animation: false, data } : undefined;
+      if (!data.length) return undefined;
+      return { silent: true, animation: false, symbol: ["none", "none"], data };
     },
     tip(rows, model, unit) {
       const box = document.createElement("div");

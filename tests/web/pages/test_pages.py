@@ -1,0 +1,160 @@
+"""Every page in a real browser: it stands, stays inside, shows hostile text as text."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from twinhelm.aiops.types import IncidentState
+from twinhelm.core.roles import Role
+from twinhelm.web.pages.app import PAGES
+
+pytestmark = pytest.mark.peer("chromium")
+
+PATHS = [path.replace("{incident_id}", "1") for path in PAGES]
+FOUND = ["/series?q=shop_latency_seconds", "/logs?q=&contains=broke"]
+MAIN = ["/", "/incidents", "/incidents/1", "/series?q=shop_latency_seconds", "/audit"]
+
+
+@pytest.mark.parametrize("path", [*PATHS, *FOUND])
+def test_a_page_stands_without_a_word_in_the_console_and_asks_no_other_address(browser_page, path):
+    answer = browser_page.open(path)
+    assert answer.status == 200
+    assert browser_page.page.locator("h1").inner_text()
+    assert browser_page.page.evaluate("window.harmed") is None
+    assert browser_page.page.locator("img[src=x]").count() == 0
+    assert browser_page.wrong == []
+
+
+def test_hostile_labels_lines_and_titles_are_shown_as_text(browser_page):
+    page = browser_page.page
+    browser_page.open("/incidents/1")
+    assert "onerror=" in page.locator("h1").inner_text()
+    browser_page.open("/logs")
+    assert "it broke </script><img" in page.locator(".loglines .body").first.inner_text()
+    browser_page.open("/series?q=shop_latency_seconds")
+    page.locator(".chart-canvas").first.hover()
+    page.locator(".chart-tip").first.wait_for(state="attached")
+    assert page.evaluate("window.harmed") is None
+    assert browser_page.wrong == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_main_pages_have_no_serious_fault_of_accessibility(browser_page, scheme):
+    browser_page.page.emulate_media(color_scheme=scheme)
+    for path in MAIN:
+        browser_page.open(path)
+        assert browser_page.page.evaluate("document.documentElement.dataset.theme") == scheme
+        found = Axe().run(browser_page.page).response["violations"]
+        grave = [each for each in found if each["impact"] in {"serious", "critical"}]
+        said = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in grave]
+        assert said == [], path
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_page_is_wider_than_the_window(browser_page, width):
+    browser_page.page.set_viewport_size({"width": width, "height": 900})
+    for path in [*PATHS, *FOUND]:
+        browser_page.open(path)
+        assert browser_page.page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_acknowledge_comment_and_resolve_through_the_page(browser_page, lit_house):
+    page = browser_page.page
+    browser_page.sign_in("ada")
+    browser_page.open("/incidents/2")
+    page.click("main [data-opens=dialog-take]")
+    page.click("dialog[open] button.primary")
+    page.locator("text=Owner: ada").wait_for()
+    assert lit_house.desk.file(2).incident.state is IncidentState.ACKNOWLEDGED
+    page.click("main [data-opens=dialog-remark]")
+    page.fill("dialog[open] textarea", "looking at the cache")
+    page.click("dialog[open] button.primary")
+    page.locator(".timeline >> text=looking at the cache").wait_for()
+    page.click("main [data-opens=dialog-close]")
+    page.fill("dialog[open] textarea", "rolled back")
+    page.click("dialog[open] button.primary")
+    page.locator(".chip.green >> text=resolved").wait_for()
+    resolved = lit_house.desk.file(2)
+    assert resolved.incident.state is IncidentState.RESOLVED
+    assert any("rolled back" in entry.text and entry.who == "ada" for entry in resolved.timeline)
+    assert page.locator("main [data-opens=dialog-close]").is_disabled()
+    assert browser_page.wrong == []
+
+
+def test_nobody_acts_without_signing_in_and_a_viewer_never(browser_page, lit_house):
+    page = browser_page.page
+    browser_page.open("/incidents/3")
+    assert page.locator("main [data-opens=dialog-take]").is_disabled()
+    assert page.locator("text=Sign in first").count() == 1
+    browser_page.sign_in("vic")
+    browser_page.open("/incidents/3")
+    assert "operator" in page.locator("main [data-opens=dialog-take]").get_attribute("title")
+    # The browser is not what keeps anybody out: a press on the hidden dialog is refused too.
+    page.evaluate("document.querySelector('#dialog-take button.primary').click()")
+    page.locator("#dialog-take >> text=may not do this").wait_for(state="attached")
+    assert lit_house.desk.file(3).incident.state is IncidentState.OPEN
+
+
+def test_a_right_taken_away_counts_on_a_page_that_is_open(browser_page, lit_house):
+    page = browser_page.page
+    lit_house.identities.add_person("olga", [Role.OPERATOR], "correct horse battery", "test")
+    browser_page.sign_in("olga")
+    browser_page.open("/incidents/4")
+    lit_house.identities.set_roles("olga", [Role.VIEWER], "test")
+    page.click("main [data-opens=dialog-take]")
+    page.click("dialog[open] button.primary")
+    page.locator("dialog[open] >> text=may not do this").wait_for()
+    assert lit_house.desk.file(4).incident.state is IncidentState.OPEN
+
+
+def test_what_is_not_there_is_answered_so(browser_page):
+    assert browser_page.page.goto(browser_page.base + "/incidents/999").status == 404
+    assert "no incident 999" in browser_page.page.locator("#content").inner_text()
+
+
+def test_the_palette_leads_to_pages_metrics_and_incidents(browser_page):
+    page = browser_page.page
+    browser_page.open("/")
+    page.keyboard.press("/")
+    page.keyboard.type("latency")
+    page.locator("#palette li >> text=shop_latency_seconds").wait_for()
+    page.fill("#palette input", "2")
+    page.locator("#palette li >> text=Incident 2").wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/incidents/2")
+
+
+def test_a_value_changes_in_place_without_a_reload(browser_page, lit_house):
+    page = browser_page.page
+    browser_page.open("/incidents?state=open")
+    page.evaluate("window.stayed = true")
+    before = page.locator("main tbody tr").count()
+    number = before and lit_house.desk.incidents(states=[IncidentState.OPEN])[0].id
+    lit_house.desk.acknowledge(number, by="test")
+    page.wait_for_function(f"document.querySelectorAll('main tbody tr').length < {before}")
+    assert page.evaluate("window.stayed")
+
+
+def test_an_admin_adds_and_removes_people_and_tokens(browser_page, lit_house):
+    page = browser_page.page
+    browser_page.sign_in("ada")
+    browser_page.open("/settings")
+    page.fill("#new-token", "grafana")
+    page.click("button:has-text('Add token')")
+    page.locator("#tokens .notice code").wait_for()
+    secret = page.locator("#tokens .notice code").inner_text()
+    assert lit_house.identities.resolve_token(secret).roles == {Role.VIEWER}
+    page.click("[aria-label='Revoke grafana']")
+    page.click("text=Sure? Revoke")
+    page.locator("text=No tokens yet").wait_for()
+    assert lit_house.identities.tokens() == []
+
+
+def test_a_page_of_a_session_that_ended_shows_nothing_new(browser_page, lit_house):
+    page = browser_page.page
+    lit_house.identities.add_person("eve", [Role.VIEWER], "correct horse battery", "test")
+    browser_page.sign_in("eve")
+    browser_page.open("/incidents")
+    lit_house.identities.remove_person("eve", "test")
+    page.locator("text=Your session has ended").first.wait_for()
