@@ -18,6 +18,9 @@ from twinhelm.core.settings import TracingSettings
 __all__ = ["configure_logs", "strike_secrets"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_NO_EXTRA = _STANDARD | {"color_message"}
+"""Fields that are no extras of ours; the last is uvicorn's message again, with colours."""
+
 _SECRET = re.compile(
     r"(th_[A-Za-z0-9_\-]{8})[A-Za-z0-9_\-]+"
     r"|((?:authorization|password|passwd|secret|token|api[_-]?key)[\"']?\s*[:=]\s*[\"']?(?:bearer\s+)?)"
@@ -46,7 +49,7 @@ class _Fields(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        fields = {key: value for key, value in vars(record).items() if key not in _NO_EXTRA}
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         trouble = self.formatException(record.exc_info) if record.exc_info else ""
         message = strike_secrets(record.getMessage())

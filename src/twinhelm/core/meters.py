@@ -6,9 +6,13 @@ Names follow the Prometheus conventions: base units, ``_total`` for counters, th
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 __all__ = ["Meters"]
+
+_STEPS_S = (0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 class Meters:
@@ -16,60 +20,38 @@ class Meters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        registry = self.registry
-        self.received = Counter(
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry, buckets=_STEPS_S)
+        self.received = counter(
             "twinhelm_received_rows",
             "Rows kept, by door and kind (samples, logs, spans, changes, alerts).",
             ["door", "kind"],
-            registry=registry,
         )
-        self.rejected = Counter(
-            "twinhelm_rejected_rows",
-            "Rows not kept, by door and reason.",
-            ["door", "reason"],
-            registry=registry,
+        self.rejected = counter(
+            "twinhelm_rejected_rows", "Rows not kept, by door and reason.", ["door", "reason"]
         )
-        self.judged = Counter(
-            "twinhelm_detect_samples", "Samples the detector has judged.", registry=registry
+        self.judged = counter("twinhelm_detect_samples", "Samples the detector has judged.")
+        self.tick_seconds = histogram(
+            "twinhelm_tick_seconds", "How long one walk from new samples to incidents took."
         )
-        self.tick_seconds = Histogram(
-            "twinhelm_tick_seconds",
-            "How long one walk from new samples to incidents took.",
-            buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
-            registry=registry,
+        self.tick_lag_seconds = gauge(
+            "twinhelm_tick_lag_seconds", "Age of the oldest sample that waited for the last tick."
         )
-        self.tick_lag_seconds = Gauge(
-            "twinhelm_tick_lag_seconds",
-            "Age of the oldest sample that waited for the last tick.",
-            registry=registry,
-        )
-        self.open_incidents = Gauge(
-            "twinhelm_open_incidents", "Incidents that are not resolved.", registry=registry
-        )
-        self.requests = Counter(
+        self.open_incidents = gauge("twinhelm_open_incidents", "Incidents that are not resolved.")
+        self.requests = counter(
             "twinhelm_http_requests",
             "HTTP requests answered, by route and status.",
             ["route", "status"],
-            registry=registry,
         )
-        self.request_seconds = Histogram(
-            "twinhelm_http_request_seconds",
-            "Time to answer, by route.",
-            ["route"],
-            buckets=(0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
-            registry=registry,
+        self.request_seconds = histogram(
+            "twinhelm_http_request_seconds", "Time to answer, by route.", ["route"]
         )
-        self.taking = Gauge(
-            "twinhelm_store_taking",
-            "1 while the store takes telemetry, 0 while it has no room.",
-            registry=registry,
+        self.taking = gauge(
+            "twinhelm_store_taking", "1 while the store takes telemetry, 0 while it has no room."
         )
-        self.stored = Gauge(
-            "twinhelm_store_rows", "Rows at rest, by kind.", ["kind"], registry=registry
-        )
-        self.stored_bytes = Gauge(
-            "twinhelm_store_bytes", "Bytes of telemetry on disk.", registry=registry
-        )
+        self.stored = gauge("twinhelm_store_rows", "Rows at rest, by kind.", ["kind"])
+        self.stored_bytes = gauge("twinhelm_store_bytes", "Bytes of telemetry on disk.")
 
     def exposition(self) -> bytes:
         """Render all of it as Prometheus text, version 0.0.4."""

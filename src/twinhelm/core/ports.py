@@ -62,15 +62,12 @@ class TelemetryStore(Protocol):
 
     def intern(self, labels: Sequence[Labels], *, tenant: str) -> U32:
         """Give each label set its dense id (from 0, never reused), making new ones durable."""
-        ...
 
     def series(self, ids: U32) -> list[SeriesInfo]:
         """Describe ids, in order; raises :class:`NotFound` for an id never given out."""
-        ...
 
     def series_count(self, tenant: str | None = None) -> int:
         """Count the series ever interned, of one tenant or of all."""
-        ...
 
     def find_series(
         self,
@@ -85,44 +82,35 @@ class TelemetryStore(Protocol):
 
         At most ``limit`` come back; ask for one more than you can show to know of a cut.
         """
-        ...
 
     def label_names(self, matchers: Sequence[Matcher], *, tenant: str | None = None) -> list[str]:
         """List the label names in use on matching series, sorted."""
-        ...
 
     def label_values(
         self, name: str, matchers: Sequence[Matcher], *, tenant: str | None = None
     ) -> list[str]:
         """List the values of one label on matching series, sorted."""
-        ...
 
     def append_samples(self, block: SampleBlock) -> None:
         """Keep samples. The caller has removed duplicates (:mod:`twinhelm.aiops.clean`)."""
-        ...
 
     def read_samples(self, ids: U32, start_ms: int, end_ms: int) -> SampleBlock:
         """Read samples of ``ids``, ordered by position in ``ids`` (given ascending), then time."""
-        ...
 
     def last_times(self) -> Mapping[int, int]:
         """Return, per series id, the time in ms of its newest sample (absent if none)."""
-        ...
 
     def put_metric_meta(self, metas: Sequence[MetricMeta]) -> None:
         """Keep what metric families say of themselves; the newest statement wins."""
-        ...
 
     def metric_meta(self) -> dict[str, MetricMeta]:
         """Return what is known of each metric family, by name."""
-        ...
 
     def append_logs(self, block: LogBlock, *, tenant: str, digest: bytes = b"") -> bool:
         """Keep log records; False (nothing written) if ``digest`` was taken in the last 10 min.
 
         ``digest`` identifies the request body, so that a sender's retry is not a second copy.
         """
-        ...
 
     def read_logs(
         self,
@@ -136,11 +124,9 @@ class TelemetryStore(Protocol):
         newest_first: bool = True,
     ) -> list[LogRecord]:
         """Read log records whose stream matches and whose body contains a text."""
-        ...
 
     def append_spans(self, block: SpanBlock, *, tenant: str, digest: bytes = b"") -> bool:
         """Keep spans; see :meth:`append_logs` for ``digest``."""
-        ...
 
     def read_spans(
         self,
@@ -153,37 +139,29 @@ class TelemetryStore(Protocol):
         limit: int = 1000,
     ) -> list[Span]:
         """Read spans whose resource matches, by start time."""
-        ...
 
     def append_changes(self, changes: Sequence[Change]) -> None:
         """Keep changes; one with a known ``id`` replaces the earlier."""
-        ...
 
     def read_changes(
         self, start_ms: int, end_ms: int, *, entity: str | None = None, limit: int = 1000
     ) -> list[Change]:
         """Read changes that start within the range, oldest first."""
-        ...
 
     def stats(self) -> StoreStats:
         """Say what rests here."""
-        ...
 
     def flush(self) -> None:
         """Move pending rows from the append log into the database; safe at any moment."""
-        ...
 
     def tidy(self, now_ms: int) -> None:
         """Drop what retention says is over and re-sort what has settled; safe at any moment."""
-        ...
 
     def backup(self, target: Path) -> None:
         """Write a complete copy into the empty directory ``target`` while serving goes on."""
-        ...
 
     def close(self) -> None:
         """Flush and let go of the files."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +200,6 @@ class RecordsUnit(Protocol):
 
     def get(self, kind: str, key: str) -> Record | None:
         """Read one record, or None."""
-        ...
 
     def find(
         self,
@@ -237,30 +214,24 @@ class RecordsUnit(Protocol):
         offset: int = 0,
     ) -> list[Record]:
         """Find records by state, parent and time, ordered by (time_ms, key)."""
-        ...
 
     def count(self, kind: str, *, state: str | Sequence[str] | None = None) -> int:
         """Count records of a kind."""
-        ...
 
     def put(self, record: Record) -> Record:
         """Write a record and return it with its new revision.
 
         A revision above 0 that is not the stored one raises :class:`Conflict`.
         """
-        ...
 
     def delete(self, kind: str, key: str) -> None:
         """Remove a record; removing what is not there is no error."""
-        ...
 
     def last_journal_row(self) -> JournalRow | None:
         """Return the newest journal row, holding the lock that keeps the chain single."""
-        ...
 
     def append_journal(self, row: JournalRow) -> None:
         """Append one row; ``seq`` must follow the newest."""
-        ...
 
     def read_journal(
         self,
@@ -272,7 +243,6 @@ class RecordsUnit(Protocol):
         limit: int = 1000,
     ) -> list[JournalRow]:
         """Read journal rows in order of ``seq``."""
-        ...
 
 
 class Records(Protocol):
@@ -280,19 +250,15 @@ class Records(Protocol):
 
     def reading(self) -> AbstractContextManager[RecordsUnit]:
         """Open a read-only transaction."""
-        ...
 
     def writing(self) -> AbstractContextManager[RecordsUnit]:
         """Open a transaction that commits on leaving, or rolls back on an exception."""
-        ...
 
     def backup(self, target: Path) -> None:
         """Write a complete copy of the database into the directory ``target``."""
-        ...
 
     def close(self) -> None:
         """Let go of connections."""
-        ...
 
 
 class Blobs(Protocol):
@@ -300,16 +266,12 @@ class Blobs(Protocol):
 
     def put(self, name: str, data: bytes) -> None:
         """Keep ``data`` under ``name`` (letters, digits, ``-_./``), replacing what was there."""
-        ...
 
     def get(self, name: str) -> bytes | None:
         """Return the bytes under ``name``, or None."""
-        ...
 
     def names(self, prefix: str = "") -> Iterator[str]:
         """List names that start with ``prefix``, sorted."""
-        ...
 
     def delete(self, name: str) -> None:
         """Forget ``name``; forgetting what is not there is no error."""
-        ...

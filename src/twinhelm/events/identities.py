@@ -17,14 +17,14 @@ from dataclasses import dataclass, replace
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Conflict, NotFound, Unauthenticated
 from twinhelm.core.ports import Record, Records
-from twinhelm.core.roles import Identity, Role
+from twinhelm.core.roles import Role
 from twinhelm.core.settings import AuthSettings
 from twinhelm.events import kinds
 from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.names import checked_name, role_names, roles_of, shown_name
 from twinhelm.events.passwords import GuessLimit, Passwords
 from twinhelm.events.sessions import Sessions, csrf_token
-from twinhelm.events.tokens import Token, Tokens
+from twinhelm.events.tokens import Tokens
 
 __all__ = ["Identities", "Person"]
 
@@ -40,7 +40,7 @@ class Person:
 
 
 class Identities:
-    """People, sessions and tokens; see the module."""
+    """People, and what :class:`Sessions` and :class:`Tokens` offer; see the module."""
 
     def __init__(
         self, journal: Journal, records: Records, clock: Clock, settings: AuthSettings
@@ -51,7 +51,11 @@ class Identities:
         self._passwords = Passwords()
         self._limit = GuessLimit(clock)
         self._sessions = Sessions(journal, records, clock, hours=settings.session_hours)
-        self._tokens = Tokens(journal, records, clock)
+        self._tokens = tokens = Tokens(journal, records, clock)
+        self.sign_out, self.resolve_session = self._sessions.end, self._sessions.resolve
+        self.csrf_token = csrf_token
+        self.tokens, self.resolve_token = tokens.all, tokens.resolve
+        self.create_token, self.revoke_token = tokens.create, tokens.revoke
 
     def people(self) -> list[Person]:
         """List everybody, in the order they were added."""
@@ -129,18 +133,6 @@ class Identities:
             write.event(kinds.SignInFailed(shown_name(name), failures))
         raise Unauthenticated("the name or the password is wrong")
 
-    def sign_out(self, secret: str) -> None:
-        """End a session; ending what is not open is no error."""
-        self._sessions.end(secret)
-
-    def resolve_session(self, secret: str) -> Identity | None:
-        """Return who the session belongs to, or None where it is unknown, ended or expired."""
-        return self._sessions.resolve(secret)
-
-    def csrf_token(self, session_secret: str) -> str:
-        """Return the token that forms of this session carry; see :mod:`.sessions`."""
-        return csrf_token(session_secret)
-
     def link_secret(self, name: str, by: str) -> str:
         """Return a secret that signs an existing person in once, within a day."""
         with self._journal.writing(by) as write:
@@ -172,22 +164,6 @@ class Identities:
                 self._add(write, link.parent, [Role.ADMIN.value], "", first=True)
             _must_find(write, link.parent)
             return self._sessions.open(write, link.parent, how="link")
-
-    def tokens(self) -> list[Token]:
-        """List the tokens that open something, oldest first."""
-        return self._tokens.all()
-
-    def create_token(self, name: str, roles: Iterable[Role], by: str) -> str:
-        """Make a token and return its secret, which cannot be had again; see :class:`Tokens`."""
-        return self._tokens.create(name, roles, by=by)
-
-    def revoke_token(self, name: str, by: str) -> None:
-        """End a token at once; raises :class:`NotFound` where there is none of that name."""
-        self._tokens.revoke(name, by=by)
-
-    def resolve_token(self, secret: str) -> Identity:
-        """Return who a token stands for; raises :class:`Unauthenticated` for nobody's."""
-        return self._tokens.resolve(secret)
 
     def _add(
         self, write: JournalWriter, name: str, roles: list[str], password: str, *, first: bool

@@ -12,8 +12,9 @@ neither.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from twinhelm.core.clock import Clock
 from twinhelm.core.json import dumps, loads
@@ -59,14 +60,9 @@ class Journal:
         limit: int = 1000,
     ) -> list[JournalRow]:
         """Read rows after ``after_seq``, of one subject or kind or of all, in order of seq."""
+        asked: dict[str, Any] = {"subject": subject, "kind": kind, "newest_first": newest_first}
         with self._records.reading() as unit:
-            return unit.read_journal(
-                after_seq=after_seq,
-                subject=subject,
-                kind=kind,
-                newest_first=newest_first,
-                limit=limit,
-            )
+            return unit.read_journal(after_seq=after_seq, limit=limit, **asked)
 
     def head(self) -> Link:
         """Return the newest sequence and hash as kept beside the chain; write it down elsewhere."""
@@ -100,50 +96,12 @@ class JournalWriter:
     """One open transaction: records as in :class:`RecordsUnit`, and events."""
 
     def __init__(self, unit: RecordsUnit, clock: Clock, actor: str) -> None:
+        self.get, self.find, self.count = unit.get, unit.find, unit.count
+        self.put, self.delete = unit.put, unit.delete
         self._unit = unit
         self._clock = clock
         self._actor = actor
         self._at: Link | None = None
-
-    def get(self, kind: str, key: str) -> Record | None:
-        """See :meth:`RecordsUnit.get`."""
-        return self._unit.get(kind, key)
-
-    def find(
-        self,
-        kind: str,
-        *,
-        state: str | Sequence[str] | None = None,
-        parent: str | None = None,
-        since_ms: int | None = None,
-        until_ms: int | None = None,
-        newest_first: bool = False,
-        limit: int = 1000,
-        offset: int = 0,
-    ) -> list[Record]:
-        """See :meth:`RecordsUnit.find`."""
-        return self._unit.find(
-            kind,
-            state=state,
-            parent=parent,
-            since_ms=since_ms,
-            until_ms=until_ms,
-            newest_first=newest_first,
-            limit=limit,
-            offset=offset,
-        )
-
-    def count(self, kind: str, *, state: str | Sequence[str] | None = None) -> int:
-        """See :meth:`RecordsUnit.count`."""
-        return self._unit.count(kind, state=state)
-
-    def put(self, record: Record) -> Record:
-        """See :meth:`RecordsUnit.put`."""
-        return self._unit.put(record)
-
-    def delete(self, kind: str, key: str) -> None:
-        """See :meth:`RecordsUnit.delete`."""
-        self._unit.delete(kind, key)
 
     def event(self, event: Event) -> JournalRow:
         """Append what happened to the chain, at the clock's time and in the actor's name."""
@@ -168,8 +126,7 @@ class JournalWriter:
     def keep_head(self) -> None:
         """Keep the newest link as a record, once per transaction that told of anything."""
         if self._at is not None:
-            kind, key = _HEAD
-            self._unit.put(Record(kind, key, {"seq": self._at.seq, "hash": self._at.hash}))
+            self.put(Record(*_HEAD, {"seq": self._at.seq, "hash": self._at.hash}))
 
 
 def _kept(unit: RecordsUnit) -> Link:

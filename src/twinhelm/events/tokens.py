@@ -42,7 +42,7 @@ class Tokens:
         self._clock = clock
         self._cache: ResolvedCache[Identity] = ResolvedCache(clock)
 
-    def create(self, name: str, roles: Iterable[Role], *, by: str) -> str:
+    def create(self, name: str, roles: Iterable[Role], by: str) -> str:
         """Make a token and return its secret, which cannot be had again.
 
         Raises :class:`Conflict` where a token of that name exists.
@@ -58,7 +58,7 @@ class Tokens:
             write.event(TokenCreated(name, tuple(names)))
         return secret
 
-    def revoke(self, name: str, *, by: str) -> None:
+    def revoke(self, name: str, by: str) -> None:
         """End a token at once; raises :class:`NotFound` where there is none of that name."""
         with self._journal.writing(by) as write:
             if write.get("token", name) is None:

@@ -24,15 +24,10 @@ import sqlalchemy as sa
 from twinhelm.core.errors import Conflict, DatabaseDown, NotFound, TwinhelmError
 from twinhelm.core.json import dumps, loads
 from twinhelm.events.workflows.run import (
-    Board,
     Run,
-    WorkflowFunction,
+    Table,
     WorkflowState,
     WorkflowStatus,
-    copied,
-    function_of,
-    id_of,
-    register,
 )
 
 if TYPE_CHECKING:
@@ -61,17 +56,12 @@ _current: Workflows | None = None
 _entry: Callable[[str, dict[str, Any]], Any] | None = None
 
 
-class Workflows:
+class Workflows(Table):
     """See :class:`WorkflowPort`; ``url`` is ``sqlite:///FILE`` or ``postgresql+psycopg://...``."""
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         self._url = sa.make_url(url)
-        self._functions: dict[str, WorkflowFunction] = {}
-        self._board = Board()
-
-    def register(self, name: str, function: WorkflowFunction) -> None:
-        """See :meth:`WorkflowPort.register`."""
-        register(self._functions, name, function)
 
     def resume(self) -> None:
         """See :meth:`WorkflowPort.resume`; costs one query where nothing was left."""
@@ -80,9 +70,8 @@ class Workflows:
 
     def start(self, name: str, args: Mapping[str, Any], *, key: str = "") -> str:
         """See :meth:`WorkflowPort.start`."""
-        function_of(self._functions, name)
-        run_id = id_of(name, key)
-        taken, entry = copied(args), self._launch()
+        run_id, taken = self._begun(name, args, key)
+        entry = self._launch()
         from dbos import DBOS, SetWorkflowID
 
         with _reaching(), SetWorkflowID(run_id):
@@ -176,8 +165,7 @@ class Workflows:
 
     def _run(self, run_id: str, name: str, args: Mapping[str, Any]) -> Any:
         with self._board.running(run_id):
-            function = function_of(self._functions, name)
-            return loads(dumps(function(Run(run_id, self._board, _take), args)))
+            return loads(dumps(self._function(name)(Run(run_id, self._board, _take), args)))
 
     def _status_of(self, kept: Kept) -> WorkflowStatus:
         from dbos import DBOS

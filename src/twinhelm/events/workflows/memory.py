@@ -11,16 +11,12 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import NotFound
 from twinhelm.core.json import dumps, loads
 from twinhelm.events.workflows.run import (
-    Board,
     Run,
     RunEnded,
+    Table,
     WorkflowFunction,
     WorkflowState,
     WorkflowStatus,
-    copied,
-    function_of,
-    id_of,
-    register,
 )
 
 __all__ = ["MemoryWorkflows"]
@@ -28,28 +24,21 @@ __all__ = ["MemoryWorkflows"]
 _FINAL = (WorkflowState.DONE, WorkflowState.FAILED, WorkflowState.CANCELLED)
 
 
-class MemoryWorkflows:
+class MemoryWorkflows(Table):
     """See :class:`WorkflowPort`; each run has a thread of its own."""
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__()
         self._clock = clock
-        self._functions: dict[str, WorkflowFunction] = {}
-        self._board = Board()
         self._lock = threading.Lock()
         self._runs: dict[str, WorkflowStatus] = {}
-
-    def register(self, name: str, function: WorkflowFunction) -> None:
-        """See :meth:`WorkflowPort.register`."""
-        register(self._functions, name, function)
 
     def resume(self) -> None:
         """See :meth:`WorkflowPort.resume`; nothing outlives the process here."""
 
     def start(self, name: str, args: Mapping[str, Any], *, key: str = "") -> str:
         """See :meth:`WorkflowPort.start`."""
-        function = function_of(self._functions, name)
-        run_id = id_of(name, key)
-        taken = copied(args)
+        run_id, taken = self._begun(name, args, key)
         with self._lock:
             if run_id in self._runs:
                 return run_id
@@ -57,7 +46,7 @@ class MemoryWorkflows:
             self._runs[run_id] = WorkflowStatus(run_id, name, WorkflowState.RUNNING, now_ms)
         thread = threading.Thread(
             target=self._execute,
-            args=(run_id, function, taken),
+            args=(run_id, self._function(name), taken),
             name=f"workflow {run_id}",
             daemon=True,
         )

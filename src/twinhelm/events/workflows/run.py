@@ -21,14 +21,11 @@ __all__ = [
     "Progress",
     "Run",
     "RunEnded",
+    "Table",
     "WorkflowFunction",
     "WorkflowPort",
     "WorkflowState",
     "WorkflowStatus",
-    "copied",
-    "function_of",
-    "id_of",
-    "register",
 ]
 
 P = ParamSpec("P")
@@ -138,36 +135,28 @@ class Board:
 
 
 class Run:
-    """What a workflow function is handed: its steps and its voice."""
+    """What a workflow function is handed: its steps and its voice; ``id`` outlives a restart."""
 
     def __init__(
-        self,
-        run_id: str,
-        board: Board,
-        take: Callable[[str, Callable[[], Any]], Any],
+        self, run_id: str, board: Board, take: Callable[[str, Callable[[], Any]], Any]
     ) -> None:
-        self._id = run_id
+        self.id = run_id
         self._board = board
         self._take = take
-
-    @property
-    def id(self) -> str:
-        """The run's id, the same after a restart."""
-        return self._id
 
     def step(self, name: str, fn: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do one step, or return its kept result where it was finished before.
 
         What ``fn`` raises fails the step and, unless caught, the run.
         """
-        self._board.report(self._id, Progress(name))
+        self._board.report(self.id, Progress(name))
         result: R = self._take(name, lambda: fn(*args, **kwargs))
         return result
 
     def progress(self, done: int, total: int = 0, message: str = "") -> None:
         """Report from inside a step, as often as you like; ends the run if it is cancelled."""
-        now = self._board.of(self._id)
-        self._board.report(self._id, replace(now, done=done, total=total, message=message))
+        now = self._board.of(self.id)
+        self._board.report(self.id, replace(now, done=done, total=total, message=message))
 
 
 WorkflowFunction = Callable[[Run, Mapping[str, Any]], Any]
@@ -178,62 +167,55 @@ class WorkflowPort(Protocol):
 
     def register(self, name: str, function: WorkflowFunction) -> None:
         """Make a function known; raises :class:`Conflict` for a name that is taken."""
-        ...
 
     def resume(self) -> None:
         """Go on with what an earlier process left; call once, when all names are registered."""
-        ...
 
     def start(self, name: str, args: Mapping[str, Any], *, key: str = "") -> str:
         """Begin a run and return its id; the same name and key is the same run, begun once.
 
         Raises :class:`NotFound` for a name that is not registered.
         """
-        ...
 
     def status(self, run_id: str) -> WorkflowStatus:
         """Return how a run stands; raises :class:`NotFound`."""
-        ...
 
     def list(self, *, limit: int = 100) -> list[WorkflowStatus]:
         """Return the newest runs, newest first."""
-        ...
 
     def cancel(self, run_id: str) -> None:
         """End a run at its next report or step; one that is over stays as it is."""
-        ...
 
     def close(self) -> None:
         """Let go; runs under way end at their next report or step, and resume another time."""
-        ...
 
 
-def function_of(functions: Mapping[str, WorkflowFunction], name: str) -> WorkflowFunction:
-    """Look a workflow up by name; raises :class:`NotFound` with the names there are."""
-    if name not in functions:
-        known = ", ".join(sorted(functions)) or "none"
-        raise NotFound(f"there is no workflow {name!r}", hint=f"registered: {known}")
-    return functions[name]
+class Table:
+    """The workflow functions by name: where both implementations begin."""
 
+    def __init__(self) -> None:
+        self._functions: dict[str, WorkflowFunction] = {}
+        self._board = Board()
 
-def id_of(name: str, key: str) -> str:
-    """Name a run: by its key where it has one, else at random."""
-    if len(key) > 200:
-        raise BadInput(f"the workflow key has {len(key)} characters, the limit is 200")
-    return f"{name}-{key}" if key else f"{name}-{secrets.token_hex(6)}"
+    def register(self, name: str, function: WorkflowFunction) -> None:
+        """See :meth:`WorkflowPort.register`."""
+        if name in self._functions:
+            raise Conflict(f"a workflow {name!r} is registered already")
+        self._functions[name] = function
 
+    def _function(self, name: str) -> WorkflowFunction:
+        if name not in self._functions:
+            known = ", ".join(sorted(self._functions)) or "none"
+            raise NotFound(f"there is no workflow {name!r}", hint=f"registered: {known}")
+        return self._functions[name]
 
-def copied(args: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy arguments by way of JSON; raises :class:`BadInput` for what is not JSON."""
-    try:
-        copy: dict[str, Any] = loads(dumps(dict(args)), what="workflow arguments")
-    except TypeError as error:
-        raise BadInput(f"the workflow arguments are not JSON: {error}") from error
-    return copy
-
-
-def register(functions: dict[str, WorkflowFunction], name: str, function: WorkflowFunction) -> None:
-    """Take a function into the table; raises :class:`Conflict` for a name that is taken."""
-    if name in functions:
-        raise Conflict(f"a workflow {name!r} is registered already")
-    functions[name] = function
+    def _begun(self, name: str, args: Mapping[str, Any], key: str) -> tuple[str, dict[str, Any]]:
+        """Name a run, by its key or at random, and copy its arguments by way of JSON."""
+        self._function(name)
+        if len(key) > 200:
+            raise BadInput(f"the workflow key has {len(key)} characters, the limit is 200")
+        try:
+            copy: dict[str, Any] = loads(dumps(dict(args)), what="workflow arguments")
+        except TypeError as error:
+            raise BadInput(f"the workflow arguments are not JSON: {error}") from error
+        return f"{name}-{key or secrets.token_hex(6)}", copy
