@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from twinhelm.aiops.collect.words import Refusals, instant_ms
+from twinhelm.aiops.collect.words import Refusals, given, instant_ms, texts
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused
 from twinhelm.core.json import dumps, loads
@@ -41,21 +41,16 @@ def decode_webhook(body: bytes, *, now_ms: int, limits: LabelLimits | None = Non
     ``now_ms`` stands in for a start or, on a resolved alert, an end that is missing. Raises
     :class:`BadInput` where the body is no such notification.
     """
-    given = loads(body, what="webhook")
-    entries = given.get("alerts") if isinstance(given, dict) else None
+    said = loads(body, what="webhook")
+    entries = said.get("alerts") if isinstance(said, dict) else None
     if not isinstance(entries, list):
         raise BadInput(
             'an Alertmanager webhook is {"version": "4", "alerts": [...]}',
             hint="point webhook_configs, not another receiver, at this address",
         )
-    source = given.get("receiver")
-    return _gather(
-        entries,
-        f"webhook/{source}" if isinstance(source, str) and source else "webhook",
-        now_ms=now_ms,
-        limits=limits or LabelLimits(),
-        named=False,
-    )
+    receiver = said.get("receiver")
+    source = f"webhook/{receiver}" if isinstance(receiver, str) and receiver else "webhook"
+    return _gather(entries, source, now_ms, limits, named=False)
 
 
 def decode_api_alerts(body: bytes, *, now_ms: int, limits: LabelLimits | None = None) -> Received:
@@ -63,12 +58,8 @@ def decode_api_alerts(body: bytes, *, now_ms: int, limits: LabelLimits | None = 
 
     Raises :class:`BadInput` where an alert has no ``alertname`` or ends before it starts.
     """
-    given = loads(body, what="list of alerts")
-    if not isinstance(given, list):
-        raise BadInput('a list of alerts is [{"labels": {"alertname": ...}}, ...]')
-    return _gather(
-        given, "alertmanager-api", now_ms=now_ms, limits=limits or LabelLimits(), named=True
-    )
+    entries = given(loads(body, what="list of alerts"), list, "the body of /api/v2/alerts")
+    return _gather(entries, "alertmanager-api", now_ms, limits, named=True)
 
 
 def fingerprint_of(labels: Labels) -> str:
@@ -81,17 +72,16 @@ def fingerprint_of(labels: Labels) -> str:
 
 
 def _gather(
-    entries: list[Any], source: str, *, now_ms: int, limits: LabelLimits, named: bool
+    entries: list[Any], source: str, now_ms: int, limits: LabelLimits | None, *, named: bool
 ) -> Received:
     """Read alerts; ``named`` tells that an alert needs an alertname and that ends may default."""
     alerts, refusals = [], Refusals()
-    for position, entry in enumerate(entries):
+    for position, item in enumerate(entries):
         where = f"alerts[{position}]"
-        if not isinstance(entry, dict):
-            raise BadInput(f"{where} is {str(entry)[:60]}, an object is needed")
-        labels = _texts(entry, "labels", where)
+        entry = given(item, dict, where)
+        labels = _labels(entry, "labels", where)
         try:
-            check_labels(labels, limits)
+            check_labels(labels, limits or LabelLimits())
         except Refused as error:
             refusals.add("bad_labels", error.message)
             continue
@@ -109,13 +99,12 @@ def _gather(
             until_ms, ends_ms = ends_ms or now_ms + RESOLVE_TIMEOUT_MS, None
         elif ends_ms < starts_ms:
             raise BadInput(f"{where} ends at {ends_ms} before it starts at {starts_ms} (ms)")
-        given = entry.get("fingerprint")
-        link = entry.get("generatorURL")
+        named_by, link = entry.get("fingerprint"), entry.get("generatorURL")
         alerts.append(
             Alert(
-                given if isinstance(given, str) and given else fingerprint_of(labels),
+                named_by if isinstance(named_by, str) and named_by else fingerprint_of(labels),
                 labels,
-                _texts(entry, "annotations", where),
+                _labels(entry, "annotations", where),
                 starts_ms,
                 ends_ms,
                 source,
@@ -142,14 +131,7 @@ def _time(entry: Mapping[str, Any], name: str, where: str) -> int | None:
     return moment if moment > 0 else None
 
 
-def _texts(entry: Mapping[str, Any], name: str, where: str) -> Labels:
+def _labels(entry: Mapping[str, Any], name: str, where: str) -> Labels:
     """Read an object of texts, absent for none."""
-    given = entry.get(name)
-    if given is None:
-        return ()
-    if not isinstance(given, dict):
-        raise BadInput(f"{where}.{name} is {str(given)[:60]}, an object is needed")
-    for key, value in given.items():
-        if not isinstance(value, str):
-            raise BadInput(f"{where}.{name}.{key[:40]} is {str(value)[:60]}, text is needed")
-    return labels_of(given)
+    found = entry.get(name)
+    return () if found is None else labels_of(texts(found, f"{where}.{name}"))

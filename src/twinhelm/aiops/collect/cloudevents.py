@@ -31,7 +31,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from twinhelm.aiops.collect.words import instant_ms
+from twinhelm.aiops.collect.words import given, instant_ms
 from twinhelm.aiops.types import Received
 from twinhelm.core.entities import ENTITY_KINDS
 from twinhelm.core.errors import BadInput, TooLarge, Unsupported
@@ -44,46 +44,19 @@ CHANGE_KINDS = ("deploy", "config", "flag", "ci", "pipeline", "model", "incident
 """The kinds of change, as :class:`~twinhelm.core.telemetry.Change` has them."""
 
 WORDS = {
-    **dict.fromkeys(
-        (
-            "deploy",
-            "deployed",
-            "deployment",
-            "release",
-            "released",
-            "rollout",
-            "rollback",
-            "rolledback",
-            "upgraded",
-            "service",
-            "argocd",
-            "flux",
-        ),
-        "deploy",
-    ),
-    **dict.fromkeys(("config", "configuration", "configmap", "secret", "terraform"), "config"),
-    **dict.fromkeys(("flag", "feature", "featureflag", "toggle", "experiment"), "flag"),
-    **dict.fromkeys(
-        (
-            "ci",
-            "build",
-            "taskrun",
-            "pipelinerun",
-            "testcaserun",
-            "testsuiterun",
-            "artifact",
-            "commit",
-            "push",
-            "merge",
-            "change",
-            "repository",
-            "workflow",
-        ),
-        "ci",
-    ),
-    **dict.fromkeys(("pipeline", "dag", "etl", "dataset"), "pipeline"),
-    **dict.fromkeys(("model", "training", "retrain"), "model"),
-    **dict.fromkeys(("incident", "outage"), "incident"),
+    word: kind
+    for kind, words in {
+        "deploy": "deploy deployed deployment release released rollout rollback rolledback "
+        "upgraded service argocd flux",
+        "config": "config configuration configmap secret terraform",
+        "flag": "flag feature featureflag toggle experiment",
+        "ci": "ci build taskrun pipelinerun testcaserun testsuiterun artifact commit push merge "
+        "change repository workflow",
+        "pipeline": "pipeline dag etl dataset",
+        "model": "model training retrain",
+        "incident": "incident outage",
+    }.items()
+    for word in words.split()
 }
 MAX_EVENTS = 10_000
 LONGEST_ATTRIBUTE = 4096
@@ -100,9 +73,7 @@ def decode_cloudevents(headers: Mapping[str, str], body: bytes, *, now_ms: int) 
     lower = {name.lower(): value for name, value in headers.items()}
     content = lower.get("content-type", "").partition(";")[0].strip().lower()
     if content == "application/cloudevents-batch+json":
-        events = loads(body, what="batch of events")
-        if not isinstance(events, list):
-            raise BadInput("a batch of events is a JSON array")
+        events = given(loads(body, what="batch of events"), list, "a batch of events")
         if len(events) > MAX_EVENTS:
             raise TooLarge(f"the batch has {len(events)} events, the limit is {MAX_EVENTS}")
     elif content == "application/cloudevents+json":
@@ -135,10 +106,9 @@ def _binary(headers: Mapping[str, str], content: str, body: bytes) -> dict[str, 
     return event
 
 
-def _change(event: Any, now_ms: int) -> Change:
+def _change(item: Any, now_ms: int) -> Change:
     """Turn one event into a change; see the module for the mapping."""
-    if not isinstance(event, dict):
-        raise BadInput(f"an event is {str(event)[:60]}, an object is needed")
+    event = given(item, dict, "an event")
     version = event.get("specversion")
     if version != "1.0":
         raise Unsupported(
@@ -191,10 +161,10 @@ def _data(event: Mapping[str, Any]) -> dict[str, Any]:
     return data if isinstance(data, dict) else {"data": data}
 
 
-def _kind(given: Any, kind: str) -> str:
+def _kind(named: Any, kind: str) -> str:
     """Return the kind of change."""
-    if isinstance(given, str) and given in CHANGE_KINDS:
-        return given
+    if isinstance(named, str) and named in CHANGE_KINDS:
+        return named
     words = re.split(r"[._\-/]", kind.lower())
     return next((WORDS[word] for word in words if word in WORDS), "other")
 

@@ -32,7 +32,7 @@ from google.protobuf.message import DecodeError
 from twinhelm.aiops.collect.otlp.attributes import MAX_ATTRIBUTES, MAX_NS, hex_id, json_text
 from twinhelm.aiops.collect.otlp.logs import LogRows
 from twinhelm.aiops.collect.wire.compression import decompress
-from twinhelm.aiops.collect.words import Refusals, instant_ms, label_limits, severity_of
+from twinhelm.aiops.collect.words import Refusals, instant_ms, label_limits, severity_of, texts
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused, Unsupported
 from twinhelm.core.json import loads
@@ -146,7 +146,7 @@ def _json_stream(stream: Any) -> tuple[Labels, Iterable[Entry]]:
     if isinstance(stream, dict):
         labels, values = stream.get("stream"), stream.get("values")
         if isinstance(labels, dict) and isinstance(values, list):
-            return labels_of(_texts(labels, "stream label")), map(_json_entry, values)
+            return labels_of(texts(labels, "stream label")), map(_json_entry, values)
         legacy, entries = stream.get("labels"), stream.get("entries")
         if isinstance(legacy, str) and isinstance(entries, list):
             return parse_stream(legacy), map(_legacy_entry, entries)
@@ -170,9 +170,7 @@ def _json_entry(value: Any) -> Entry:
         raise BadInput(f"the time {stamp[:40]!r} is not a count of nanoseconds since 1970")
     if len(value) == 2:
         return int(stamp), value[1], {}
-    if not isinstance(value[2], dict):
-        raise BadInput(f"structured metadata is {str(value[2])[:80]}, an object is needed")
-    return int(stamp), value[1], _texts(value[2], "structured metadata")
+    return int(stamp), value[1], texts(value[2], "structured metadata")
 
 
 def _legacy_entry(value: Any) -> Entry:
@@ -200,14 +198,6 @@ def _kept(time_ns: int) -> int:
     return time_ns
 
 
-def _texts(given: dict[str, Any], what: str) -> dict[str, str]:
-    """Refuse an object whose values are not all text."""
-    for name, value in given.items():
-        if not isinstance(value, str):
-            raise BadInput(f"{what} {name[:40]!r} is {str(value)[:60]}, text is needed")
-    return given
-
-
 def _first(found: dict[str, str], names: tuple[str, ...]) -> str:
     """Return the first of some names that is there, empty for none."""
     return next((found[name] for name in names if name in found), "") if found else ""
@@ -230,6 +220,7 @@ def _unescape(match: re.Match[str]) -> str:
     return ESCAPED.get(code, code)
 
 
+STAMP = ".google.protobuf.Timestamp"
 PUSH = {
     "Pair": (("name", ""), ("value", "")),
     "Entry": (

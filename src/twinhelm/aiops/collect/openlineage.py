@@ -27,7 +27,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from twinhelm.aiops.collect.words import instant_ms
+from twinhelm.aiops.collect.words import given, instant_ms
 from twinhelm.aiops.types import Received
 from twinhelm.core.entities import Edge
 from twinhelm.core.errors import BadInput, TooLarge
@@ -53,15 +53,14 @@ LONGEST_NAME = 1024
 
 def decode_openlineage(body: bytes) -> Received:
     """Decode one event or an array; raises :class:`BadInput` for what is no run event."""
-    given = loads(body, what="OpenLineage event")
-    events = given if isinstance(given, list) else [given]
+    said = loads(body, what="OpenLineage event")
+    events = said if isinstance(said, list) else [said]
     if len(events) > MAX_EVENTS:
         raise TooLarge(f"the body has {len(events)} events, the limit is {MAX_EVENTS}")
     runs: dict[str, Change] = {}
     edges: dict[tuple[str, str], Edge] = {}
-    for event in events:
-        if not isinstance(event, dict):
-            raise BadInput(f"an event is {str(event)[:60]}, an object is needed")
+    for item in events:
+        event = given(item, dict, "an event")
         if "run" not in event and ("dataset" in event or "job" in event):
             continue
         change = _change(event)
@@ -91,7 +90,7 @@ def merge_runs(first: Change, second: Change) -> Change:
 
 def _change(event: Mapping[str, Any]) -> Change:
     """Turn one run event into a change."""
-    run, job = _object(event, "run"), _object(event, "job")
+    run, job = given(event.get("run"), dict, "run"), given(event.get("job"), dict, "job")
     run_id, name = _name(run, "runId"), f"{_name(job, 'namespace')}/{_name(job, 'name')}"
     moment = instant_ms(event.get("eventTime"), what="eventTime")
     kind = event.get("eventType", "OTHER")
@@ -128,12 +127,8 @@ def _change(event: Mapping[str, Any]) -> Change:
 def _edges(event: Mapping[str, Any], change: Change) -> Iterable[Edge]:
     """Yield an edge for each data set that the run read or wrote."""
     for field in ("inputs", "outputs"):
-        sets = [] if event.get(field) is None else event[field]
-        if not isinstance(sets, list):
-            raise BadInput(f"{field} is {str(sets)[:60]}, an array is needed")
-        for item in sets:
-            if not isinstance(item, dict):
-                raise BadInput(f"{field} holds {str(item)[:60]}, an object is needed")
+        sets = [] if event.get(field) is None else given(event[field], list, field)
+        for item in (given(one, dict, f"one of {field}") for one in sets):
             dataset = f"dataset:{_name(item, 'namespace')}/{_name(item, 'name')}"
             read = field == "inputs"
             yield Edge(
@@ -147,17 +142,9 @@ def _edges(event: Mapping[str, Any], change: Change) -> Iterable[Edge]:
             )
 
 
-def _object(event: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return a field that must be an object."""
-    found = event.get(name)
-    if not isinstance(found, dict):
-        raise BadInput(f"{name} is {str(found)[:60]}, an object is needed")
-    return found
-
-
-def _name(given: Mapping[str, Any], field: str) -> str:
+def _name(owner: Mapping[str, Any], field: str) -> str:
     """Return a field that must be non-empty text."""
-    found = given.get(field)
+    found = owner.get(field)
     if not isinstance(found, str) or not found or len(found) > LONGEST_NAME:
         raise BadInput(
             f"{field} is {str(found)[:60]!r}, text of 1 to {LONGEST_NAME} characters is needed"

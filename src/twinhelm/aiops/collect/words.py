@@ -12,17 +12,29 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
+from typing import Any, TypeVar
 
 from twinhelm.aiops.types import Rejected
 from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import LabelLimits
 from twinhelm.core.settings import LimitSettings
 
-__all__ = ["Refusals", "instant_ms", "label_limits", "label_name", "severity_of"]
+__all__ = [
+    "Refusals",
+    "given",
+    "instant_ms",
+    "label_limits",
+    "label_name",
+    "severity_of",
+    "texts",
+]
+
+T = TypeVar("T", dict[str, Any], list[Any], str)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 LONGEST_EXAMPLE = 200
+KINDS: dict[type, str] = {dict: "an object", list: "an array", str: "text"}
 SEVERITIES = {
     word: number
     for number, words in {
@@ -76,6 +88,21 @@ def instant_ms(text: object, *, what: str = "time", zone: tzinfo | None = None) 
             raise BadInput(f"the {what} {text[:60]!r} names no time zone", hint="end it with Z")
         moment = moment.replace(tzinfo=zone)
     return (moment - EPOCH) // MILLISECOND
+
+
+def given(value: object, kind: type[T], what: str) -> T:
+    """Return what must be an object, an array or text; raises :class:`BadInput` otherwise."""
+    if not isinstance(value, kind):
+        raise BadInput(f"{what} is {str(value)[:60]}, {KINDS[kind]} is needed")
+    return value
+
+
+def texts(value: object, what: str) -> dict[str, str]:
+    """Return what must be an object of texts; raises :class:`BadInput` otherwise."""
+    found = given(value, dict, what)
+    for name, text in found.items():
+        given(text, str, f"{what} {name[:40]!r}")
+    return found
 
 
 class Refusals:

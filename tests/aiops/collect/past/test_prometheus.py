@@ -41,13 +41,10 @@ class FakeServer:
             return httpx.Response(200, json={**ANSWERS, "data": self.names})
         form = {key: value[0] for key, value in parse_qs(request.content.decode()).items()}
         self.asked.append(form["query"])
-        if request.url.path.endswith("/query_range"):
-            times = _steps(form)
-        else:
-            _, _, span = form["query"].rpartition("[")
-            end, span_ms = _ms(form["time"]), int(span.removesuffix("ms]"))
-            # Closed on both sides, as Prometheus 2 has it.
-            times = [t for t in range(0, end + 1, STEP_MS) if t >= end - span_ms]
+        _, _, span = form["query"].rpartition("[")
+        end, span_ms = round(float(form["time"]) * 1000), int(span.removesuffix("ms]"))
+        # Closed on both sides, as Prometheus 2 has it.
+        times = [t for t in range(0, end + 1, STEP_MS) if t >= end - span_ms]
         if len(times) > self.most_samples:
             text = "query processing would load too many samples into memory"
             return httpx.Response(422, json={"status": "error", "error": text})
@@ -57,14 +54,6 @@ class FakeServer:
         return httpx.Response(
             200, json={**ANSWERS, "data": {"resultType": "matrix", "result": result}}
         )
-
-
-def _ms(seconds: str) -> int:
-    return round(float(seconds) * 1000)
-
-
-def _steps(form: dict[str, str]) -> list[int]:
-    return list(range(_ms(form["start"]), _ms(form["end"]) + 1, _ms(form["step"])))
 
 
 def source(server: Callable[[httpx.Request], httpx.Response], **options: Any) -> PrometheusSource:
@@ -143,16 +132,6 @@ def test_halving_ends_with_a_refusal() -> None:
         pytest.raises(TooLarge, match="narrower"),
     ):
         list(peer.read("{}", 0, HOUR_MS))
-
-
-def test_a_step_asks_for_a_range_query_that_stays_within_the_steps_allowed() -> None:
-    server = FakeServer()
-    with source(server) as peer:
-        found = samples(peer.read("up", 0, 6 * HOUR_MS, step_ms=1000))
-    assert server.asked
-    assert not [query for query in server.asked if "[" in query]
-    for series in found.values():
-        assert [t for t, _ in series] == list(range(1000, 6 * HOUR_MS + 1, 1000))
 
 
 def test_busy_and_broken_servers_are_asked_again_with_growing_pauses() -> None:
@@ -298,9 +277,7 @@ def test_a_real_prometheus_gives_back_exactly_what_it_holds(
         found = samples(
             history.read('{job="t"}', start_ms, start_ms + HOUR_MS, window_ms=10 * 60_000)
         )
-        stepped = samples(history.read("alpha", start_ms, end_ms, step_ms=60_000))
         with pytest.raises(BadInput):
             list(history.read("{job=", start_ms, end_ms))
     assert {dict(labels)["__name__"] for labels in found} == {"alpha", "beta"}
     assert all(series == points for series in found.values())
-    assert len(next(iter(stepped.values()))) == 60

@@ -28,7 +28,7 @@ from twinhelm.aiops.collect.host.families import FAMILIES, Reading
 from twinhelm.aiops.collect.host.linux import read_linux
 from twinhelm.aiops.collect.host.linux_processes import LinuxProcesses
 from twinhelm.aiops.collect.host.mounts import Statvfs, read_mounts
-from twinhelm.aiops.collect.host.portable import PortableProcesses, read_portable
+from twinhelm.aiops.collect.host.portable import read_portable
 from twinhelm.aiops.collect.host.processes import ProcessTable, ProcessUse, TopUsers
 from twinhelm.aiops.types import Received
 from twinhelm.core.labels import METRIC, Labels, labels_of
@@ -38,6 +38,12 @@ from twinhelm.core.telemetry import MetricType
 __all__ = ["HostCollector", "HostSample"]
 
 MAX_CACHED_LABELS = 10_000
+RATIOS = (
+    ("host_memory_used_ratio", "node_memory_MemTotal_bytes", "node_memory_MemAvailable_bytes"),
+    ("host_swap_used_ratio", "node_memory_SwapTotal_bytes", "node_memory_SwapFree_bytes"),
+    ("host_descriptors_used_ratio", "node_filefd_maximum", "node_filefd_allocated"),
+)
+"""Name, the whole, and the part: what is free of memory, what is used of descriptors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,10 @@ class HostCollector:
         self._statvfs = statvfs
         self._host = host
         self._linux = sys.platform == "linux"
-        self._scanner = LinuxProcesses(proc_root) if self._linux else PortableProcesses()
+        self._scanner = LinuxProcesses(proc_root)
         self._table = ProcessTable()
         self._top = TopUsers(settings.top_processes)
-        self._watch_processes = settings.top_processes > 0
+        self._watch_processes = self._linux and settings.top_processes > 0
         self._labels: dict[tuple[str, tuple[tuple[str, str], ...]], Labels] = {}
         self._cpu_before: tuple[float, float] | None = None
         self._uses: list[ProcessUse] = []
@@ -154,13 +160,8 @@ class HostCollector:
 def _ratios(single: dict[str, float]) -> list[Reading]:
     """Return how much of memory, swap and descriptors is used."""
     found: list[Reading] = []
-    for name, whole, left in (
-        ("host_memory_used_ratio", "node_memory_MemTotal_bytes", "node_memory_MemAvailable_bytes"),
-        ("host_swap_used_ratio", "node_memory_SwapTotal_bytes", "node_memory_SwapFree_bytes"),
-    ):
-        if single.get(whole, 0.0) > 0 and left in single:
-            found.append((name, (), 1 - single[left] / single[whole]))
-    if single.get("node_filefd_maximum", 0.0) > 0 and "node_filefd_allocated" in single:
-        used = single["node_filefd_allocated"] / single["node_filefd_maximum"]
-        found.append(("host_descriptors_used_ratio", (), used))
+    for name, whole, part in RATIOS:
+        if single.get(whole, 0.0) > 0 and part in single:
+            share = single[part] / single[whole]
+            found.append((name, (), share if part == "node_filefd_allocated" else 1 - share))
     return found

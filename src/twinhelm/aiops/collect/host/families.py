@@ -11,32 +11,18 @@ from __future__ import annotations
 
 from twinhelm.core.telemetry import MetricMeta, MetricType
 
-__all__ = ["FAMILIES", "MEMORY_FIELDS", "Reading"]
+__all__ = ["CPU_MODES", "FAMILIES", "MEMORY_FIELDS", "Reading"]
 
 Reading = tuple[str, tuple[tuple[str, str], ...], float]
 
-MEMORY_FIELDS = (
-    "MemTotal",
-    "MemAvailable",
-    "MemFree",
-    "Buffers",
-    "Cached",
-    "Dirty",
-    "SwapTotal",
-    "SwapFree",
-)
+CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+MEMORY_FIELDS = ("MemTotal", "MemAvailable", "MemFree", "Buffers", "Cached", "Dirty", "SwapTotal",
+                 "SwapFree")  # fmt: skip
 
 
 def _family(name: str, kind: MetricType, help_text: str) -> MetricMeta:
-    unit = next(
-        (
-            unit
-            for unit in ("seconds", "bytes", "ratio")
-            if name.removesuffix("_total").endswith(f"_{unit}")
-        ),
-        "",
-    )
-    return MetricMeta(name, kind, unit, help_text)
+    unit = name.removesuffix("_total").rpartition("_")[2]
+    return MetricMeta(name, kind, unit if unit in ("seconds", "bytes", "ratio") else "", help_text)
 
 
 _COUNTERS = {

@@ -15,46 +15,53 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from twinhelm.aiops.collect.host.families import MEMORY_FIELDS, Reading
+from twinhelm.aiops.collect.host.families import CPU_MODES, MEMORY_FIELDS, Reading
 
-__all__ = ["read_linux"]
+__all__ = ["TICKS_PER_S", "read_linux"]
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 SECTOR_BYTES = 512
 """What /proc/diskstats counts in, whatever the disk's own sector is."""
 
-CPU_MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+NAMED = {
+    "stat": {
+        "ctxt": "node_context_switches_total",
+        "processes": "node_forks_total",
+        "procs_running": "node_procs_running",
+        "procs_blocked": "node_procs_blocked",
+        "btime": "node_boot_time_seconds",
+    },
+    "meminfo": {f"{name}:": f"node_memory_{name}_bytes" for name in MEMORY_FIELDS},
+    "vmstat": {
+        name: f"node_vmstat_{name}" for name in ("oom_kill", "pgmajfault", "pswpin", "pswpout")
+    },
+}
+"""Files of lines that begin with a name and a number; memory is in units of 1024 bytes."""
+
+PLACED = (
+    ("loadavg", {0: "node_load1", 1: "node_load5", 2: "node_load15"}),
+    ("sys/fs/file-nr", {0: "node_filefd_allocated", 2: "node_filefd_maximum"}),
+)
+"""Files of one line, and which word of it is what."""
+
 DISK_SKIPPED = re.compile(r"(?:z?ram|loop|fd|sr|(?:h|s|v|xv)d[a-z]+|nvme\d+n\d+p|mmcblk\d+p)\d+")
 """Pseudo disks and partitions; the disk under a partition counts the same request again."""
+DISK_COLUMNS = {
+    0: ("reads_completed_total", 1.0),
+    2: ("read_bytes_total", SECTOR_BYTES),
+    3: ("read_time_seconds_total", 1e-3),
+    4: ("writes_completed_total", 1.0),
+    6: ("written_bytes_total", SECTOR_BYTES),
+    7: ("write_time_seconds_total", 1e-3),
+    9: ("io_time_seconds_total", 1e-3),
+    10: ("io_time_weighted_seconds_total", 1e-3),
+}
 NETWORK_SKIPPED = re.compile(r"(?:veth|cali|lxc|tap|vnet).*")
 """One per container or guest: they come and go and would fill the index."""
-
-DISK_COLUMNS = (
-    (3, "node_disk_reads_completed_total", 1.0),
-    (5, "node_disk_read_bytes_total", SECTOR_BYTES),
-    (6, "node_disk_read_time_seconds_total", 1e-3),
-    (7, "node_disk_writes_completed_total", 1.0),
-    (9, "node_disk_written_bytes_total", SECTOR_BYTES),
-    (10, "node_disk_write_time_seconds_total", 1e-3),
-    (12, "node_disk_io_time_seconds_total", 1e-3),
-    (13, "node_disk_io_time_weighted_seconds_total", 1e-3),
-)
-NETWORK_COLUMNS = (
-    (0, "node_network_receive_bytes_total"),
-    (1, "node_network_receive_packets_total"),
-    (2, "node_network_receive_errs_total"),
-    (3, "node_network_receive_drop_total"),
-    (8, "node_network_transmit_bytes_total"),
-    (9, "node_network_transmit_packets_total"),
-    (10, "node_network_transmit_errs_total"),
-    (11, "node_network_transmit_drop_total"),
-)
-STAT_LINES = {
-    "ctxt": "node_context_switches_total",
-    "processes": "node_forks_total",
-    "procs_running": "node_procs_running",
-    "procs_blocked": "node_procs_blocked",
-    "btime": "node_boot_time_seconds",
+NETWORK_COLUMNS = {
+    8 * way + column: (f"{name}_{what}_total", 1.0)
+    for way, name in enumerate(("receive", "transmit"))
+    for column, what in enumerate(("bytes", "packets", "errs", "drop"))
 }
 PRESSURES = (
     ("cpu", "some", "node_pressure_cpu_waiting_seconds_total"),
@@ -63,15 +70,11 @@ PRESSURES = (
     ("memory", "some", "node_pressure_memory_waiting_seconds_total"),
     ("memory", "full", "node_pressure_memory_stalled_seconds_total"),
 )
-VMSTAT_LINES = ("oom_kill", "pgmajfault", "pswpin", "pswpout")
 
 
 def read_linux(root: Path) -> list[Reading]:
     """Return every reading of the machine but its file systems and processes."""
-    readings: list[Reading] = []
-    for read in (_stat, _memory, _load, _descriptors, _disks, _network, _pressure, _vmstat):
-        readings.extend(read(root))
-    return readings
+    return [*_cpus(root), *_numbers(root), *_disks(root), *_network(root), *_pressure(root)]
 
 
 def _text(path: Path) -> str:
@@ -84,63 +87,41 @@ def _text(path: Path) -> str:
 
 
 def _number(text: str) -> float | None:
-    """Read a count, None for what is not one."""
-    return float(text) if text.isascii() and text.isdigit() else None
+    """Read a count or a decimal, None for what is neither."""
+    return float(text) if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII) else None
 
 
-def _stat(root: Path) -> Iterator[Reading]:
-    """Read CPU time by mode, counts of tasks, and the time of boot."""
-    cpus = 0
-    for line in _text(root / "stat").splitlines():
-        name, _, rest = line.partition(" ")
-        if name == "cpu":
-            for mode, ticks in zip(CPU_MODES, rest.split(), strict=False):
-                if (count := _number(ticks)) is not None:
-                    yield "node_cpu_seconds_total", (("mode", mode),), count / TICKS_PER_S
-        elif name.startswith("cpu"):
-            cpus += 1
-        elif name in STAT_LINES and (count := _number(rest.strip())) is not None:
-            yield STAT_LINES[name], (), count
-    if cpus:
+def _cpus(root: Path) -> Iterator[Reading]:
+    """Read CPU time by mode, and count CPUs."""
+    lines = [line.split() for line in _text(root / "stat").splitlines() if line.startswith("cpu")]
+    for words in (words for words in lines if words[0] == "cpu"):
+        for mode, ticks in zip(CPU_MODES, words[1:], strict=False):
+            if (count := _number(ticks)) is not None:
+                yield "node_cpu_seconds_total", (("mode", mode),), count / TICKS_PER_S
+    if cpus := sum(words[0] != "cpu" for words in lines):
         yield "host_cpu_count", (), float(cpus)
 
 
-def _memory(root: Path) -> Iterator[Reading]:
-    """Read memory and swap."""
-    for line in _text(root / "meminfo").splitlines():
-        name, _, rest = line.partition(":")
-        if name in MEMORY_FIELDS:
-            words = rest.split()
-            if words and (count := _number(words[0])) is not None:
-                yield f"node_memory_{name}_bytes", (), count * 1024
-
-
-def _load(root: Path) -> Iterator[Reading]:
-    """Read the load averages."""
-    words = _text(root / "loadavg").split()
-    for name, word in zip(("node_load1", "node_load5", "node_load15"), words, strict=False):
-        if re.fullmatch(r"\d+(\.\d+)?", word, re.ASCII):
-            yield name, (), float(word)
-
-
-def _descriptors(root: Path) -> Iterator[Reading]:
-    """Read how many file descriptors are open and may be."""
-    words = _text(root / "sys/fs/file-nr").split()
-    if len(words) == 3:
-        for name, word in (("allocated", words[0]), ("maximum", words[2])):
-            if (count := _number(word)) is not None:
-                yield f"node_filefd_{name}", (), count
+def _numbers(root: Path) -> Iterator[Reading]:
+    """Read what is one number for the whole machine."""
+    for file, names in NAMED.items():
+        for line in _text(root / file).splitlines():
+            words = line.split(maxsplit=2)
+            if len(words) > 1 and words[0] in names and (count := _number(words[1])) is not None:
+                yield names[words[0]], (), count * 1024 if file == "meminfo" else count
+    for file, places in PLACED:
+        words = _text(root / file).split()
+        for place, name in places.items():
+            if place < len(words) and (count := _number(words[place])) is not None:
+                yield name, (), count
 
 
 def _disks(root: Path) -> Iterator[Reading]:
     """Read what whole disks did."""
     for line in _text(root / "diskstats").splitlines():
         words = line.split()
-        if len(words) < 14 or DISK_SKIPPED.fullmatch(words[2]):
-            continue
-        for column, name, factor in DISK_COLUMNS:
-            if (count := _number(words[column])) is not None:
-                yield name, (("device", words[2]),), count * factor
+        if len(words) >= 14 and not DISK_SKIPPED.fullmatch(words[2]):
+            yield from _device("disk", words[2], words[3:], DISK_COLUMNS)
 
 
 def _network(root: Path) -> Iterator[Reading]:
@@ -148,11 +129,17 @@ def _network(root: Path) -> Iterator[Reading]:
     for line in _text(root / "net/dev").splitlines()[2:]:
         device, _, rest = line.rpartition(":")
         words, device = rest.split(), device.strip()
-        if len(words) < 12 or not device or NETWORK_SKIPPED.fullmatch(device):
-            continue
-        for column, name in NETWORK_COLUMNS:
-            if (count := _number(words[column])) is not None:
-                yield name, (("device", device),), count
+        if len(words) >= 12 and device and not NETWORK_SKIPPED.fullmatch(device):
+            yield from _device("network", device, words, NETWORK_COLUMNS)
+
+
+def _device(
+    sort: str, device: str, words: list[str], columns: dict[int, tuple[str, float]]
+) -> Iterator[Reading]:
+    """Read the columns of one device."""
+    for column, (name, factor) in columns.items():
+        if (count := _number(words[column])) is not None:
+            yield f"node_{sort}_{name}", (("device", device),), count * factor
 
 
 def _pressure(root: Path) -> Iterator[Reading]:
@@ -162,12 +149,3 @@ def _pressure(root: Path) -> Iterator[Reading]:
         found = re.search(rf"^{share} .*\btotal=(\d{{1,19}})", texts[resource], re.MULTILINE)
         if found:
             yield name, (), int(found[1]) / 1e6
-
-
-def _vmstat(root: Path) -> Iterator[Reading]:
-    """Read kills and page faults."""
-    text = "\n" + _text(root / "vmstat")
-    for name in VMSTAT_LINES:
-        found = re.search(rf"\n{name} (\d{{1,19}})", text)
-        if found:
-            yield f"node_vmstat_{name}", (), float(found[1])

@@ -1,6 +1,6 @@
 """Answer who uses the machine: the processes, by name, that use most of each resource.
 
-In come counts of single processes (:mod:`linux_processes` or :mod:`portable`), look after look;
+In come counts of single processes (:mod:`linux_processes`), look after look;
 out go :class:`ProcessUse` by name, with rates since the look before, and the few names that are
 worth a series. Names, not pids, are what series carry: a pid never comes back.
 

@@ -33,34 +33,13 @@ class Kind(IntEnum):
     SUMMARY = 4
 
 
-_UNITS = {
-    "d": "days",
-    "h": "hours",
-    "min": "minutes",
-    "s": "seconds",
-    "ms": "milliseconds",
-    "us": "microseconds",
-    "ns": "nanoseconds",
-    "By": "bytes",
-    "KiBy": "kibibytes",
-    "MiBy": "mebibytes",
-    "GiBy": "gibibytes",
-    "TiBy": "tibibytes",
-    "KBy": "kilobytes",
-    "MBy": "megabytes",
-    "GBy": "gigabytes",
-    "TBy": "terabytes",
-    "m": "meters",
-    "V": "volts",
-    "A": "amperes",
-    "J": "joules",
-    "W": "watts",
-    "g": "grams",
-    "Cel": "celsius",
-    "Hz": "hertz",
-    "1": "",
-    "%": "percent",
-}
+_SPELLED = (
+    "d=days h=hours min=minutes s=seconds ms=milliseconds us=microseconds ns=nanoseconds "
+    "By=bytes KiBy=kibibytes MiBy=mebibytes GiBy=gibibytes TiBy=tibibytes KBy=kilobytes "
+    "MBy=megabytes GBy=gigabytes TBy=terabytes m=meters V=volts A=amperes J=joules W=watts "
+    "g=grams Cel=celsius Hz=hertz 1= %=percent"
+)
+_UNITS = dict(pair.split("=") for pair in _SPELLED.split())
 _PER = {"s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month"}
 
 
@@ -75,15 +54,12 @@ def family_name(name: str, unit: str, kind: Kind) -> str:
     if per and "{" not in per:
         rate = _words(_PER.get(per.strip(), per.strip()))
         _append(words, ["per", *rate] if rate else [])
-    suffix = {Kind.COUNTER: "total"}.get(kind, "ratio" if _is_ratio(unit, kind) else "")
+    ratio = kind is Kind.GAUGE and unit.strip() == "1"
+    suffix = "total" if kind is Kind.COUNTER else "ratio" if ratio else ""
     if suffix:
         words = [word for word in words if word != suffix] + [suffix]
     joined = "_".join(words)
     return f"_{joined}" if joined[0].isdigit() else joined
-
-
-def _is_ratio(unit: str, kind: Kind) -> bool:
-    return unit.strip() == "1" and kind is Kind.GAUGE
 
 
 def _words(text: str) -> list[str]:

@@ -21,17 +21,11 @@ from twinhelm.core.json import loads
 
 __all__ = ["AnswerTooLarge", "PrometheusApi"]
 
+TIMEOUT_S = 60.0
 RETRIES = 5
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
-TOO_MUCH = (
-    "too many samples",
-    "too many points",
-    "exceeded maximum resolution",
-    "too large",
-    "exceeds the limit",
-    "cannot select more than",
-)
+TOO_MUCH = ("too many samples", "too large", "exceeds the limit", "cannot select more than")
 """What servers say, with status 400 or 422, when a smaller question would do."""
 
 
@@ -47,7 +41,6 @@ class PrometheusApi:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        timeout_s: float = 60.0,
         max_response_bytes: int = 32 << 20,
         pause: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
@@ -62,7 +55,7 @@ class PrometheusApi:
         self.max_response_bytes = max_response_bytes
         self._pause = pause
         self._client = httpx.Client(
-            headers=dict(headers or {}), timeout=timeout_s, transport=transport
+            headers=dict(headers or {}), timeout=TIMEOUT_S, transport=transport
         )
 
     def close(self) -> None:
@@ -87,14 +80,11 @@ class PrometheusApi:
     def _once(self, path: str, form: Mapping[str, str]) -> Any:
         """Ask without patience."""
         address = f"{self.url}/api/v1/{path}"
-        method = "GET" if path.startswith("label/") else "POST"
+        way: dict[str, Any] = {"method": "POST", "data": form}
+        if path.startswith("label/"):
+            way = {"method": "GET", "params": form}
         try:
-            with self._client.stream(
-                method,
-                address,
-                params=form if method == "GET" else None,
-                data=form if method == "POST" else None,
-            ) as response:
+            with self._client.stream(url=address, **way) as response:
                 status, retry_after = response.status_code, response.headers.get("retry-after", "")
                 body = self._body(response)
         except httpx.RequestError as error:

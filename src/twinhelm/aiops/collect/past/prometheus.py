@@ -3,17 +3,15 @@
 In: an address, a selector and a range of time; out: :class:`~.history.History` in windows, the
 oldest first and by metric name within a window, each with a cursor to go on from. Raw samples
 come through an instant query of a range selector (``up[6h]``), which every such server
-(Prometheus, VictoriaMetrics, Mimir, Thanos) answers with what it stored; with ``step_ms`` a range
-query is asked instead, for servers whose raw data is out of reach.
+(Prometheus, VictoriaMetrics, Mimir, Thanos) answers with what it stored.
 
 A window is ``(start, end]``: servers disagree on whether a range selector holds its left edge,
 and what lies on it belongs to the window before. An answer that is too large for
-``max_response_bytes`` or for the server is asked for again in halves. Answers 429 and 5xx and
-broken connections are tried again with growing pauses. Requests run ``concurrency`` at once, and
-no more answers than that wait in memory. Stale markers do not come through this API; native
-histograms are counted as rejected.
+``max_response_bytes`` or for the server is asked for again in halves. Requests run
+``concurrency`` at once, and no more answers than that wait in memory. Stale markers do not come
+through this API; native histograms are counted as rejected.
 
-Source: Prometheus "HTTP API", sections Instant queries, Range queries, Querying label values.
+Source: Prometheus "HTTP API", sections Instant queries and Querying label values.
 """
 
 from __future__ import annotations
@@ -43,12 +41,10 @@ __all__ = ["PrometheusSource", "with_name"]
 DEFAULT_WINDOW_MS = 6 * 3_600_000
 SMALLEST_WINDOW_MS = 60_000
 """Below a minute no halving helps: one metric has too many series."""
-MAX_STEPS = 10_000
-"""A range query may have 11,000 steps in Prometheus."""
 CURSOR = re.compile(r"(\d{1,15})\|(.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Columns:
     """What one or more answers held."""
 
@@ -56,7 +52,20 @@ class _Columns:
     series: list[U32] = field(default_factory=list)
     time_ms: list[I64] = field(default_factory=list)
     value: list[F64] = field(default_factory=list)
-    histograms: list[int] = field(default_factory=list)
+    histograms: int = 0
+
+    def history(self, cursor: str) -> History:
+        """Join what the answers of one window held."""
+        text = f"window ending {cursor}"
+        count = self.histograms
+        return History(
+            self.labels,
+            np.concatenate([np.empty(0, np.uint32), *self.series]),
+            np.concatenate([np.empty(0, np.int64), *self.time_ms]),
+            np.concatenate([np.empty(0, np.float64), *self.value]),
+            cursor,
+            (Rejected("native_histogram", count, text),) if count else (),
+        )
 
 
 class PrometheusSource:
@@ -72,7 +81,6 @@ class PrometheusSource:
         url: str,
         *,
         headers: Mapping[str, str] | None = None,
-        timeout_s: float = 60.0,
         max_response_bytes: int = 32 << 20,
         concurrency: int = 2,
         pause: Callable[[float], None] = time.sleep,
@@ -81,7 +89,6 @@ class PrometheusSource:
         self._api = PrometheusApi(
             url,
             headers=headers,
-            timeout_s=timeout_s,
             max_response_bytes=max_response_bytes,
             pause=pause,
             transport=transport,
@@ -97,10 +104,6 @@ class PrometheusSource:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
         self._api.close()
 
     def metric_names(self, selector: str, start_ms: int, end_ms: int) -> list[str]:
@@ -120,7 +123,6 @@ class PrometheusSource:
         end_ms: int,
         *,
         window_ms: int = DEFAULT_WINDOW_MS,
-        step_ms: int | None = None,
         cursor: str = "",
         progress: Progress | None = None,
     ) -> Iterator[History]:
@@ -132,10 +134,10 @@ class PrometheusSource:
         :class:`TooLarge` where even a minute of one metric is too much, and
         :class:`Unavailable` where the server kept failing; what was yielded stays good.
         """
-        if not 0 <= start_ms < end_ms or window_ms < SMALLEST_WINDOW_MS or step_ms == 0:
+        if not 0 <= start_ms < end_ms or window_ms < SMALLEST_WINDOW_MS:
             raise BadInput(
                 f"the range {start_ms} to {end_ms} in windows of {window_ms} ms holds nothing",
-                hint="start before end; windows of at least a minute; a step of at least 1 ms",
+                hint="start before end; windows of at least a minute",
             )
         after = _parsed(cursor)
         # A selector that does not open with a brace names its one metric itself.
@@ -143,18 +145,16 @@ class PrometheusSource:
         names = self.metric_names(selector, start_ms, end_ms) if many else [selector.strip()]
         edges = [*range(start_ms, end_ms, window_ms), end_ms]
         plan = [(low, high, name) for low, high in pairwise(edges) for name in names]
-        todo = [unit for unit in plan if unit[1:] > after]
+        units = iter(todo := [unit for unit in plan if unit[1:] > after])
         done = len(plan) - len(todo)
         if progress:
             progress(done, len(plan))
         with ThreadPoolExecutor(self._concurrency, "backfill") as pool:
             running: deque[tuple[str, Future[_Columns]]] = deque()
-            units = iter(todo)
             try:
                 while True:
                     for low, high, name in islice(units, self._concurrency - len(running)):
-                        narrow = with_name(selector, name)
-                        future = pool.submit(self._window, narrow, low, high, step_ms)
+                        future = pool.submit(self._window, with_name(selector, name), low, high)
                         running.append((f"{high}|{name}", future))
                     if not running:
                         return
@@ -163,53 +163,35 @@ class PrometheusSource:
                     done += 1
                     if progress:
                         progress(done, len(plan))
-                    yield _history(found, reached)
+                    yield found.history(reached)
             finally:
                 for _, future in running:
                     future.cancel()
 
-    def _window(self, selector: str, low: int, high: int, step_ms: int | None) -> _Columns:
+    def _window(self, selector: str, low: int, high: int) -> _Columns:
         """Read ``(low, high]``, in halves where that is too much at once."""
         found = _Columns()
         waiting = [(low, high)]
         while waiting:
             low, high = waiting.pop()
             try:
-                if step_ms is not None and (high - low) // step_ms >= MAX_STEPS:
-                    raise AnswerTooLarge(f"more than {MAX_STEPS} steps")
-                _gather(found, self._query(selector, low, high, step_ms), low, high)
+                form = {"query": f"{selector}[{high - low}ms]", "time": _seconds(high)}
+                data = self._api.ask("query", form)
             except AnswerTooLarge:
-                middle = (low + high) // 2
-                if step_ms is not None:
-                    middle = low + (middle - low) // step_ms * step_ms
-                if high - low < SMALLEST_WINDOW_MS or not low < middle < high:
+                if high - low < SMALLEST_WINDOW_MS:
                     raise TooLarge(
                         f"{(high - low) / 1000:g} s of {selector[:80]} are more than "
                         f"{self._api.max_response_bytes} bytes, or than the server gives",
                         hint="choose a narrower selector or raise the size of an answer",
                     ) from None
+                middle = (low + high) // 2
                 waiting += [(middle, high), (low, middle)]
+                continue
+            result = data.get("result") if isinstance(data, dict) else None
+            if not isinstance(result, list) or data.get("resultType") != "matrix":
+                raise BadInput(f"{self._api.url} answered a query with {str(data)[:80]}")
+            _gather(found, result, low, high)
         return found
-
-    def _query(self, selector: str, low: int, high: int, step_ms: int | None) -> list[Any]:
-        """Ask for one window."""
-        if step_ms is None:
-            form = {"query": f"{selector}[{high - low}ms]", "time": _seconds(high)}
-            data = self._api.ask("query", form)
-        else:
-            data = self._api.ask(
-                "query_range",
-                {
-                    "query": selector,
-                    "start": _seconds(low + step_ms),
-                    "end": _seconds(high),
-                    "step": _seconds(step_ms),
-                },
-            )
-        result = data.get("result") if isinstance(data, dict) else None
-        if not isinstance(result, list) or data.get("resultType") != "matrix":
-            raise BadInput(f"{self._api.url} answered a query with {str(data)[:80]}")
-        return result
 
 
 def with_name(selector: str, name: str) -> str:
@@ -245,7 +227,7 @@ def _gather(found: _Columns, result: Sequence[Any], low: int, high: int) -> None
     try:
         for entry in result:
             pairs = entry.get("values", [])
-            found.histograms.append(len(entry.get("histograms", [])))
+            found.histograms += len(entry.get("histograms", []))
             times = np.array([pair[0] for pair in pairs], np.float64)
             values = np.array([float(pair[1]) for pair in pairs], np.float64)
             time_ms = np.round(times * 1000).astype(np.int64)
@@ -253,28 +235,9 @@ def _gather(found: _Columns, result: Sequence[Any], low: int, high: int) -> None
             if not kept.any():
                 continue
             labels = labels_of({str(key): str(value) for key, value in entry["metric"].items()})
-            position = len(found.labels)
+            found.series.append(np.full(int(kept.sum()), len(found.labels), np.uint32))
             found.labels.append(labels)
-            found.series.append(np.full(int(kept.sum()), position, np.uint32))
             found.time_ms.append(time_ms[kept])
             found.value.append(values[kept])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"an answer holds a series that cannot be read: {error}") from error
-
-
-def _history(found: _Columns, cursor: str) -> History:
-    """Join what the answers of one window held."""
-    count = sum(found.histograms)
-    rejected = (Rejected("native_histogram", count, f"window ending {cursor}"),) if count else ()
-    if not found.series:
-        empty = np.empty(0, np.int64)
-        return History([], empty.astype(np.uint32), empty, empty.astype(np.float64), cursor,
-                       rejected)  # fmt: skip
-    return History(
-        found.labels,
-        np.concatenate(found.series),
-        np.concatenate(found.time_ms),
-        np.concatenate(found.value),
-        cursor,
-        rejected,
-    )

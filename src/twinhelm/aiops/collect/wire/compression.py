@@ -41,22 +41,18 @@ def decompress(body: bytes, encoding: str, *, max_bytes: int) -> bytes:
     (413) and :class:`BadInput` where the body is damaged or cut short (400).
     """
     name = encoding.strip().lower()
-    if name in ("", "identity"):
-        if len(body) > max_bytes:
-            raise _too_large("identity", len(body), max_bytes)
-        return body
-    if name in ("gzip", "x-gzip"):
-        return _gunzip(body, max_bytes)
-    if name == "deflate":
-        return _inflate(body, max_bytes)
-    if name == "snappy":
-        return _unsnap(body, max_bytes)
-    if name == "zstd":
-        return _unzstd(body, max_bytes)
+    if name in UNPACK:
+        return UNPACK[name](body, max_bytes)
     raise Unsupported(
         f"content encoding {encoding[:40]!r} is not taken here",
         hint="use identity, gzip, deflate, snappy or zstd",
     )
+
+
+def _identity(body: bytes, max_bytes: int) -> bytes:
+    if len(body) > max_bytes:
+        raise _too_large("identity", len(body), max_bytes)
+    return body
 
 
 def _too_large(name: str, size: int, max_bytes: int) -> TooLarge:
@@ -76,14 +72,13 @@ def _damaged(name: str, why: object) -> BadInput:
 def _gunzip(body: bytes, max_bytes: int) -> bytes:
     """Unpack one or more gzip members."""
     parts: list[bytes] = []
-    size = 0
-    rest = body
+    rest, left = body, max_bytes
     for _ in range(MAX_GZIP_MEMBERS):
-        part, rest = _zlib_stream(rest, 16 + zlib.MAX_WBITS, "gzip", size, max_bytes)
+        part, rest = _zlib_stream(rest, 16 + zlib.MAX_WBITS, "gzip", left, max_bytes)
         parts.append(part)
-        size += len(part)
+        left -= len(part)
         if not rest:
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+            return b"".join(parts)
     raise TooLarge(
         f"the gzip body has more than {MAX_GZIP_MEMBERS} members", hint="compress it as one"
     )
@@ -92,25 +87,25 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
 def _inflate(body: bytes, max_bytes: int) -> bytes:
     """Unpack a zlib stream, or the bare deflate stream that some clients send instead."""
     try:
-        part, rest = _zlib_stream(body, zlib.MAX_WBITS, "deflate", 0, max_bytes)
+        part, rest = _zlib_stream(body, zlib.MAX_WBITS, "deflate", max_bytes, max_bytes)
     except BadInput:
-        part, rest = _zlib_stream(body, -zlib.MAX_WBITS, "deflate", 0, max_bytes)
+        part, rest = _zlib_stream(body, -zlib.MAX_WBITS, "deflate", max_bytes, max_bytes)
     if rest:
         raise _damaged("deflate", f"{len(rest)} bytes follow its end")
     return part
 
 
 def _zlib_stream(
-    body: bytes, wbits: int, name: str, taken: int, max_bytes: int
+    body: bytes, wbits: int, name: str, left: int, max_bytes: int
 ) -> tuple[bytes, bytes]:
-    """Return one stream's plain bytes and what follows it, ``taken`` bytes being out already."""
+    """Return one stream's plain bytes, at most ``left`` of all ``max_bytes``, and what follows."""
     stream = zlib.decompressobj(wbits)
     try:
-        part = stream.decompress(body, max_bytes - taken + 1)
+        part = stream.decompress(body, left + 1)
     except zlib.error as error:
         raise _damaged(name, error) from error
-    if taken + len(part) > max_bytes:
-        raise _too_large(name, taken + len(part), max_bytes)
+    if len(part) > left:
+        raise _too_large(name, max_bytes - left + len(part), max_bytes)
     if not stream.eof:
         raise _damaged(name, f"it ends early, after {len(body)} bytes")
     return part, stream.unused_data
@@ -138,3 +133,14 @@ def _unzstd(body: bytes, max_bytes: int) -> bytes:
             raise _too_large("zstd", max_bytes + 1, max_bytes) from error
         raise _damaged("zstd", error) from error
     return out[:size].tobytes()
+
+
+UNPACK = {
+    "": _identity,
+    "identity": _identity,
+    "gzip": _gunzip,
+    "x-gzip": _gunzip,
+    "deflate": _inflate,
+    "snappy": _unsnap,
+    "zstd": _unzstd,
+}
