@@ -48,7 +48,6 @@ class Machines:
     series: int
     last_tick_ms: int
     forecasts: list[Forecast]
-    panels: list[tuple[Panel, Drawing]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +70,13 @@ async def overview(sheet: Sheet) -> None:
 
 
 async def _machines(sheet: Sheet) -> None:
-    lead, mine, charts = Region("card machines"), Region("wait"), Region()
-    cards: dict[str, ChartCard] = {}
+    lead, mine = Region("card machines"), Region("wait")
 
     def show(now: Machines) -> None:
         lead.show((now.live, now.series, bool(now.last_tick_ms)), lambda _: _sentence(now))
         if last_check:
             last_check[-1].at(now.last_tick_ms)
         mine.show(now.live, _needs_me)
-        titles = [panel.title for panel, _ in now.panels]
-
-        def draw(_: object) -> None:
-            cards.clear()
-            if not titles:
-                _no_host(sheet)
-                return
-            with Node("div", classes="charts"):
-                for panel, drawing in now.panels:
-                    cards[panel.title] = ChartCard(panel.title, drawing, href=panel.href)
-
-        charts.show(titles, draw)
-        for panel, drawing in now.panels:
-            cards[panel.title].show(drawing)
         ahead.show(now.forecasts, _ahead)
 
     last_check: list[When] = []
@@ -117,20 +101,45 @@ async def _machines(sheet: Sheet) -> None:
                 Node("span", "; last check ")
                 last_check.append(When(now.last_tick_ms))
 
-    ahead = Region("card")
-    live = Live(sheet, lambda: _ask_machines(sheet), show, every_s=5.0)
-    await live.start()
+    charts, ahead = Node("div", classes="stack"), Region("card")
+    await Live(sheet, lambda: _ask_machines(sheet), show).start()
+    with charts:
+        await _charts(sheet)
+
+
+async def _charts(sheet: Sheet) -> None:
+    """Draw this host; apart from the sentence above, which must not wait for it."""
+    box = Region()
+    cards: dict[str, ChartCard] = {}
+
+    def show(found: list[tuple[Panel, Drawing]]) -> None:
+        def draw(titles: list[str]) -> None:
+            cards.clear()
+            if not titles:
+                _no_host(sheet)
+                return
+            with Node("div", classes="charts"):
+                for panel, drawing in found:
+                    cards[panel.title] = ChartCard(panel.title, drawing, href=panel.href)
+
+        box.show([panel.title for panel, _ in found], draw)
+        for panel, drawing in found:
+            cards[panel.title].show(drawing)
+
+    def ask() -> list[tuple[Panel, Drawing]]:
+        start, end = sheet.range()
+        return panels(sheet, start, end, least_ms=LEAST_MS)
+
+    await Live(sheet, ask, show).start()
 
 
 def _ask_machines(sheet: Sheet) -> Machines:
     house = sheet.house
-    start, end = sheet.range()
     return Machines(
         live=house.desk.incidents(states=LIVE, limit=50),
         series=house.telemetry.series_count(),
         last_tick_ms=house.watch.last_tick_ms,
         forecasts=house.desk.forecasts()[:SHOWN],
-        panels=panels(sheet, start, end, least_ms=LEAST_MS),
     )
 
 
