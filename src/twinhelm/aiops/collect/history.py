@@ -44,11 +44,7 @@ class History:
 
     def received(self, intern: Intern) -> Received:
         """Give every series its id; series without a sample are not interned."""
-        if not len(self):
-            return Received(metas=self.metas, rejected=self.rejected)
-        ids = intern(self.labels)
-        return Received(
-            samples=SampleBlock(ids[self.series], self.time_ms, self.value),
-            metas=self.metas,
-            rejected=self.rejected,
-        )
+        samples = SampleBlock.empty()
+        if len(self):
+            samples = SampleBlock(intern(self.labels)[self.series], self.time_ms, self.value)
+        return Received(samples=samples, metas=self.metas, rejected=self.rejected)

@@ -60,8 +60,7 @@ def decode_loki(
     Raises :class:`Unsupported` for another type or encoding, :class:`BadInput` and
     :class:`TooLarge` where the body as a whole is refused.
     """
-    kind = content_type.partition(";")[0].strip().lower()
-    bound = limits.max_decoded_bytes
+    kind, bound = content_type.partition(";")[0].strip().lower(), limits.max_decoded_bytes
     if kind in ("", "application/json"):
         plain = decompress(body, content_encoding, max_bytes=bound)
         return _decode(_json_streams(loads(plain, max_bytes=bound, what="Loki push")), limits)

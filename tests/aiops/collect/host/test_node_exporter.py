@@ -8,6 +8,7 @@ import sys
 import httpx
 import pytest
 
+from aiops.collect.host.looking import look
 from peers.processes import Peer
 from twinhelm.aiops.collect.host import HostCollector
 from twinhelm.core.settings import HostSettings
@@ -43,10 +44,10 @@ def exported(url: str) -> dict[str, float]:
 def test_values_are_those_of_the_node_exporter(node_exporter: Peer) -> None:
     theirs = exported(node_exporter.url)
     ours: dict[str, float] = {}
-    for sample in HostCollector(HostSettings(top_processes=0), host="h").collect(0):
-        labels = dict(sample.labels)
+    for series, value in look(HostCollector(HostSettings(top_processes=0), host="h"), 0).items():
+        labels = dict(series)
         point = labels.get("mountpoint")
-        ours[labels["__name__"] + (f'{{mountpoint="{point}"}}' if point else "")] = sample.value
+        ours[labels["__name__"] + (f'{{mountpoint="{point}"}}' if point else "")] = value
     assert {name: ours[name] for name in STEADY} == {name: theirs[name] for name in STEADY}
     assert {name: ours[name] for name in ABOUT} == pytest.approx(
         {name: theirs[name] for name in ABOUT}, rel=0.2

@@ -4,7 +4,6 @@
 dashboards and rules written for it hold here, and ``host_*`` where it has none.
 """
 
-from twinhelm.aiops.collect.host.collector import HostCollector, HostSample
-from twinhelm.aiops.collect.host.processes import ProcessUse
+from twinhelm.aiops.collect.host.collector import HostCollector
 
-__all__ = ["HostCollector", "HostSample", "ProcessUse"]
+__all__ = ["HostCollector"]

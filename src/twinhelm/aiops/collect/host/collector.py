@@ -1,8 +1,8 @@
 """Answer how this machine is doing, every few seconds.
 
 In: the clock's time and the kernel's files; out: samples of about 150 series with the labels
-``host``, ``instance`` and ``job="host"``, as :class:`HostSample` or, interned, as a
-:class:`~twinhelm.aiops.types.Received` for the same intake that every other telemetry takes.
+``host``, ``instance`` and ``job="host"``, as a :class:`~twinhelm.aiops.types.Received` for the
+same intake that every other telemetry takes.
 
 Ratios that need a difference (``host_cpu_busy_ratio``, process CPU and writes) appear from the
 second round on. No round fails because something vanished meanwhile. Not for several threads at
@@ -10,7 +10,8 @@ once. Cost: about 4 ms of CPU with 100 processes.
 
 >>> from twinhelm.core.settings import HostSettings
 >>> collector = HostCollector(HostSettings(), host="web-1")
->>> any(sample.labels[0] == ("__name__", "node_load1") for sample in collector.collect(0))
+>>> received = collector.receive(0, lambda new: np.arange(len(new), dtype=np.uint32))
+>>> any(meta.name == "node_load1" for meta in received.metas)
 True
 """
 
@@ -18,7 +19,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +33,8 @@ from twinhelm.aiops.collect.host.processes import ProcessTable, ProcessUse, TopU
 from twinhelm.aiops.types import Received
 from twinhelm.core.labels import METRIC, Labels, labels_of
 from twinhelm.core.settings import HostSettings
-from twinhelm.core.telemetry import MetricType
 
-__all__ = ["HostCollector", "HostSample"]
+__all__ = ["HostCollector"]
 
 MAX_CACHED_LABELS = 10_000
 RATIOS = (
@@ -44,15 +43,6 @@ RATIOS = (
     ("host_descriptors_used_ratio", "node_filefd_maximum", "node_filefd_allocated"),
 )
 """Name, the whole, and the part: what is free of memory, what is used of descriptors."""
-
-
-@dataclass(frozen=True, slots=True)
-class HostSample:
-    """One value of one series of this host, and whether it counts up."""
-
-    labels: Labels
-    value: float
-    type: MetricType
 
 
 class HostCollector:
@@ -81,13 +71,6 @@ class HostCollector:
         self._labels: dict[tuple[str, tuple[tuple[str, str], ...]], Labels] = {}
         self._cpu_before: tuple[float, float] | None = None
         self._uses: list[ProcessUse] = []
-
-    def collect(self, now_ms: int) -> list[HostSample]:
-        """Look once; ``now_ms`` is the time that processes at the top are held by."""
-        return [
-            HostSample(self._labels_of(name, pairs), value, FAMILIES[name].type)
-            for name, pairs, value in self._readings(now_ms)
-        ]
 
     def receive(self, now_ms: int, intern: Intern) -> Received:
         """Look once and give every series its id; all samples are of ``now_ms``."""

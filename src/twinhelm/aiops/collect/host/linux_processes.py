@@ -15,11 +15,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from twinhelm.aiops.collect.host.linux import TICKS_PER_S
 from twinhelm.aiops.collect.host.naming import kernel_thread_name, process_name
 
 __all__ = ["LinuxProcesses", "ProcessCount"]
 
-TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 KERNEL_THREAD = 0x00200000
 """PF_KTHREAD among the flags of include/linux/sched.h."""
@@ -124,7 +124,7 @@ class LinuxProcesses:
         if (pid, start) in self._denied:
             return -1
         try:
-            found = WRITTEN.search(_read(f"{base}/io", strict=True))
+            found = WRITTEN.search(_read_strictly(f"{base}/io"))
         except PermissionError:
             self._denied.add((pid, start))
             return -1
@@ -143,19 +143,17 @@ def _descriptors(base: str) -> int:
         return -1
 
 
-def _read(path: str, *, strict: bool = False) -> bytes:
-    """Return at most 8 kB of a file; empty where it cannot be read, unless ``strict``."""
+def _read(path: str) -> bytes:
+    """Return at most 8 kB of a file; empty where it cannot be read."""
     try:
-        handle = os.open(path, os.O_RDONLY)
+        return _read_strictly(path)
     except OSError:
-        if strict:
-            raise
         return b""
+
+
+def _read_strictly(path: str) -> bytes:
+    handle = os.open(path, os.O_RDONLY)
     try:
         return os.read(handle, 8192)
-    except OSError:
-        if strict:
-            raise
-        return b""
     finally:
         os.close(handle)

@@ -21,12 +21,9 @@ __all__ = ["Statvfs", "read_mounts"]
 
 Statvfs = Callable[[str], os.statvfs_result]
 
-DISK_TYPES = frozenset(
-    (
-        *("ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "bcachefs"),
-        *("vfat", "exfat", "ntfs", "ntfs3", "fuseblk", "hfsplus", "apfs", "ufs"),
-        *("tmpfs", "ramfs", "overlay"),
-    )
+DISK_TYPES = re.compile(
+    "ext[234]|xfs|btrfs|zfs|f2fs|jfs|reiserfs|bcachefs|vfat|exfat|ntfs3?|fuseblk|hfsplus|apfs|ufs|"
+    "tmpfs|ramfs|overlay"
 )
 SHARED_DEVICES = frozenset({"tmpfs", "ramfs", "overlay"})
 """File systems whose device column does not tell two of them apart."""
@@ -55,11 +52,14 @@ def read_mounts(root: Path, statvfs: Statvfs | None = None) -> Iterator[Reading]
         size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
         used = (found.f_blocks - found.f_bfree) * found.f_frsize
         pairs = (("device", device), ("fstype", kind), ("mountpoint", point))
-        yield "node_filesystem_size_bytes", pairs, float(size)
-        yield "node_filesystem_avail_bytes", pairs, float(free)
-        yield "node_filesystem_files", pairs, float(found.f_files)
-        yield "node_filesystem_files_free", pairs, float(found.f_ffree)
-        yield "node_filesystem_readonly", pairs, float(found.f_flag & os.ST_RDONLY != 0)
+        for name, value in (
+            ("size_bytes", size),
+            ("avail_bytes", free),
+            ("files", found.f_files),
+            ("files_free", found.f_ffree),
+            ("readonly", found.f_flag & os.ST_RDONLY != 0),
+        ):
+            yield f"node_filesystem_{name}", pairs, float(value)
         # What root keeps back counts neither as used nor as free, as in df.
         yield "host_disk_used_ratio", pairs, used / (used + free) if used + free else 1.0
 
@@ -74,7 +74,7 @@ def _chosen(table: str) -> list[tuple[str, str, str]]:
         device, point = (ESCAPE.sub(lambda m: chr(int(m[1], 8)), word) for word in words[:2])
         kind, options = words[2], words[3].split(",")
         if (
-            kind not in DISK_TYPES
+            not DISK_TYPES.fullmatch(kind)
             or "\0" in point
             or SKIPPED_POINTS.fullmatch(point)
             or (kind == "overlay" and point != "/")

@@ -1,8 +1,8 @@
 """Answer who uses the machine: the processes, by name, that use most of each resource.
 
-In come counts of single processes (:mod:`linux_processes`), look after look;
-out go :class:`ProcessUse` by name, with rates since the look before, and the few names that are
-worth a series. Names, not pids, are what series carry: a pid never comes back.
+In come counts of single processes (:mod:`linux_processes`), look after look; out go
+:class:`ProcessUse` by name, with rates since the look before, and the few names that are worth
+a series. Names, not pids, are what series carry: a pid never comes back.
 
 A name that was among the top stays for ``HOLD_MS`` after it left, at its true value (0 once all
 its processes ended), so that a chart does not flicker at the tenth place; no more than

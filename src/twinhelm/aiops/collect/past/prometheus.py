@@ -30,14 +30,20 @@ import httpx
 import numpy as np
 
 from twinhelm.aiops.collect.history import History, Progress
-from twinhelm.aiops.collect.past.api import AnswerTooLarge, PrometheusApi
 from twinhelm.aiops.types import Rejected
 from twinhelm.core.arrays import F64, I64, U32
-from twinhelm.core.errors import BadInput, TooLarge
+from twinhelm.core.errors import BadInput, TooLarge, Unavailable
+from twinhelm.core.json import loads
 from twinhelm.core.labels import METRIC, Labels, labels_of
 
 __all__ = ["PrometheusSource", "with_name"]
 
+TIMEOUT_S = 60.0
+RETRIES = 5
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+TOO_MUCH = ("too many samples", "too large", "exceeds the limit", "cannot select more than")
+"""What servers say, with status 400 or 422, when a smaller question would do."""
 DEFAULT_WINDOW_MS = 6 * 3_600_000
 SMALLEST_WINDOW_MS = 60_000
 """Below a minute no halving helps: one metric has too many series."""
@@ -86,13 +92,7 @@ class PrometheusSource:
         pause: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._api = PrometheusApi(
-            url,
-            headers=headers,
-            max_response_bytes=max_response_bytes,
-            pause=pause,
-            transport=transport,
-        )
+        self._api = _Api(url, headers, max_response_bytes, pause, transport)
         self._concurrency = max(1, concurrency)
 
     def __enter__(self) -> Self:
@@ -177,7 +177,7 @@ class PrometheusSource:
             try:
                 form = {"query": f"{selector}[{high - low}ms]", "time": _seconds(high)}
                 data = self._api.ask("query", form)
-            except AnswerTooLarge:
+            except _AnswerTooLarge:
                 if high - low < SMALLEST_WINDOW_MS:
                     raise TooLarge(
                         f"{(high - low) / 1000:g} s of {selector[:80]} are more than "
@@ -241,3 +241,100 @@ def _gather(found: _Columns, result: Sequence[Any], low: int, high: int) -> None
             found.value.append(values[kept])
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"an answer holds a series that cannot be read: {error}") from error
+
+
+class _AnswerTooLarge(TooLarge):
+    """The answer passes our bound or the server's own; half of the question may do."""
+
+
+class _Api:
+    """Asks one question, patiently and within bounds; may be used by several threads.
+
+    Answers 429 and 5xx and broken connections are tried again with pauses that double, or as
+    long as ``Retry-After`` says; answers are read no further than ``max_response_bytes``.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None,
+        max_response_bytes: int,
+        pause: Callable[[float], None],
+        transport: httpx.BaseTransport | None,
+    ) -> None:
+        try:
+            parsed = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise BadInput(f"{url[:80]!r} is no address: {error}") from error
+        if parsed.scheme not in ("http", "https") or not parsed.host:
+            raise BadInput(f"{url[:80]!r} is no address", hint="write http://HOST:PORT")
+        self.url = url.rstrip("/")
+        self.max_response_bytes = max_response_bytes
+        self._pause = pause
+        self._client = httpx.Client(
+            headers=dict(headers or {}), timeout=TIMEOUT_S, transport=transport
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def ask(self, path: str, form: Mapping[str, str]) -> Any:
+        """Ask one question; GET where the API has nothing else, POST for long queries.
+
+        Raises :class:`_AnswerTooLarge`, :class:`BadInput` where the server refuses or answers
+        something else, and :class:`Unavailable` where it kept failing.
+        """
+        wait_s = FIRST_PAUSE_S
+        for _ in range(RETRIES):
+            try:
+                return self._once(path, form)
+            except Unavailable as error:
+                self._pause(min(max(wait_s, error.retry_after_s), LONGEST_PAUSE_S))
+                wait_s *= 2
+        return self._once(path, form)
+
+    def _once(self, path: str, form: Mapping[str, str]) -> Any:
+        """Ask without patience."""
+        address = f"{self.url}/api/v1/{path}"
+        way: dict[str, Any] = {"method": "POST", "data": form}
+        if path.startswith("label/"):
+            way = {"method": "GET", "params": form}
+        try:
+            with self._client.stream(url=address, **way) as response:
+                status, retry_after = response.status_code, response.headers.get("retry-after", "")
+                body = self._body(response)
+        except httpx.RequestError as error:
+            raise Unavailable(
+                f"{address} does not answer: {error or type(error).__name__}",
+                hint="check the address and that the server runs",
+                retry_after_s=0.0,
+            ) from error
+        if status == 200:
+            answer = loads(body, max_bytes=self.max_response_bytes, what=f"answer of {address}")
+            if isinstance(answer, dict) and answer.get("status") == "success":
+                return answer.get("data")
+        said = body[:200].decode(errors="replace")
+        if status == 429 or status >= 500:
+            pause_s = float(retry_after) if re.fullmatch(r"[0-9]{1,4}", retry_after) else 0.0
+            raise Unavailable(f"{address} answered {status}: {said}", retry_after_s=pause_s)
+        if status in (400, 422) and any(words in said.lower() for words in TOO_MUCH):
+            raise _AnswerTooLarge(f"{address} answered {status}: {said}")
+        raise BadInput(
+            f"{address} answered {status}: {said}",
+            hint="give the headers that the server asks for"
+            if status in (401, 403)
+            else "check the selector, and that the address is a Prometheus API",
+        )
+
+    def _body(self, response: httpx.Response) -> bytes:
+        """Read an answer up to the bound."""
+        parts, size = [], 0
+        for part in response.iter_bytes():
+            size += len(part)
+            if size > self.max_response_bytes:
+                raise _AnswerTooLarge(
+                    f"an answer of {self.url} has more than {self.max_response_bytes} bytes"
+                )
+            parts.append(part)
+        return b"".join(parts)

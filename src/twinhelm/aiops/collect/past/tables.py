@@ -12,11 +12,12 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ SEPARATORS = ",;\t|"
 MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "nil", "-", "<na>"})
 NUMBERS = ("INT", "FLOAT", "DOUBLE", "DECIMAL", "REAL", "BOOLEAN")
 INSTANT = "TIMESTAMP WITH TIME ZONE"
+NESTED = ("[]", "STRUCT", "MAP", "UNION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +78,11 @@ def open_table(path: Path, stack: ExitStack) -> Table:
 def number_of(cell: object) -> float | None:
     """Read a cell as a number; NaN for a missing one, None for what is no number."""
     if cell is None:
-        return float("nan")
+        return math.nan
     try:
         return float(cell)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        return float("nan") if str(cell).strip().lower() in MISSING else None
+        return math.nan if str(cell).strip().lower() in MISSING else None
 
 
 def _csv(path: Path, stack: ExitStack) -> Table:
@@ -89,10 +91,9 @@ def _csv(path: Path, stack: ExitStack) -> Table:
     binary: Any = stack.enter_context(gzip.GzipFile(fileobj=raw)) if path.suffix == ".gz" else raw
     text = stack.enter_context(io.TextIOWrapper(binary, encoding="utf-8-sig", newline=""))
     rows = _csv_rows(path, text)
-    header = next(rows, (0, []))[1]
+    header = [column.strip() for column in next(rows, (0, []))[1]]
     if not header:
         raise BadInput(f"{path} is empty", hint="the first line names the columns")
-    header = [column.strip() for column in header]
     if all(number_of(column) is not None for column in header):
         raise BadInput(
             f"{path}:1: the first line holds numbers, not names",
@@ -125,9 +126,9 @@ def _csv_rows(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[int, list[st
     line = 0
     try:
         head = text.readline(1 << 20)
-        separator = max(SEPARATORS, key=head.count)
         # One reader for all, so that a quoted cell may hold line breaks, in the header too.
-        reader = csv.reader(_joined(head, text), delimiter=separator, strict=True)
+        lines = chain([head] if head else [], text)
+        reader = csv.reader(lines, delimiter=max(SEPARATORS, key=head.count), strict=True)
         for row in reader:
             line = reader.line_num
             if row:
@@ -141,45 +142,28 @@ def _csv_rows(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[int, list[st
         raise BadInput(f"{path}:{line + 1}: {error}", hint="check the file") from error
 
 
-def _joined(head: str, text: io.TextIOWrapper) -> Iterator[str]:
-    """Put a line that was read ahead back in front."""
-    if head:
-        yield head
-        yield from text
-
-
 def _parquet(path: Path, stack: ExitStack) -> Table:
     """Open Parquet."""
-    connection = stack.enter_context(
-        duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
-    )
+    database = duckdb.connect(config={"threads": 1, "autoinstall_known_extensions": False})
+    connection = stack.enter_context(database)
+
+    def asked(query: str) -> Any:
+        return connection.execute(query, [str(path)])
+
     try:
-        described = connection.execute(
-            "DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]
-        ).fetchall()
-        counted = connection.execute(
-            "SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(path)]
-        ).fetchone()
+        described = asked("DESCRIBE SELECT * FROM read_parquet(?)").fetchall()
+        total = asked("SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata(?)").fetchone()[0]
     except duckdb.Error as error:
         raise BadInput(
             f"{path} cannot be read as Parquet: {str(error)[:200]}", hint="check the file"
         ) from error
-    total = int(counted[0] or 0) if counted else 0
-    kinds = {
-        str(name): str(kind)
-        for name, kind, *_ in described
-        if "[]" not in kind and not kind.startswith(("STRUCT", "MAP", "UNION"))
-    }
-    numeric = frozenset(
-        name for name, kind in kinds.items() if any(word in kind for word in NUMBERS)
-    )
-    instants = frozenset(name for name, kind in kinds.items() if kind == INSTANT)
-    columns = ", ".join(_expression(name, kinds[name], name in numeric) for name in kinds)
+    kinds = {name: kind for name, kind, *_ in described if not any(n in kind for n in NESTED)}
+    columns = ", ".join(_expression(name, kind) for name, kind in kinds.items())
 
     def chunks(size: int) -> Iterator[Chunk]:
         done = 0
         try:
-            found = connection.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)])  # noqa: S608 - names are quoted
+            found = asked(f"SELECT {columns} FROM read_parquet(?)")  # noqa: S608 - names are quoted
             while rows := found.fetchmany(size):
                 lines = range(done + 1, done + 1 + len(rows))
                 done += len(rows)
@@ -187,15 +171,21 @@ def _parquet(path: Path, stack: ExitStack) -> Table:
         except duckdb.Error as error:
             raise BadInput(f"{path}: after row {done}: {str(error)[:200]}") from error
 
-    return Table(list(kinds), numeric, instants, total, chunks)
+    numeric = frozenset(name for name, kind in kinds.items() if _is_number(kind))
+    instants = frozenset(name for name, kind in kinds.items() if kind == INSTANT)
+    return Table(list(kinds), numeric, instants, total or 0, chunks)
 
 
-def _expression(name: str, kind: str, number: bool) -> str:
+def _is_number(kind: str) -> bool:
+    return any(word in kind for word in NUMBERS)
+
+
+def _expression(name: str, kind: str) -> str:
     """Write how a column is selected."""
     quoted = '"' + name.replace('"', '""') + '"'
     if kind == INSTANT:
         return f"epoch_ms({quoted})"
     # Whole numbers stay whole: nanoseconds since 1970 are more than a double can hold.
-    if number and "INT" in kind:
+    if "INT" in kind:
         return quoted
-    return f"CAST({quoted} AS {'DOUBLE' if number else 'VARCHAR'})"
+    return f"CAST({quoted} AS {'DOUBLE' if _is_number(kind) else 'VARCHAR'})"
