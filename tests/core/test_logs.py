@@ -87,3 +87,9 @@ def test_secrets_are_struck_out(text, secret):
 def test_ordinary_lines_stay_as_they_are():
     line = "read 12 rows of host:db-1 at http://db-1:9100/metrics in 0.3 s"
     assert strike_secrets(line) == line
+
+
+@as_text
+def test_uvicorns_coloured_copy_of_a_message_is_no_field(lines):
+    log.info("started", extra={"color_message": "\x1b[1mstarted\x1b[0m"})
+    assert lines.getvalue().endswith("twinhelm.test: started\n")

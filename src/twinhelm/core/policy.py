@@ -36,20 +36,12 @@ class Verdict(StrEnum):
 _ABSENT = object()
 
 
-def _contains(fact: Any, value: Any) -> bool:
-    return value in fact
-
-
-def _within(fact: Any, value: Any) -> bool:
-    return fact in value
-
-
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "equal": operator.eq,
     "not_equal": operator.ne,
-    "in": _within,
-    "not_in": lambda fact, value: not _within(fact, value),
-    "contains": _contains,
+    "in": lambda fact, value: fact in value,
+    "not_in": lambda fact, value: fact not in value,
+    "contains": operator.contains,
     "above": operator.gt,
     "at_least": operator.ge,
     "below": operator.lt,

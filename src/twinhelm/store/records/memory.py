@@ -13,11 +13,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from twinhelm.core.errors import Conflict, Refused
+from twinhelm.core.errors import Conflict
 from twinhelm.core.json import dumps
 from twinhelm.core.ports import JournalRow, Record
 from twinhelm.store.records.backup import Line, write_export
-from twinhelm.store.records.rows import body_of, check_journal_row, check_record, states_of
+from twinhelm.store.records.rows import (
+    body_of,
+    check_journal_row,
+    check_record,
+    moved_on,
+    must_write,
+    states_of,
+)
 
 __all__ = ["MemoryRecords", "MemoryUnit"]
 
@@ -129,24 +136,19 @@ class MemoryUnit:
 
     def put(self, record: Record) -> Record:
         """See :meth:`RecordsUnit.put`."""
-        self._must_write()
+        must_write(writable=self._writable)
         body = check_record(record)
         stored = self.table.get((record.kind, record.key))
         revision = stored[0].revision if stored else 0
         if record.revision not in (0, revision):
-            now = f"is at revision {revision}" if stored else "is gone"
-            raise Conflict(
-                f"{record.kind} {record.key!r} {now}, "
-                f"the change was made on revision {record.revision}",
-                hint="read it again and repeat the change",
-            )
+            raise moved_on(record, revision if stored else None)
         head = replace(record, body={}, revision=revision + 1)
         self.table[record.kind, record.key] = (head, body)
         return replace(head, body=body_of(body))
 
     def delete(self, kind: str, key: str) -> None:
         """See :meth:`RecordsUnit.delete`."""
-        self._must_write()
+        must_write(writable=self._writable)
         self.table.pop((kind, key), None)
 
     def last_journal_row(self) -> JournalRow | None:
@@ -156,7 +158,7 @@ class MemoryUnit:
 
     def append_journal(self, row: JournalRow) -> None:
         """See :meth:`RecordsUnit.append_journal`."""
-        self._must_write()
+        must_write(writable=self._writable)
         body = check_journal_row(row)
         last = self.last_journal_row()
         if last is not None and row.seq <= last.seq:
@@ -181,7 +183,3 @@ class MemoryUnit:
             and (kind is None or row.kind == kind)
         ]
         return (found[::-1] if newest_first else found)[: max(limit, 0)]
-
-    def _must_write(self) -> None:
-        if not self._writable:
-            raise Refused("this transaction only reads", hint="open it with writing()")

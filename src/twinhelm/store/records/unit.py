@@ -8,17 +8,26 @@ write here cannot be overtaken.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from twinhelm.core.errors import Conflict, Refused
 from twinhelm.core.ports import JournalRow, Record
-from twinhelm.store.records.rows import body_of, check_journal_row, check_record, states_of
+from twinhelm.store.records.rows import (
+    body_of,
+    check_journal_row,
+    check_record,
+    moved_on,
+    must_write,
+    states_of,
+)
 from twinhelm.store.records.schema import journal, records
 
 __all__ = ["SqlUnit"]
+
+_CHANGED = ("state", "parent", "time_ms", "body")
 
 _GET = sa.select(records).where(
     records.c.kind == sa.bindparam("kind"), records.c.key == sa.bindparam("key")
@@ -33,27 +42,19 @@ _UPDATE = (
         records.c.key == sa.bindparam("of_key"),
         records.c.revision == sa.bindparam("expected"),
     )
-    .values(
-        {name: sa.bindparam(name) for name in ("state", "parent", "time_ms", "body")}
-        | {"revision": records.c.revision + 1}
-    )
+    .values({name: sa.bindparam(name) for name in _CHANGED} | {"revision": records.c.revision + 1})
 )
 _NEWEST = sa.select(journal).order_by(journal.c.seq.desc()).limit(1)
 _APPEND = sa.insert(journal)
+_JOURNAL = [column.name for column in journal.columns]
 
 
 def _upsert(dialect: Any) -> sa.Executable:
     insert = dialect.insert(records)
-    fresh = insert.excluded
     statement: sa.Executable = insert.on_conflict_do_update(
         index_elements=["kind", "key"],
-        set_={
-            "state": fresh.state,
-            "parent": fresh.parent,
-            "time_ms": fresh.time_ms,
-            "body": fresh.body,
-            "revision": records.c.revision + 1,
-        },
+        set_={name: insert.excluded[name] for name in _CHANGED}
+        | {"revision": records.c.revision + 1},
     ).returning(records.c.revision)
     return statement
 
@@ -109,14 +110,10 @@ class SqlUnit:
 
     def put(self, record: Record) -> Record:
         """See :meth:`RecordsUnit.put`."""
-        self._must_write()
+        must_write(writable=self._writable)
         body = check_record(record)
-        values = {
-            "state": record.state,
-            "parent": record.parent,
-            "time_ms": record.time_ms,
-            "body": body,
-        }
+        values: dict[str, Any] = {name: getattr(record, name) for name in _CHANGED[:-1]}
+        values["body"] = body
         if record.revision == 0:
             statement = _UPSERT[self._connection.dialect.name]
             new = {"kind": record.kind, "key": record.key, "revision": 1}
@@ -124,21 +121,14 @@ class SqlUnit:
         else:
             at = {"of_kind": record.kind, "of_key": record.key, "expected": record.revision}
             if self._connection.execute(_UPDATE, values | at).rowcount != 1:
-                raise _moved_on(record, self.get(record.kind, record.key))
+                stored = self.get(record.kind, record.key)
+                raise moved_on(record, stored.revision if stored else None)
             revision = record.revision + 1
-        return Record(
-            record.kind,
-            record.key,
-            body_of(body),
-            record.state,
-            record.parent,
-            record.time_ms,
-            revision,
-        )
+        return replace(record, body=body_of(body), revision=revision)
 
     def delete(self, kind: str, key: str) -> None:
         """See :meth:`RecordsUnit.delete`."""
-        self._must_write()
+        must_write(writable=self._writable)
         self._connection.execute(_DELETE, {"of_kind": kind, "of_key": key})
 
     def last_journal_row(self) -> JournalRow | None:
@@ -148,18 +138,9 @@ class SqlUnit:
 
     def append_journal(self, row: JournalRow) -> None:
         """See :meth:`RecordsUnit.append_journal`."""
-        self._must_write()
-        values = {
-            "seq": row.seq,
-            "time_ms": row.time_ms,
-            "actor": row.actor,
-            "kind": row.kind,
-            "subject": row.subject,
-            "body": check_journal_row(row),
-            "previous": row.previous,
-            "hash": row.hash,
-        }
-        self._connection.execute(_APPEND, values)
+        must_write(writable=self._writable)
+        values: dict[str, Any] = {name: getattr(row, name) for name in _JOURNAL}
+        self._connection.execute(_APPEND, values | {"body": check_journal_row(row)})
 
     def read_journal(
         self,
@@ -179,10 +160,6 @@ class SqlUnit:
         query = query.order_by(journal.c.seq.desc() if newest_first else journal.c.seq)
         return [_journal_row(row) for row in self._connection.execute(query.limit(max(limit, 0)))]
 
-    def _must_write(self) -> None:
-        if not self._writable:
-            raise Refused("this transaction only reads", hint="open it with writing()")
-
 
 def _record(row: sa.Row[Any]) -> Record:
     kind, key, state, parent, time_ms, revision, body = tuple(row)
@@ -192,11 +169,3 @@ def _record(row: sa.Row[Any]) -> Record:
 def _journal_row(row: sa.Row[Any]) -> JournalRow:
     seq, time_ms, actor, kind, subject, body, previous, digest = tuple(row)
     return JournalRow(seq, time_ms, actor, kind, subject, body_of(body), previous, digest)
-
-
-def _moved_on(record: Record, stored: Record | None) -> Conflict:
-    now = f"is at revision {stored.revision}" if stored else "is gone"
-    return Conflict(
-        f"{record.kind} {record.key!r} {now}, the change was made on revision {record.revision}",
-        hint="read it again and repeat the change",
-    )

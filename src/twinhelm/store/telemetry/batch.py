@@ -16,11 +16,11 @@ import numpy as np
 from twinhelm.core.telemetry import MetricMeta, MetricType
 from twinhelm.store.telemetry.catalog import Catalog
 from twinhelm.store.telemetry.database import Reading, insert
-from twinhelm.store.telemetry.pending import COUNTED, Part, joined
+from twinhelm.store.telemetry.pending import COUNTED, Part, Pending, joined
 from twinhelm.store.telemetry.rows import Kind, fields_of
 from twinhelm.store.telemetry.settle import Ids, insert_samples
 
-__all__ = ["Loaded", "Saved", "hear_pages", "load", "pack_heard", "save"]
+__all__ = ["Saved", "load", "pack_heard", "save"]
 
 _FOREVER = (-(2**63), 2**63 - 1)
 _MERGE_NAMES = 1000
@@ -37,16 +37,6 @@ class Saved:
     heard: bytes
     """First and last times of all series (:func:`pack_heard`); empty to leave what is stored."""
     next_page: int
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What opening found besides the catalog."""
-
-    next_segment: int
-    next_page: int
-    heard_page: int
-    counts: dict[str, int]
 
 
 def save(reading: Reading, parts: Sequence[Part], saved: Saved, ids: Ids, now_ms: int) -> None:
@@ -77,9 +67,13 @@ def save(reading: Reading, parts: Sequence[Part], saved: Saved, ids: Ids, now_ms
     )
 
 
-def load(reading: Reading, catalog: Catalog) -> Loaded:
-    """Fill the catalog from the database."""
-    cursor = reading.cursor
+def load(reading: Reading, pending: Pending) -> tuple[int, int]:
+    """Fill the catalog and the counts from the database.
+
+    Returns the next page's id, and from which page on the times of series were not saved: those
+    pages have been read.
+    """
+    cursor, catalog = reading.cursor, pending.catalog
     for kind, index in ((Kind.SERIES, catalog.series), (Kind.SOURCES, catalog.sources)):
         rows = cursor.execute(
             "SELECT data FROM names WHERE kind = ? ORDER BY id", [int(kind)]
@@ -99,25 +93,15 @@ def load(reading: Reading, catalog: Catalog) -> Loaded:
         heard_page, data = row
         times = np.frombuffer(_longer(data), np.int64)
         catalog.restore_heard(times[: len(times) // 2], times[len(times) // 2 :])
-    ((top,),) = cursor.execute("SELECT coalesce(max(id), 0) FROM pages").fetchall()
-    (counts,) = cursor.execute(
-        f"SELECT {', '.join(COUNTED)} FROM position"  # noqa: S608 - names from COUNTED
-    ).fetchall()
-    return Loaded(
-        reading.next_segment,
-        max(heard_page, top + 1),
-        heard_page,
-        dict(zip(COUNTED, counts, strict=True)),
-    )
-
-
-def hear_pages(reading: Reading, catalog: Catalog, first_page: int) -> None:
-    """Take note of the times in pages written since the times were last saved."""
-    pages = reading.cursor.execute("SELECT id FROM pages WHERE id >= ? ORDER BY id", [first_page])
-    ids = pages.fetchnumpy()["id"]
+    names = ", ".join(COUNTED)
+    (counts,) = cursor.execute(f"SELECT {names} FROM position").fetchall()  # noqa: S608 - our own
+    pending.counts.update(zip(COUNTED, counts, strict=True))
+    found = cursor.execute("SELECT id FROM pages WHERE id >= ? ORDER BY id", [heard_page])
+    ids = found.fetchnumpy()["id"]
     for some in np.array_split(ids, len(ids) // 1000 + 1):
         block = reading.decode(some, None, *_FOREVER)
         catalog.heard(block.series, block.time_ms)
+    return max(heard_page, int(ids[-1]) + 1 if len(ids) else 1), heard_page
 
 
 def pack_heard(catalog: Catalog) -> bytes:

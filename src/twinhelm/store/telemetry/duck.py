@@ -23,7 +23,7 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import Conflict, Overloaded, TwinhelmError, Unavailable
 from twinhelm.core.ports import StoreStats
 from twinhelm.core.settings import StoreSettings
-from twinhelm.store.telemetry.batch import Saved, hear_pages, load, pack_heard, save
+from twinhelm.store.telemetry.batch import Saved, load, pack_heard, save
 from twinhelm.store.telemetry.database import Database, Reading
 from twinhelm.store.telemetry.home import DATABASE, Home, write_format
 from twinhelm.store.telemetry.log import AppendLog, Buffer
@@ -115,7 +115,9 @@ class DuckTelemetry(MemoryTelemetry):
             with self._lock:
                 active = pending.active
                 if active.rows or active.names or active.other:
-                    pending.parts = (*pending.parts, Part(self._append_log.rotate()))
+                    room = pending.active.added["samples"] * 5 // 4
+                    fresh = Part(self._append_log.rotate(), room=room)
+                    pending.parts = (*pending.parts, fresh)
                 parts = pending.parts[:-1]
                 saved = self._saved()
             self._append_log.finish()
@@ -208,11 +210,8 @@ class DuckTelemetry(MemoryTelemetry):
     def _load(self) -> None:
         """Take back the catalog from the database and pending rows from the append log."""
         with self._database.writing() as reading:
-            loaded = load(reading, self._catalog)
-            hear_pages(reading, self._catalog, loaded.heard_page)
-        self._next_page, self._heard_page = loaded.next_page, loaded.heard_page
-        self._pending.counts.update(loaded.counts)
-        for _, kind, data in self._append_log.replay(loaded.next_segment):
+            self._next_page, self._heard_page = load(reading, self._pending)
+        for _, kind, data in self._append_log.replay(reading.next_segment):
             self._pending.replay(Kind(kind), data)
         self._pending.active.segment = self._append_log.segment
         self._append_log.start()

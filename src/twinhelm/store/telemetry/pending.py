@@ -26,9 +26,12 @@ COUNTED = ("samples", "logs", "spans", "changes")
 
 
 class Part:
-    """Pending rows of one append-log segment; ``blocks`` are log records and spans by table."""
+    """Pending rows of one append-log segment; ``blocks`` are log records and spans by table.
 
-    def __init__(self, segment: int = 0) -> None:
+    ``room`` is how many samples to expect.
+    """
+
+    def __init__(self, segment: int = 0, *, room: int = 0) -> None:
         self.segment = segment
         self.blocks: dict[str, list[Columns]] = {LOGS.table: [], SPANS.table: []}
         self.changes: dict[str, Change] = {}
@@ -37,9 +40,10 @@ class Part:
         self.other = False
         """Whether descriptions or digests wait."""
         self.added = dict.fromkeys(COUNTED, 0)
-        self._series = np.empty(0, np.uint32)
-        self._times = np.empty(0, np.int64)
-        self._values = np.empty(0, np.float64)
+        # Room that is not used is never taken from the machine.
+        self._series = np.empty(room, np.uint32)
+        self._times = np.empty(room, np.int64)
+        self._values = np.empty(room, np.float64)
 
     @property
     def rows(self) -> int:

@@ -27,46 +27,38 @@ class Upkeep:
         self, flush: Callable[[], None], settle: Callable[[], None], *, flush_interval_s: float
     ) -> None:
         self.reason = ""
-        self._flush = flush
-        self._settle = settle
-        self._flush_interval_s = flush_interval_s
-        self._wake = threading.Event()
-        self._stop = threading.Event()
+        self._wakes = threading.Event(), threading.Event()
+        self._stopping = False
+        often = zip((flush, settle), self._wakes, (flush_interval_s, _SETTLE_S), strict=True)
         self._threads = [
-            threading.Thread(target=work, name=f"telemetry-{name}", daemon=True)
-            for work, name in ((self._flush_often, "flush"), (self._settle_often, "settle"))
+            threading.Thread(target=self._repeat, args=args, name="telemetry-upkeep", daemon=True)
+            for args in often
         ]
         for thread in self._threads:
             thread.start()
 
     def flush_soon(self) -> None:
         """Flush now rather than at the next interval."""
-        self._wake.set()
+        self._wakes[0].set()
 
     def stop(self) -> None:
         """End the threads after the work in hand."""
-        self._stop.set()
-        self._wake.set()
+        self._stopping = True
+        for wake in self._wakes:
+            wake.set()
         for thread in self._threads:
             thread.join()
 
-    def _flush_often(self) -> None:
+    def _repeat(self, work: Callable[[], None], wake: threading.Event, interval_s: float) -> None:
         while True:
-            self._wake.wait(self._flush_interval_s)
-            self._wake.clear()
-            if self._stop.is_set():
+            wake.wait(interval_s)
+            wake.clear()
+            if self._stopping:
                 return
-            self._try(self._flush)
-
-    def _settle_often(self) -> None:
-        while not self._stop.wait(_SETTLE_S):
-            self._try(self._settle)
-
-    def _try(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-            self.reason = ""
-        except TwinhelmError as error:
-            if not self.reason:
-                _log.warning("telemetry waits in the append log: %s", error)
-            self.reason = str(error)
+            try:
+                work()
+                self.reason = ""
+            except TwinhelmError as error:
+                if not self.reason:
+                    _log.warning("telemetry waits in the append log: %s", error)
+                self.reason = str(error)
