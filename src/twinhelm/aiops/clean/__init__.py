@@ -6,7 +6,9 @@ store, signals for detect, entities and edges for the graph, rejections for the 
 
 from twinhelm.aiops.clean.cardinality import SeriesGate, SeriesIndex
 from twinhelm.aiops.clean.entities import (
+    edge_between,
     edges_of,
+    ends_of,
     entity_of,
     host_of,
     process_of,
@@ -38,7 +40,9 @@ __all__ = [
     "Signal",
     "SignalMaker",
     "admit_history",
+    "edge_between",
     "edges_of",
+    "ends_of",
     "entity_of",
     "families",
     "host_of",

@@ -29,12 +29,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from twinhelm.aiops.types import Resource
 from twinhelm.core.entities import Edge, entity_key
 from twinhelm.core.labels import METRIC, Labels, metric_name
 
-__all__ = ["edges_of", "entity_of", "host_of", "process_of", "resource_of", "service_of"]
+__all__ = [
+    "edge_between",
+    "edges_of",
+    "ends_of",
+    "entity_of",
+    "host_of",
+    "process_of",
+    "resource_of",
+    "service_of",
+]
 
 HOST_LABELS = (
     "host.name",
@@ -100,6 +110,7 @@ _RESOURCES: tuple[tuple[re.Pattern[str], Resource], ...] = (
 """Read in order: an ``io pressure`` is pressure, ``request_errors`` are errors."""
 
 
+@lru_cache(maxsize=64)  # asked several times of each new series
 def entity_of(labels: Labels) -> str:
     """Name the thing that a series speaks of; the module gives the precedence."""
     by_name = dict(labels)
@@ -126,6 +137,7 @@ def entity_of(labels: Labels) -> str:
     return entity_key("other", metric or "unnamed")
 
 
+@lru_cache(maxsize=64)
 def host_of(labels: Labels) -> str:
     """Name the machine, without port and in lower case, or the empty string.
 
@@ -164,11 +176,28 @@ def resource_of(name: str, labels: Labels = ()) -> Resource:
     low = (name or metric_name(labels)).lower()
     if any(k == "code" and v.startswith("5") for k, v in labels):
         return Resource.ERRORS
+    return _resource_of_name(low)
+
+
+@lru_cache(maxsize=4096)  # metric names are few, series many
+def _resource_of_name(low: str) -> Resource:
     return next((found for shape, found in _RESOURCES if shape.search(low)), Resource.OTHER)
 
 
 def edges_of(labels: Labels, now_ms: int) -> list[Edge]:
-    """List who leans on whom, as far as one label set tells.
+    """List who leans on whom, as far as one label set tells; see :func:`ends_of`."""
+    return [edge_between(source, target, now_ms) for source, target in ends_of(labels)]
+
+
+def edge_between(source: str, target: str, now_ms: int) -> Edge:
+    """Make the edge that labels tell of."""
+    return Edge(
+        source, target, "runs_on", "labels", LABEL_EDGE_CONFIDENCE, now_ms, LABEL_EDGE_TTL_MS
+    )
+
+
+def ends_of(labels: Labels) -> list[tuple[str, str]]:
+    """List who runs on whom, as far as one label set tells.
 
     A service, container, process or database runs on its host; a service is carried by its
     container.
@@ -188,11 +217,7 @@ def edges_of(labels: Labels, now_ms: int) -> list[Edge]:
         pairs.append((entity, entity_key("host", host)))
         if process:
             pairs.append((entity_key("process", f"{host}/{process}"), entity_key("host", host)))
-    return [
-        Edge(source, target, "runs_on", "labels", LABEL_EDGE_CONFIDENCE, now_ms, LABEL_EDGE_TTL_MS)
-        for source, target in dict.fromkeys(pairs)
-        if source != target
-    ]
+    return [ends for ends in dict.fromkeys(pairs) if ends[0] != ends[1]]
 
 
 def _container(by_name: Mapping[str, str]) -> str:
@@ -202,4 +227,7 @@ def _container(by_name: Mapping[str, str]) -> str:
 
 
 def _first(by_name: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((by_name[name] for name in names if by_name.get(name)), "")
+    for name in names:
+        if value := by_name.get(name):
+            return value
+    return ""

@@ -107,8 +107,8 @@ class SignalMaker:
         signal = signal_of(metric_name(labels), meta)
         with self._lock:
             self._grow(series)
-            if self._kind[series] != signal:
-                self._kind[series] = signal
+            if self._kind[series] != int(signal):
+                self._kind[series] = int(signal)
                 self._time[series] = _NEVER
         return signal
 

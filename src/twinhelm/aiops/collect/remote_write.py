@@ -43,6 +43,8 @@ from twinhelm.core.telemetry import MetricMeta, MetricType, SampleBlock
 __all__ = ["RemoteWriteDecoder"]
 
 MAX_SYMBOLS = 4_000_000
+KEPT_ROWS = 262_144
+"""Columns of up to this many rows (5 MB) are used for one request after the other."""
 MAX_METAS = 65_536
 """Metadata entries kept from one request; senders repeat them, so that the rest comes later."""
 
@@ -63,9 +65,10 @@ class RemoteWriteDecoder:
     ) -> None:  # fmt: skip
         self._series = SeriesTable(intern, limits, np.random.default_rng(seed))
         self._max_gathered = limits.max_decoded_bytes
+        self._columns = Columns(KEPT_ROWS // 16)
         self._lock = threading.Lock()
 
-    def decode_v1(self, raw: bytes) -> Received:
+    def decode_v1(self, raw: bytes | memoryview) -> Received:
         """Decode a ``prometheus.WriteRequest``.
 
         Raises :class:`BadInput` with the byte offset where the bytes are no such request, and
@@ -84,7 +87,7 @@ class RemoteWriteDecoder:
             said[MetricMeta(name, _TYPES.get(kind, MetricType.UNKNOWN), unit, help_)] = None
         return Received(samples=samples, metas=tuple(said), rejected=tuple(rejected))
 
-    def decode_v2(self, raw: bytes) -> Received:
+    def decode_v2(self, raw: bytes | memoryview) -> Received:
         """Decode an ``io.prometheus.write.v2.Request``; raises as :meth:`decode_v1` does."""
         data = np.frombuffer(raw or b"\0", np.uint8)[: len(raw)]
         state = np.zeros(writes.STATE_SIZE, np.int64)
@@ -111,7 +114,7 @@ class RemoteWriteDecoder:
         """Read a request, of version 2 where there are symbols, growing what is too small."""
         series = self._series
         series.begin()
-        columns = Columns(len(data) // 18 + 16)
+        columns = self._columns
         while True:
             common = data, series.max_block, series.table.arrays, columns.rows, metas, state
             if symbols is None:
@@ -126,7 +129,10 @@ class RemoteWriteDecoder:
                 series.grow(int(state[writes.NEEDED]))
             else:
                 raise _refusal(status, state)
-        samples, rejected = series.ids.resolve(*columns.rows.first(int(state[writes.ROWS])))
+        rows = columns.rows.first(int(state[writes.ROWS]))
+        samples, rejected = series.ids.resolve(rows.lane, rows.time.copy(), rows.value.copy())
+        if len(columns.rows.lane) > KEPT_ROWS:
+            self._columns = Columns(KEPT_ROWS // 16)
         if histograms := int(state[writes.HISTOGRAMS]):
             text = series.ids.describe(int(state[writes.HISTOGRAM_SLOT]) - 1)
             rejected.append(Rejected("native_histogram", histograms, text))
@@ -157,7 +163,7 @@ def _symbols(data: U8, state: I64) -> I64:
     return symbols
 
 
-def _texts(raw: bytes, spans: list[int]) -> list[str]:
+def _texts(raw: bytes | memoryview, spans: list[int]) -> list[str]:
     """Read the texts that lie between pairs of offsets."""
     ends = zip(spans[::2], spans[1::2], strict=True)
     return [str(raw[start:end], "utf-8", "replace") for start, end in ends]
@@ -166,22 +172,15 @@ def _texts(raw: bytes, spans: list[int]) -> list[str]:
 def _refusal(status: int, state: I64) -> BadInput | TooLarge:
     """Say what a walk's status means to the sender."""
     at = int(state[writes.AT])
-    if status == writes.OTHER_VERSION:
-        return BadInput(
-            f"field at byte {at} belongs to the other version of remote write",
-            hint="Content-Type must say proto=io.prometheus.write.v2.Request for version 2 only",
-        )
-    if status == writes.BAD_REFS:
-        return BadInput(
-            f"the series at byte {at} refers to symbols that are not there, or has a label "
-            "without a value"
-        )
     if status == writes.TOO_MUCH:
-        return TooLarge(
-            f"the labels up to byte {at} expand past limits.max_decoded_bytes",
-            hint="send smaller requests",
-        )
-    return BadInput(
-        f"the bytes from {at} on are not a valid remote-write request",
-        hint="check Content-Encoding and Content-Type",
-    )
+        text = f"the labels up to byte {at} expand past limits.max_decoded_bytes"
+        return TooLarge(text, hint="send smaller requests")
+    text = f"the bytes from {at} on are not a valid remote-write request"
+    hint = "check Content-Encoding and Content-Type"
+    if status == writes.OTHER_VERSION:
+        text = f"field at byte {at} belongs to the other version of remote write"
+        hint = "Content-Type must say proto=io.prometheus.write.v2.Request for version 2 only"
+    elif status == writes.BAD_REFS:
+        text = f"the series at byte {at} refers to symbols that are not there, or to an odd number"
+        hint = "check the sender"
+    return BadInput(text, hint=hint)

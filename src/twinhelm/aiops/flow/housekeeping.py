@@ -24,6 +24,7 @@ from twinhelm.aiops.types import Received, Rejection
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.labels import DEFAULT_TENANT
+from twinhelm.core.memory import give_back_memory
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import Records, TelemetryStore
 from twinhelm.core.settings import Settings
@@ -68,6 +69,7 @@ class Housekeeping:
             ("forecasts", MINUTE_S, self.look_ahead),
             ("topology", MINUTE_S, self.note_topology),
             ("tidy", TIDY_S, self.tidy),
+            ("memory", MINUTE_S, give_back_memory),
         )
         for name, every_s, _ in chores:
             self._due_s[name] = self.clock.monotonic_s() + every_s

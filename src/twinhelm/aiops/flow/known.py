@@ -16,7 +16,6 @@ import numpy as np
 
 from twinhelm.aiops.clean import (
     BAD_SERIES,
-    NO_SERIES,
     entity_of,
     families,
     resource_of,
@@ -50,14 +49,15 @@ class KnownSeries:
     def introduce(self, groups: Iterable[tuple[U32, Sequence[Labels]]], declare: Declare) -> None:
         """Take in label sets and their ids; those known already cost nothing."""
         metas = None
+        now_ms = self.clock.now_ms()
         for ids, group in groups:
             for series, labels in zip(ids.tolist(), group, strict=True):
-                if series in self.described or series >= min(NO_SERIES, BAD_SERIES):
+                if series in self.described or series >= BAD_SERIES:
                     continue
                 metas = metas if metas is not None else self.telemetry.metric_meta()
                 name = metric_name(labels)
                 declare(series, labels, stated(name, metas))
-                self.topology.note(series, labels, self.clock.now_ms())
+                self.topology.note(series, labels, now_ms)
                 self.described[series] = (labels, entity_of(labels), resource_of(name, labels))
 
     def look_up(self, ids: U32, declare: Declare) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from twinhelm.aiops.clean import edges_of
+from twinhelm.aiops.clean import edge_between, ends_of
 from twinhelm.aiops.records import put_edge, put_entity
 from twinhelm.core.entities import Edge, Entity
 from twinhelm.core.labels import Labels
@@ -26,13 +26,15 @@ WITNESSES = 8
 class Topology:
     """Edges and the series that told of them; used by the watch's thread and read by others."""
 
-    _edges: dict[tuple[str, str, str], tuple[Edge, list[int]]] = field(default_factory=dict)
+    _edges: dict[tuple[str, str], tuple[Edge, list[int]]] = field(default_factory=dict)
 
     def note(self, series: int, labels: Labels, now_ms: int) -> None:
         """Take in what the labels of one series tell."""
-        for edge in edges_of(labels, now_ms):
-            key = (edge.source, edge.target, edge.kind)
-            _, witnesses = self._edges.setdefault(key, (edge, []))
+        for ends in ends_of(labels):
+            known = self._edges.get(ends)
+            if known is None:
+                known = self._edges[ends] = (edge_between(*ends, now_ms), [])
+            witnesses = known[1]
             witnesses.append(series)
             del witnesses[:-WITNESSES]
 

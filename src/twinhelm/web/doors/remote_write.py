@@ -9,6 +9,7 @@ again. Version 2 senders hear in headers how much was written. Sources: Promethe
 
 from __future__ import annotations
 
+from twinhelm.aiops.collect.wire.compression import unsnapped
 from twinhelm.aiops.types import Rejected
 from twinhelm.core.errors import TwinhelmError, Unsupported
 from twinhelm.web.doors.door import HARMLESS, Parcel, Protocol, faults
@@ -52,7 +53,12 @@ def _take(parcel: Parcel) -> Answer:
         raise Unsupported(
             f"content encoding {encoding[:40]!r} is not taken here", hint="send snappy"
         )
-    raw = parcel.unpacked(encoding or "snappy")
+    limits = parcel.house.settings.limits
+    raw = (
+        parcel.unpacked(encoding)
+        if encoding == "zstd"
+        else unsnapped(parcel.wire, max_bytes=limits.max_decoded_bytes)
+    )
     decoder = parcel.house.intake.decoders(parcel.tenant).remote_write
     if message == V1:
         receipt = parcel.keep(decoder.decode_v1(raw), "remote_write")

@@ -8,6 +8,8 @@ Cost: about 3 us a series; a kernel finds all names and values at once.
 
 from __future__ import annotations
 
+from sys import intern
+
 import numpy as np
 
 from twinhelm.aiops.collect.wire.blocks import Blocks, BlockTable
@@ -29,17 +31,30 @@ def parse_blocks(table: BlockTable, slots: I64, limits: LabelLimits) -> list[Lab
     parts = np.empty((int(np.minimum(sizes // 2, most).sum()), 4), np.int64)
     counts = np.empty(len(slots), np.int64)
     _split_labels(table.arrays, slots, most, parts, counts)
-    arena = memoryview(table.arena.data)
-    rows = iter(parts[: counts.sum()].tolist())
-    return [_labels(arena, [next(rows) for _ in range(n)], limits) for n in counts.tolist()]
+    starts = table.spans[slots, 0]
+    rows = (parts[: counts.sum()] - np.repeat(starts, counts)[:, None]).tolist()
+    out: list[Labels | str] = []
+    first = 0
+    for slot, count in zip(slots.tolist(), counts.tolist(), strict=True):
+        out.append(_labels(table.block(slot), rows[first : first + count], limits))
+        first += count
+    return out
 
 
-def _labels(arena: memoryview, parts: list[list[int]], limits: LabelLimits) -> Labels | str:
-    """Build one label set from the offsets of its names and values."""
-    try:
-        pairs = [(str(arena[a:b], "utf-8"), str(arena[c:d], "utf-8")) for a, b, c, d in parts]
-    except UnicodeDecodeError as error:
-        return f"{bytes(arena[parts[0][0] : parts[-1][3]])[:200]!r} is not UTF-8: {error.reason}"
+def _labels(block: bytes, parts: list[list[int]], limits: LabelLimits) -> Labels | str:
+    """Build one label set from the offsets of its names and values in its block."""
+    # The same texts stand in many series: each is kept once.
+    if block.isascii():
+        text = block.decode("ascii")
+        pairs = [(intern(text[a:b]), intern(text[c:d])) for a, b, c, d in parts]
+    else:
+        try:
+            pairs = [
+                (intern(block[a:b].decode()), intern(block[c:d].decode())) for a, b, c, d in parts
+            ]
+        except UnicodeDecodeError as error:
+            told = block[parts[0][0] : parts[-1][3]][:200]
+            return f"{told!r} is not UTF-8: {error.reason}"
     labels = tuple(sorted(pairs))
     try:
         check_labels(labels, limits)
