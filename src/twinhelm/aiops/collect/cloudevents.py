@@ -1,19 +1,14 @@
 """Answer what was done to the system, as CloudEvents say it.
 
-In comes an HTTP request that carries CloudEvents 1.0: binary (headers ``ce-*``), structured
-(``application/cloudevents+json``) or a batch (``application/cloudevents-batch+json``); out goes
-a :class:`~twinhelm.aiops.types.Received` with one change per event. The change's id is
-``source`` and ``id`` joined, which the specification makes unique, so that a repeat replaces.
+In comes an HTTP request that carries CloudEvents 1.0: binary (headers ``ce-*``), structured or a
+batch; out goes a :class:`~twinhelm.aiops.types.Received` with one change per event. The change's
+id is ``source`` and ``id`` joined, which are unique, so that a repeat replaces.
 
-The mapping. ``kind`` is ``data.kind`` where that is one of the kinds of
-:class:`~twinhelm.core.telemetry.Change`; else the first word of ``type`` (split at ``.`` and
-``_``, in lower case) that the table ``WORDS`` knows decides, so that ``dev.cdevents.service.
-deployed.0.1.1`` is a deploy; else ``other``. ``entity`` is ``data.entity`` (an entity key), or
-``service:NAME`` of ``data.service``, or ``host:NAME`` of ``data.host``, or the ``subject`` as a
-service, or the source as ``other``. ``title`` is ``data.title``, ``summary`` or ``message``, or
-type and subject. ``outcome`` is ``data.outcome`` or ``data.status``. ``end_ms`` is
-``data.end_time``. Other plain fields of ``data`` become attributes. Data that is no JSON object
-is kept as the attribute ``data``, cut to 4,096 characters.
+``kind`` is ``data.kind``, or what the first known word of ``type`` means (``WORDS``), so that
+``dev.cdevents.service.deployed.0.1.1`` is a deploy; else ``other``. ``entity`` is
+``data.entity`` (an entity key), or ``data.service``, ``data.host`` or the ``subject`` as one, or
+the source as ``other``. ``title``, ``outcome`` and ``end_ms`` come from ``data`` too; its other
+plain fields become attributes. Data that is no JSON object is the attribute ``data``.
 
 Pure. Source: CloudEvents 1.0.2, HTTP Protocol Binding and JSON Event Format.
 
@@ -96,8 +91,7 @@ def _binary(headers: Mapping[str, str], content: str, body: bytes) -> dict[str, 
     if "specversion" not in event:
         raise BadInput(
             "the request carries no CloudEvent",
-            hint="send the headers ce-id, ce-source, ce-type and ce-specversion, or the content "
-            "type application/cloudevents+json",
+            hint="send the headers ce-id, ce-source, ce-type and ce-specversion",
         )
     if body and (content in ("", "application/json") or content.endswith("+json")):
         event["data"] = loads(body, what="data of the event")

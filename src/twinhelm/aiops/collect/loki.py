@@ -1,11 +1,9 @@
 """Answer which log lines a Loki client (Promtail, Grafana Agent, fluent-bit, Vector) pushed.
 
-In comes the body of ``POST /loki/api/v1/push`` as it was on the wire, JSON or protobuf (which is
-always a Snappy block, with or without a Content-Encoding that says so), and the same at the
-legacy ``/api/prom/push``, whose JSON writes streams as ``labels`` and ``entries``. Out goes a
+In comes a push as it was on the wire, JSON or protobuf (which is always a Snappy block, whatever
+the headers say), in today's shape or the old one of ``/api/prom/push``. Out goes a
 :class:`~twinhelm.aiops.types.Received` with one log block: stream labels name the stream,
-structured metadata becomes the attributes, a ``trace_id`` and ``span_id`` among it the ids, and
-``level``, ``severity`` or ``detected_level`` the severity.
+structured metadata becomes the attributes, the ids and the severity.
 
 Refused as a whole, as Loki does: a time that is not a *text* of nanoseconds, a stream without
 labels, a wrong type anywhere. Refused line by line: ``line_too_long``, ``bad_labels``,

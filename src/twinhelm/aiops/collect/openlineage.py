@@ -4,11 +4,9 @@ In comes the body of ``POST /api/v1/lineage`` (an OpenLineage 2-0-2 run event, o
 them); out goes a :class:`~twinhelm.aiops.types.Received` with one change of kind ``pipeline``
 per run and edges from the pipeline to what it reads and from what it writes to the pipeline.
 
-All events of a run give the same change id (``run/RUNID``), so that a later event replaces an
-earlier one in the store; within one request they are merged here. A terminal event (COMPLETE,
-FAIL, ABORT) does not know when its run began, and its change begins when it ends: whoever keeps
-changes joins it with the stored one through :func:`merge_runs`. Job and dataset events (without
-a run) change nothing and are skipped.
+All events of a run give the same change id (``run/RUNID``) and are merged, here within one
+request and by whoever keeps changes through :func:`merge_runs`: an event that ends a run does
+not know when it began. Job and dataset events (without a run) change nothing.
 
 Pure. Source: OpenLineage specification 2-0-2, ``RunEvent``; ``nominalTime``, ``errorMessage``
 and ``parent`` facets.

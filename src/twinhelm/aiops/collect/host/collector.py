@@ -4,9 +4,8 @@ In: the clock's time and the kernel's files; out: samples of about 150 series wi
 ``host``, ``instance`` and ``job="host"``, as a :class:`~twinhelm.aiops.types.Received` for the
 same intake that every other telemetry takes.
 
-Ratios that need a difference (``host_cpu_busy_ratio``, process CPU and writes) appear from the
-second round on. No round fails because something vanished meanwhile. Not for several threads at
-once. Cost: about 4 ms of CPU with 100 processes.
+Ratios that need a difference appear from the second round on. No round fails because something
+vanished meanwhile. Not for two threads at once. Cost: about 4 ms of CPU with 100 processes.
 
 >>> from twinhelm.core.settings import HostSettings
 >>> collector = HostCollector(HostSettings(), host="web-1")

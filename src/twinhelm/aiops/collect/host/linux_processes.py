@@ -1,9 +1,8 @@
 """Count what each process on a Linux machine uses, from ``/proc/PID``.
 
-One look costs three system calls a file and two files a process: ``stat`` (CPU time, resident
-pages, start), ``io`` (bytes it caused to be written; only where we may read it), and the size of
-``fd``, which is the number of descriptors since Linux 6.2 and a listing before. Command lines
-are read once for each process. A process that ends between two calls is left out.
+One look reads two files a process: ``stat`` (CPU time, resident pages, start) and ``io`` (bytes
+it caused to be written; only where we may), and the size of ``fd``, which is the number of
+descriptors since Linux 6.2. A process that ends between two calls is left out.
 
 Source: proc_pid_stat(5), proc_pid_io(5); Linux commit f1f1f2569901 for the size of ``fd``.
 """
@@ -66,11 +65,8 @@ class LinuxProcesses:
             entries = [entry for entry in os.listdir(self._root) if entry.isdigit()]  # noqa: PTH208 - Path objects cost more than the reads
         except OSError:
             return []
-        found = []
-        for entry in entries[:MAX_PROCESSES]:
-            count = self._look(entry)
-            if count is not None:
-                found.append(count)
+        looked = map(self._look, entries[:MAX_PROCESSES])
+        found = [count for count in looked if count is not None]
         alive = {count.pid for count in found}
         for pid in self._names.keys() - alive:
             start = self._names.pop(pid)[0]
@@ -96,15 +92,8 @@ class LinuxProcesses:
         name, kernel = self._name(pid, str(start), comm, bool(flags & KERNEL_THREAD), base)
         written = 0 if kernel else self._written(base, pid, str(start))
         descriptors = 0 if kernel else _descriptors(base)
-        return ProcessCount(
-            pid,
-            start / TICKS_PER_S,
-            name,
-            cpu_ticks / TICKS_PER_S,
-            max(pages, 0) * PAGE_BYTES,
-            written,
-            descriptors,
-        )
+        cpu_s, held = cpu_ticks / TICKS_PER_S, max(pages, 0) * PAGE_BYTES
+        return ProcessCount(pid, start / TICKS_PER_S, name, cpu_s, held, written, descriptors)
 
     def _name(self, pid: int, start: str, comm: str, kernel: bool, base: str) -> tuple[str, bool]:
         """Return a process's name, read again when it became another program."""

@@ -1,11 +1,9 @@
 """Read how full the file systems are that a person would call disks.
 
 In: the mount table (``/proc/mounts``) and the system call ``statvfs``; out: readings. Left out:
-file systems that hold no data (proc, cgroup ...), images that are always full (squashfs, iso),
-network mounts (a dead server would hang the call, and the server knows better), temporary ones
-that take no writes or lie below ``/dev``, ``/proc``, ``/run`` and ``/sys``, container layers
-except where one is the root, and every further mount of a device that was seen before (bind
-mounts): its first mount, in order of length, speaks for it.
+file systems that hold no data, images that are always full, network mounts (a dead server would
+hang the call), temporary ones that take no writes, container layers except where one is the
+root, and further mounts of a device: its shortest mount point speaks for it.
 """
 
 from __future__ import annotations

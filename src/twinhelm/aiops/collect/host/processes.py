@@ -4,9 +4,8 @@ In come counts of single processes (:mod:`linux_processes`), look after look; ou
 :class:`ProcessUse` by name, with rates since the look before, and the few names that are worth
 a series. Names, not pids, are what series carry: a pid never comes back.
 
-A name that was among the top stays for ``HOLD_MS`` after it left, at its true value (0 once all
-its processes ended), so that a chart does not flicker at the tenth place; no more than
-``HOLD_FACTOR`` times the top are held. A rate needs two looks; the first has none.
+A name that was among the top stays for ``HOLD_MS`` after it left, at its true value, so that a
+chart does not flicker at the tenth place. A rate needs two looks; the first has none.
 """
 
 from __future__ import annotations

@@ -2,10 +2,8 @@
 
 In come the generated ``AnyValue``, ``KeyValue`` and ``Resource`` messages; out go plain values,
 JSON objects and :data:`~twinhelm.core.labels.Labels`. Resource attributes become labels with
-underscores for whatever a label name may not hold (``service.name`` is ``service_name``), and
-``job`` (``namespace/name``) and ``instance`` are added, so that a service's metrics, logs and
-spans meet on one identity. Where two attributes fall on one label name their values are joined
-with ``;`` in the order of the attribute names.
+underscores for whatever a label name may not hold, and ``job`` (``namespace/name``) and
+``instance`` are added, so that a service's metrics, logs and spans meet on one identity.
 
 Pure. Cost: about 3 us for a record with three attributes; resources are read once per request.
 

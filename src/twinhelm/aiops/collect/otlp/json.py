@@ -1,14 +1,9 @@
 """Turn OTLP/JSON into the generated messages that the protobuf decoders take.
 
-In comes a JSON body of ``/v1/logs``, ``/v1/metrics`` or ``/v1/traces``; out goes the generated
-request message, so that both encodings meet in one decoder. The mapping is OTLP's own, not the
-generic proto3 one: ``traceId``, ``spanId`` and ``parentSpanId`` are hex, enums are integers
-only, field names are lowerCamelCase only, unknown fields are ignored; 64-bit integers come as
-numbers or as decimal text, other bytes as base64, and doubles may be ``"NaN"``, ``"Infinity"``
-and ``"-Infinity"``.
-
-Wrong types are refused for the whole request with the path that holds them, as a parse error is
-in protobuf. Pure; about 20 us a log record, several times the protobuf way.
+In comes a JSON body; out goes the generated request message, so that both encodings meet in one
+decoder. The mapping is OTLP's own, not the generic proto3 one: trace and span ids are hex, enums
+are integers only, field names are lowerCamelCase only, unknown fields are ignored. Wrong types
+are refused for the whole request with the path that holds them. Pure; about 20 us a log record.
 
 Source: OTLP specification, "JSON Protobuf Encoding"; proto3 JSON mapping for the rest.
 

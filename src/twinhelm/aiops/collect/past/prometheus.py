@@ -300,41 +300,34 @@ class _Api:
         way: dict[str, Any] = {"method": "POST", "data": form}
         if path.startswith("label/"):
             way = {"method": "GET", "params": form}
+        body = bytearray()
         try:
             with self._client.stream(url=address, **way) as response:
-                status, retry_after = response.status_code, response.headers.get("retry-after", "")
-                body = self._body(response)
+                for part in response.iter_bytes():
+                    body += part
+                    if len(body) > self.max_response_bytes:
+                        text = f"an answer of {address} has more than {self.max_response_bytes}"
+                        raise _AnswerTooLarge(f"{text} bytes")
         except httpx.RequestError as error:
             raise Unavailable(
                 f"{address} does not answer: {error or type(error).__name__}",
                 hint="check the address and that the server runs",
                 retry_after_s=0.0,
             ) from error
+        status, retry_after = response.status_code, response.headers.get("retry-after", "")
         if status == 200:
-            answer = loads(body, max_bytes=self.max_response_bytes, what=f"answer of {address}")
+            answer = loads(
+                bytes(body), max_bytes=self.max_response_bytes, what=f"answer of {address}"
+            )
             if isinstance(answer, dict) and answer.get("status") == "success":
                 return answer.get("data")
-        said = body[:200].decode(errors="replace")
+        said = f"{address} answered {status}: {body[:200].decode(errors='replace')}"
         if status == 429 or status >= 500:
             pause_s = float(retry_after) if re.fullmatch(r"[0-9]{1,4}", retry_after) else 0.0
-            raise Unavailable(f"{address} answered {status}: {said}", retry_after_s=pause_s)
+            raise Unavailable(said, retry_after_s=pause_s)
         if status in (400, 422) and any(words in said.lower() for words in TOO_MUCH):
-            raise _AnswerTooLarge(f"{address} answered {status}: {said}")
-        raise BadInput(
-            f"{address} answered {status}: {said}",
-            hint="give the headers that the server asks for"
-            if status in (401, 403)
-            else "check the selector, and that the address is a Prometheus API",
-        )
-
-    def _body(self, response: httpx.Response) -> bytes:
-        """Read an answer up to the bound."""
-        parts, size = [], 0
-        for part in response.iter_bytes():
-            size += len(part)
-            if size > self.max_response_bytes:
-                raise _AnswerTooLarge(
-                    f"an answer of {self.url} has more than {self.max_response_bytes} bytes"
-                )
-            parts.append(part)
-        return b"".join(parts)
+            raise _AnswerTooLarge(said)
+        hint = "check the selector, and that the address is a Prometheus API"
+        if status in (401, 403):
+            hint = "give the headers that the server asks for"
+        raise BadInput(said, hint=hint)
