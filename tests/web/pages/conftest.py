@@ -19,7 +19,7 @@ from twinhelm.core.settings import load_settings
 from twinhelm.core.telemetry import Change, LogBlock, SampleBlock
 from twinhelm.web.server import build_app
 
-HOSTILE = "</script><img src=x onerror=\"window.harmed=1\"><b>${window.harmed=1}</b>`'\"{{harmed}}"
+HOSTILE = '</script><img src=x onerror="window.harmed=1"><b>${window.harmed=1}</b>`\'"{{harmed}}'
 PASSWORD = "correct horse battery"
 MINUTES = 30
 INCIDENTS = 4

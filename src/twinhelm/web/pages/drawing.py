@@ -31,6 +31,9 @@ __all__ = ["Drawer", "Drawing", "query_of", "short_name"]
 STEP_MS = 5_000
 """Ranges are widened to this grid, so that readers who ask a second apart share a drawing."""
 
+NOISY_WHOLE = 1.05
+"""A share whose rate wavers about the whole is a share still."""
+
 YOUNG_MS = 30_000
 KEPT = 200
 POINTS = 360
@@ -159,7 +162,7 @@ class Drawer:
             now=now,
             usual=usual,
             last_ms=int(first.time_ms[-1]),
-            strange=bool(first.flagged[-3:].all()),
+            strange=bool(first.flagged[-3:].all()) and _outside(first),
             names=tuple(str(line["name"]) for line in lines),
         )
 
@@ -168,6 +171,11 @@ class Drawer:
         if any(end_ms - info.last_ms < YOUNG_MS for info in infos):
             return "Waiting for a second sample to make a rate of"
         return ""
+
+
+def _outside(scores: Scores) -> bool:
+    newest = scores.signal[-1]
+    return bool(newest < scores.low[-1] or newest > scores.high[-1])
 
 
 def query_of(labels: Labels) -> str:
@@ -194,7 +202,7 @@ def _plausible(scores: Scores, *, share: bool) -> Scores:
     heard = scores.signal[np.isfinite(scores.signal)]
     if not len(heard) or heard.min() < 0.0:
         return scores
-    most = 1.0 if share and heard.max() <= 1.0 else np.inf
+    most = 1.0 if share and heard.max() <= NOISY_WHOLE else np.inf
     return replace(scores, low=np.clip(scores.low, 0.0, most), high=np.clip(scores.high, 0.0, most))
 
 

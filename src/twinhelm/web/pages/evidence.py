@@ -61,9 +61,13 @@ def marks_of(file: IncidentFile, start_ms: int, end_ms: int) -> list[tuple[int, 
 
 def _ranked(file: IncidentFile) -> list[int]:
     """Order the series: those that the first suspects name, then by how strange they were."""
-    named = {str(claim.facts.get("indicator", "")): rank for rank, claim in enumerate(file.claims)}
+    named: dict[str, float] = {}
+    for rank, claim in enumerate(file.claims):
+        named.setdefault(str(claim.facts.get("indicator", "")), rank)
+        for one in claim.evidence_for:
+            named.setdefault(one.series.partition("{")[0], rank + 0.5)
 
-    def key(one: Anomaly) -> tuple[int, float, float]:
+    def key(one: Anomaly) -> tuple[float, float, float]:
         rank = named.get(metric_name(one.labels), len(named))
         return rank, -one.peak_score, -one.deviation
 

@@ -19,7 +19,7 @@ __all__ = ["Panel", "panels"]
 
 HOST = Matcher("job", MatchKind.EQUAL, "host")
 PRESSURE = {"cpu": "waits for CPU", "io": "waits for disk", "memory": "waits for memory"}
-DISKS = 2
+DISKS = 1
 AWAY = {"lo", "ifb0", "ifb1", "docker0"}
 HEARD_MS = 86_400_000
 

@@ -56,14 +56,14 @@ async def incident(sheet: Sheet) -> None:
     await work(lambda: sheet.house.desk.file(number))
     with framed(sheet, wing="machines"):
         head = Region("stack tight")
-        with Node("div", classes="threes"):
-            reasons, places, changed = Region("card"), Region("card"), Region("card")
-        with Node("div", classes="halves"):
+        with Node("div", classes="case"):
+            reasons = Region("card")
             with Node("div", classes="stack"):
-                charts = Region("stack tight")
-                grouped = Region("card")
-                others = Region("wait")
-            story = Region("card")
+                with Node("div", classes="twos"):
+                    places, changed = Region("card"), Region("card")
+                story = Region("card")
+        charts = Region("stack tight")
+        grouped, others = Region("card"), Region("wait")
         cards: dict[str, ChartCard] = {}
         desk = _Desk(sheet, number)
 

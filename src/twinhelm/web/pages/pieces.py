@@ -149,7 +149,9 @@ def _usual(drawing: Drawing) -> str:
     if drawing.empty:
         return drawing.waits or "No samples in this range"
     several = len(drawing.names) > 1
-    usual = drawing.usual or "The usual range is still being learnt"
+    usual = drawing.usual or "the usual range is still being learnt"
+    if drawing.strange:
+        usual = f"outside its range, {usual}"
     return f"{drawing.names[0]}: {usual}" if several else usual[:1].upper() + usual[1:]
 
 

@@ -155,13 +155,13 @@ def _alert(alert: Alert) -> None:
 def timeline(entries: Sequence[TimelineEntry]) -> None:
     """Tell everything in order, the newest first."""
     Node("h2", "Timeline")
-    with Node("ul", classes="timeline"):
+    with Node("ul", classes="timeline", tabindex="0", aria_label="Timeline"):
         for entry in list(entries)[::-1][:LONG]:
             with Node("li"):
                 When(entry.time_ms, absolute=True)
                 Node("span", classes=f"dot {DOTS.get(entry.kind, '')}", title=entry.kind)
                 with Node("span"):
-                    Node("span", entry.text[:1].upper() + entry.text[1:])
+                    Node("span", entry.text)
                     if entry.who and entry.who != "twinhelm":
                         Node("span", f" ({entry.who})", "muted")
     if len(entries) > LONG:

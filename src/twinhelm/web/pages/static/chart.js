@@ -138,7 +138,7 @@ export default {
       const ink = paint("--ink-2");
       const faint = paint("--line");
       const unit = model.unit || "";
-      const [low, high] = this.reach(model);
+      const [low, high, interval] = this.reach(model);
       const colours = Array.from({ length: 8 }, (_, at) => paint(`--series-${at + 1}`));
       return {
         animation: false,
@@ -163,7 +163,7 @@ export default {
         },
         yAxis: {
           type: "value", scale: !model.zero, splitNumber: 3,
-          min: low, max: high,
+          min: low, max: high, interval,
           axisLabel: { color: ink, fontSize: 11, formatter: (value) => quantity(value, unit) },
           splitLine: { lineStyle: { color: faint, width: 1 } },
           axisPointer: { show: false },
@@ -201,7 +201,7 @@ export default {
       const step = 10 ** Math.floor(Math.log10((high - low) / 3));
       const size = [1, 2, 2.5, 5, 10].map((each) => each * step).find((each) => (high - low) / each <= 4);
       const tidy = (value) => Number(value.toPrecision(12));
-      return [tidy(Math.floor(low / size) * size), tidy(Math.ceil(high / size) * size)];
+      return [tidy(Math.floor(low / size) * size), tidy(Math.ceil(high / size) * size), size];
     },
     bands(rows, stack, colour, z) {
       if (!rows || !rows.length) return [];
