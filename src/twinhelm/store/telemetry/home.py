@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from twinhelm.core.errors import Conflict, NewerFormat, Refused, Unavailable
@@ -49,7 +50,11 @@ class Home:
 
     def disk_bytes(self) -> int:
         """Return the size of all files here."""
-        return sum(entry.stat().st_size for entry in self.directory.iterdir() if entry.is_file())
+        total = 0
+        for file in self.directory.iterdir():
+            with suppress(FileNotFoundError):  # a flush removes segments at any moment
+                total += file.stat().st_size
+        return total
 
     def free_bytes(self) -> int:
         """Return the room left on the disk for this user."""

@@ -60,11 +60,8 @@ class Pages:
 def sort_rows(block: SampleBlock, series_count: int) -> SampleBlock:
     """Sort rows by (series, time), keeping the order of arrival among equals."""
     bits = block.value.view(np.uint64)
-    series, times, placed, ascending = _place(block.series, block.time_ms, bits, series_count)
-    if ascending:
-        return SampleBlock(series, times, placed.view(np.float64))
-    order = _sort_order(block.series, block.time_ms, series_count)
-    return SampleBlock(block.series[order], block.time_ms[order], block.value[order])
+    series, times, placed = _sorted(block.series, block.time_ms, bits, series_count)
+    return SampleBlock(series, times, placed.view(np.float64))
 
 
 def encode_pages(block: SampleBlock) -> Pages:
@@ -92,11 +89,8 @@ def decode_pages(
 
 
 @njit(cache=True, nogil=True)
-def _place(series: U32, times: I64, bits: U64, series_count: int) -> tuple[U32, I64, U64, bool]:
-    """Put rows together by series, in order of arrival; tell whether times ascend in each.
-
-    That is the whole work where every series came in order, which is nearly always.
-    """
+def _sorted(series: U32, times: I64, bits: U64, series_count: int) -> tuple[U32, I64, U64]:
+    """Put rows together by series, in order of arrival, then mend series out of order, if any."""
     n = len(series)
     place = np.zeros(series_count + 1, np.int64)
     for i in range(n):
@@ -108,47 +102,25 @@ def _place(series: U32, times: I64, bits: U64, series_count: int) -> tuple[U32, 
         out_series[first : place[s + 1]] = s
     out_times = np.empty(n, np.int64)
     out_bits = np.empty(n, np.uint64)
-    ascending = True
     for i in range(n):
         s = series[i]
         at = place[s]
         place[s] = at + 1
         out_times[at] = times[i]
         out_bits[at] = bits[i]
-    for i in range(1, n):
-        if out_series[i] == out_series[i - 1] and out_times[i] < out_times[i - 1]:
-            ascending = False
-            break
-    return out_series, out_times, out_bits, ascending
-
-
-@njit(cache=True, nogil=True)
-def _sort_order(series: U32, times: I64, series_count: int) -> I64:
-    n = len(series)
-    place = np.zeros(series_count + 1, np.int64)
-    for i in range(n):
-        place[series[i] + 1] += 1
-    for s in range(series_count):
-        place[s + 1] += place[s]
-    order = np.empty(n, np.int64)
-    for i in range(n):
-        s = series[i]
-        order[place[s]] = i
-        place[s] += 1
     first = 0
+    ascending = True
     for i in range(1, n + 1):
-        if i < n and series[order[i]] == series[order[first]]:
+        if i < n and out_series[i] == out_series[first]:
+            ascending &= out_times[i] >= out_times[i - 1]
             continue
-        ascending = True
-        for k in range(first + 1, i):
-            if times[order[k]] < times[order[k - 1]]:
-                ascending = False
-                break
         if not ascending:
-            part = order[first:i].copy()
-            order[first:i] = part[np.argsort(times[part], kind="mergesort")]
+            order = np.argsort(out_times[first:i], kind="mergesort")
+            out_times[first:i] = out_times[first:i][order]
+            out_bits[first:i] = out_bits[first:i][order]
         first = i
-    return order
+        ascending = True
+    return out_series, out_times, out_bits
 
 
 @njit(cache=True, nogil=True)
