@@ -86,14 +86,9 @@ class OtlpMetricsDecoder:
         while True:
             state[:] = 0
             state[points.LANES] = table.lanes
+            blocks, known = table.blocks.arrays, table.known
             status = points.walk_metrics(
-                data,
-                table.max_block,
-                table.blocks.arrays,
-                table.known,
-                columns.rows,
-                *room,
-                state,
+                data, table.max_block, blocks, known, columns.rows, *room, state
             )
             table.lanes = int(state[points.LANES])
             if status == points.DONE:
@@ -122,11 +117,19 @@ class OtlpMetricsDecoder:
         return Received(samples=samples, metas=self._table.take_metas(), rejected=not_kept)
 
 
+def _name(metric: bytes) -> str:
+    """Read a metric's name; empty where the metric, which is not kept, is not UTF-8."""
+    try:
+        return Metric.FromString(metric).name[:200]
+    except DecodeError:
+        return ""
+
+
 def _not_kept(raw: bytes, state: I64) -> Iterable[Rejected]:
     """Say which points the walk left out, and why."""
     for cause, reason in enumerate(points.CAUSES):
         count, start, stop = state[points.FIRST_CAUSE + 3 * cause :][:3].tolist()
         if count:
-            yield Rejected(reason, count, Metric.FromString(raw[start:stop]).name[:200])
+            yield Rejected(reason, count, _name(raw[start:stop]))
     if exemplars := int(state[points.EXEMPLARS]):
         yield Rejected("exemplar", exemplars, "exemplars are not kept")
