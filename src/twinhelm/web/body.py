@@ -10,6 +10,9 @@ budget of bytes, so that the memory of the process stays bounded whatever comes 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -30,14 +33,12 @@ class TooSlow(Refused):
     status = 408
 
 
+@dataclass(slots=True)
 class Place:
     """One request's place in the tray: the body, once read, and the bytes it holds."""
 
-    __slots__ = ("body", "held")
-
-    def __init__(self) -> None:
-        self.body = b""
-        self.held = 0
+    body: bytes = b""
+    held: int = 0
 
 
 class Intray:
@@ -49,13 +50,9 @@ class Intray:
         self._bytes = 0
         self._budget = BODIES_AT_ONCE * limits.max_body_bytes
 
-    @property
-    def requests(self) -> int:
-        """How many requests are being taken in or decoded now."""
-        return self._requests
-
-    def enter(self) -> Place:
-        """Take a place, to be given back by :meth:`leave`; :class:`Overloaded` if none is free."""
+    @contextmanager
+    def place(self) -> Iterator[Place]:
+        """Hold a place for a while; :class:`Overloaded` if none is free."""
         if self._requests >= self._limits.max_requests_in_flight:
             raise Overloaded(
                 f"{self._requests} requests are being decoded, which is all that limits."
@@ -64,14 +61,12 @@ class Intray:
                 retry_after_s=1.0,
             )
         self._requests += 1
-        return Place()
-
-    def leave(self, place: Place) -> None:
-        """Give the place and its bytes back."""
-        self._requests -= 1
-        self._bytes -= place.held
-        place.held = 0
-        place.body = b""
+        place = Place()
+        try:
+            yield place
+        finally:
+            self._requests -= 1
+            self._bytes -= place.held
 
     async def fill(self, place: Place, headers: Headers, receive: Receive) -> None:
         """Read the body into ``place``.

@@ -1,38 +1,53 @@
-"""The words of raw ASGI that the doors, the guard and the health checks share.
+"""The words of raw ASGI that the doors, the guard and the routes share.
 
-A :class:`Answer` is a whole response; :func:`send_answer` writes it, :func:`refusal` makes one
-of any of our errors: JSON ``{"error": ..., "hint": ...}`` with the error's own status, and
-``Retry-After`` where trying again may help. No framework stands between, because at 500 samples
-a request the framework would cost more than the decoding (see :mod:`twinhelm.web.doors`).
+A :class:`Answer` is a whole response; :func:`refusal` makes one of any of our errors: JSON
+``{"error": ..., "hint": ...}`` with the error's own status, and ``Retry-After`` where trying
+again may help. No framework stands between, because at 500 samples a request the framework would
+cost more than the decoding. The rest reads what a request says of itself. Source of the rules for
+``X-Scope-OrgID``: Mimir documentation, "About tenant IDs".
 
     >>> from twinhelm.core.errors import BadInput
     >>> refusal(BadInput("no such unit", hint="use s, m, h")).status
     400
+    >>> tenant_of(None), tenant_of("shop")
+    ('default', 'shop')
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import parse_qs
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Scope, Send
 
 from twinhelm.core import json
-from twinhelm.core.errors import TwinhelmError, Unavailable
+from twinhelm.core.errors import BadInput, TwinhelmError, Unavailable, Unsupported
+from twinhelm.core.labels import DEFAULT_TENANT
 
 __all__ = [
+    "FORM",
     "JSON",
     "Answer",
     "Headers",
+    "fields_of",
     "headers_of",
     "json_answer",
+    "media_type",
     "refusal",
     "retry_after",
     "send_answer",
+    "tenant_of",
+    "unsupported",
 ]
 
 Headers = dict[bytes, bytes]
 JSON = b"application/json"
+FORM = "application/x-www-form-urlencoded"
+TENANT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9!\-_.*'()]{1,150}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,12 @@ class Answer:
     kind: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     close: bool = False
+
+    def response(self) -> Response:
+        """Make the framework's response of it."""
+        made = Response(self.body, self.status, media_type=self.kind.decode() or None)
+        made.raw_headers += self.headers
+        return made
 
 
 def headers_of(scope: Scope) -> Headers:
@@ -58,10 +79,10 @@ def json_answer(
     return Answer(status, json.dumps(value), JSON, tuple(headers))
 
 
-def refusal(error: TwinhelmError, *, close: bool = False) -> Answer:
+def refusal(error: TwinhelmError) -> Answer:
     """Make the answer that tells somebody no, why, and what to try."""
     said = {"error": error.message, "hint": error.hint}
-    return Answer(error.status, json.dumps(said), JSON, retry_after(error), close)
+    return json_answer(said, error.status, retry_after(error))
 
 
 def retry_after(error: TwinhelmError) -> tuple[tuple[bytes, bytes], ...]:
@@ -80,3 +101,37 @@ async def send_answer(send: Send, answer: Answer) -> None:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+def media_type(headers: Headers) -> str:
+    """Return the content type without parameters, in lower case; empty where there is none."""
+    raw = headers.get(b"content-type", b"").decode("latin-1")
+    return raw.partition(";")[0].strip().lower()
+
+
+def unsupported(said: str, wanted: str, *, what: str = "type") -> Unsupported:
+    """Say that a content type, or encoding, is not taken, and which one is."""
+    return Unsupported(f"content {what} {said[:100]!r} is not taken here", hint=f"send {wanted}")
+
+
+def tenant_of(header: str | None) -> str:
+    """Return the tenant that ``X-Scope-OrgID`` names; :class:`BadInput` where it cannot be one."""
+    if header and not TENANT.fullmatch(header):
+        raise BadInput(
+            f"X-Scope-OrgID {header[:160]!r} cannot be a tenant",
+            hint="use up to 150 letters, digits and !-_.*'()",
+        )
+    return header or DEFAULT_TENANT
+
+
+async def fields_of(request: Request, *, most: int, query: str = "") -> dict[str, list[str]]:
+    """Read a form of at most ``most`` fields, and ``query`` after it."""
+    body = await request.body() if request.method == "POST" else b""
+    kind = media_type(headers_of(request.scope))
+    if body and kind != FORM:
+        raise unsupported(kind, FORM)
+    try:
+        text = "&".join(part for part in (body.decode(), query) if part)
+        return parse_qs(text, keep_blank_values=True, max_num_fields=most)
+    except ValueError as error:
+        raise BadInput(f"the form or address cannot be read: {error}") from error

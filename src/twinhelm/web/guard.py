@@ -14,11 +14,13 @@ the headers, already looked through, in ``scope["state"]["headers"]``.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinhelm.core.clock import Clock
@@ -31,7 +33,7 @@ from twinhelm.web.plain import refusal_page
 from twinhelm.web.routes import SOCKET, Route, RouteTable
 from twinhelm.web.who import Asker, Who
 
-__all__ = ["SAFE", "Guard", "Misdirected", "NotAllowed", "check_right", "check_token", "cookies_of"]
+__all__ = ["SAFE", "Guard"]
 
 SAFE = frozenset({"GET", "HEAD"})
 MAX_PATH_BYTES = 4096
@@ -102,18 +104,20 @@ class Guard:
         try:
             route = self._route(method, scope["path"])
             self._check_place(method, headers)
-            asker = await self._who.asks(headers, cookies_of(headers))
-            check_right(route, asker)
-            check_token(route, asker, headers)
-        except TwinhelmError as error:
-            await _refuse(scope, receive, reply, headers, error)
-        else:
-            state["asker"] = asker
-            reply.to_program = route.door
-            state["route"] = route
+            asker = await self._who.asks(headers, _cookies(headers))
+            _check_right(route, asker)
+            _check_token(route, asker, headers)
+            reply.to_program = bool(route.door)
+            state["asker"], state["route"] = asker, route
             await self._app(scope, receive, reply)
-        label = route.path if route else "(none)"
-        self._tally(label, reply.status, self._clock.monotonic_s() - started)
+        except TwinhelmError as error:
+            if reply.status:
+                raise
+            await _refuse(scope, receive, reply, headers, error, form=bool(route and route.form))
+        except ClientDisconnect:
+            pass
+        took = self._clock.monotonic_s() - started
+        self._tally(route.path if route else "(none)", reply.status, took)
 
     def _route(self, method: str, path: str) -> Route:
         if len(path) > MAX_PATH_BYTES:
@@ -121,38 +125,34 @@ class Guard:
         route = self._table.find(method, path)
         if route is not None:
             return route
-        others = self._table.methods(path)
+        others = " and ".join(self._table.methods(path))
         if others:
-            raise NotAllowed(
-                f"{path} does not take {method}", hint=f"it takes {' and '.join(others)}"
-            )
+            raise NotAllowed(f"{path} does not take {method}", hint=f"it takes {others}")
         raise NotFound(f"there is nothing at {path}", hint="docs/routes.md lists every route")
-
-    def _check_host(self, host: str) -> None:
-        if not self._rule.answers_to(host):
-            raise Misdirected(
-                f"this server does not answer to the host {host[:200]!r}",
-                hint="use its listen address, or add the name to server.allowed_hosts",
-            )
-        if len(self._known_hosts) < MOST_HOSTS:
-            self._known_hosts.add(host)
 
     def _check_place(self, method: str, headers: Headers) -> None:
         host = headers.get(b"host", b"").decode("latin-1")
         if host not in self._known_hosts:
-            self._check_host(host)
-        origin = headers.get(b"origin")
-        if origin is not None and method not in SAFE:
-            said = origin.decode("latin-1")
-            if not self._rule.may_come_from(said, host):
-                raise Denied(
-                    f"a page of {said[:200]!r} may not ask this of {host[:200]!r}",
-                    hint="open twinhelm by its own address, or add the name to "
-                    "server.allowed_hosts",
+            if not self._rule.answers_to(host):
+                raise Misdirected(
+                    f"this server does not answer to the host {host[:200]!r}",
+                    hint="use its listen address, or add the name to server.allowed_hosts",
                 )
+            if len(self._known_hosts) < MOST_HOSTS:
+                self._known_hosts.add(host)
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        if (
+            b"origin" in headers
+            and method not in SAFE
+            and not self._rule.may_come_from(origin, host)
+        ):
+            raise Denied(
+                f"a page of {origin[:200]!r} may not ask this of {host[:200]!r}",
+                hint="open twinhelm by its own address, or add the name to server.allowed_hosts",
+            )
 
 
-def check_right(route: Route, asker: Asker) -> None:
+def _check_right(route: Route, asker: Asker) -> None:
     """Raise :class:`Unauthenticated` or :class:`Denied` unless the asker may use the route."""
     right = route.right
     if right is None or allows(asker.identity, right):
@@ -171,7 +171,7 @@ def check_right(route: Route, asker: Asker) -> None:
     )
 
 
-def check_token(route: Route, asker: Asker, headers: Headers) -> None:
+def _check_token(route: Route, asker: Asker, headers: Headers) -> None:
     """Raise :class:`Denied` where a session changes something without its page's token."""
     if asker.identity.proof != "session" or not route.changes:
         return
@@ -183,40 +183,44 @@ def check_token(route: Route, asker: Asker, headers: Headers) -> None:
         )
 
 
-def cookies_of(headers: Headers) -> dict[str, str]:
+def _cookies(headers: Headers) -> dict[str, str]:
     """Read the cookies; unreadable ones count as none."""
-    raw = headers.get(b"cookie")
-    if not raw:
-        return {}
+    raw = headers.get(b"cookie", b"").decode("latin-1")
     try:
-        return {name: morsel.value for name, morsel in SimpleCookie(raw.decode("latin-1")).items()}
+        return {name: morsel.value for name, morsel in SimpleCookie(raw).items()} if raw else {}
     except CookieError:
         return {}
 
 
 async def _refuse(
-    scope: Scope, receive: Receive, reply: _Reply, headers: Headers, error: TwinhelmError
+    scope: Scope,
+    receive: Receive,
+    reply: _Reply,
+    headers: Headers,
+    error: TwinhelmError,
+    *,
+    form: bool,
 ) -> None:
     if scope["type"] == "websocket":
         await receive()
         reply.status = error.status
         await reply.send({"type": "websocket.close", "code": 1008, "reason": error.message[:100]})
         return
-    by_browser = b"text/html" in headers.get(b"accept", b"") and scope["method"] in SAFE
-    if not by_browser:
-        answer = refusal(error, close=scope["method"] not in SAFE)
-    elif isinstance(error, Unauthenticated):
+    safe, unknown = scope["method"] in SAFE, isinstance(error, Unauthenticated)
+    if not (safe or form) or b"text/html" not in headers.get(b"accept", b""):
+        answer = refusal(error)
+    elif safe and unknown:
         asked = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
         where = f"/sign-in?next={quote(asked, safe='/')}".encode()
-        answer = Answer(303, headers=((b"location", where),))
+        await send_answer(reply, Answer(303, headers=((b"location", where),)))
+        return
     else:
         answer = Answer(error.status, refusal_page(error), b"text/html; charset=utf-8")
-    if isinstance(error, Unauthenticated) and answer.status == error.status:
-        extra = (b"www-authenticate", b'Bearer realm="twinhelm"')
-        answer = Answer(
-            answer.status, answer.body, answer.kind, (*answer.headers, extra), answer.close
-        )
-    await send_answer(reply, answer)
+    if unknown:
+        challenge = (b"www-authenticate", b'Bearer realm="twinhelm"')
+        answer = replace(answer, headers=(*answer.headers, challenge))
+    # The body of what changes something was perhaps not read, and nobody will.
+    await send_answer(reply, replace(answer, close=not safe))
 
 
 class _Reply:
@@ -244,19 +248,10 @@ class _Tally:
     """Counts answers by route and status; keeps the labelled children, which cost to look up."""
 
     def __init__(self, meters: Meters) -> None:
-        self._meters = meters
-        self._counts: dict[tuple[str, int], Callable[[], None]] = {}
-        self._times: dict[str, Callable[[float], None]] = {}
+        self._count = cache(lambda route, status: meters.requests.labels(route, str(status)))
+        self._time = cache(lambda route: meters.request_seconds.labels(route))
 
     def __call__(self, route: str, status: int, seconds: float) -> None:
-        count = self._counts.get((route, status))
-        if count is None:
-            count = self._meters.requests.labels(route, str(status)).inc
-            self._counts[route, status] = count
-        count()
-        if status == 101:
-            return
-        observe = self._times.get(route)
-        if observe is None:
-            observe = self._times[route] = self._meters.request_seconds.labels(route).observe
-        observe(seconds)
+        self._count(route, status).inc()
+        if status != 101:
+            self._time(route).observe(seconds)

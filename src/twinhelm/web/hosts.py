@@ -13,6 +13,7 @@ import ipaddress
 from dataclasses import dataclass
 
 from twinhelm.core.errors import BadInput
+from twinhelm.core.settings import ServerSettings
 
 __all__ = ["HostRule", "is_loopback", "listen_address", "split_host"]
 
@@ -53,6 +54,12 @@ class HostRule:
 
     host: str
     allowed: frozenset[str]
+
+    @staticmethod
+    def of(server: ServerSettings) -> HostRule:
+        """Read the rule from settings."""
+        host, _ = listen_address(server.listen)
+        return HostRule(host, frozenset(name.lower() for name in server.allowed_hosts))
 
     def answers_to(self, header: str) -> bool:
         """Tell whether a ``Host`` header names us; the port is free (tunnels change it)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from twinhelm.core.roles import Right
 
@@ -24,44 +24,32 @@ class Route:
     """One route.
 
     ``path`` may hold ``{name}`` for one segment and, at its end, ``{name:path}`` for the rest.
-    ``right`` is what the asker needs; None lets everybody in. ``door`` marks a telemetry door.
-    ``form`` marks a form page that checks the form token in its own body. ``changes`` says
-    whether it changes state (telemetry apart), which a browser session must prove by a token.
+    ``right`` is what the asker needs; None lets everybody in. ``door`` names the protocol of a
+    telemetry door. ``form`` marks a form page that checks the form token in its own body.
     """
 
     method: str
     path: str
     right: Right | None
     summary: str
-    door: bool = False
+    door: str = ""
     form: bool = False
 
     @property
     def changes(self) -> bool:
-        """Tell whether a request here changes state that belongs to people."""
+        """Tell whether it changes people's state, which a session must prove by a token."""
         return self.method not in {"GET", SOCKET} and self.right not in {None, Right.READ}
 
 
-def _doors(*rows: tuple[str, str]) -> tuple[Route, ...]:
-    return tuple(Route("POST", path, Right.INGEST, summary, door=True) for path, summary in rows)
-
-
-def _prometheus(*rows: tuple[str, str, bool]) -> tuple[Route, ...]:
+def _rows(
+    right: Right, prefix: str, *rows: tuple[str, str, str], door: bool = False
+) -> tuple[Route, ...]:
+    """Make rows of (methods or, for doors, protocol; path; summary)."""
     return tuple(
-        Route(method, f"/api/v1/{path}", Right.READ, summary)
-        for path, summary, form in rows
-        for method in (("GET", "POST") if form else ("GET",))
+        Route(method, prefix + path, right, summary, first if door else "")
+        for first, path, summary in rows
+        for method in (("POST",) if door else first.split())
     )
-
-
-def _api(right: Right, *rows: tuple[str, str, str]) -> tuple[Route, ...]:
-    return tuple(
-        Route(method, f"/api/twinhelm/v1/{path}", right, summary) for method, path, summary in rows
-    )
-
-
-def _pages(*rows: tuple[str, str]) -> tuple[Route, ...]:
-    return tuple(Route("GET", path, Right.READ, summary) for path, summary in rows)
 
 
 ROUTES: tuple[Route, ...] = (
@@ -73,36 +61,54 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/sign-in/first", None, "The page that the first-run link opens."),
     Route("POST", "/sign-in/first", None, "Redeem the first-run link, once.", form=True),
     Route("POST", "/sign-out", None, "End this browser's session.", form=True),
-    *_doors(
-        ("/api/v1/write", "Prometheus remote write 1.0 and 2.0."),
-        ("/api/v1/push", "Prometheus remote write, by the path that Mimir uses."),
-        ("/v1/metrics", "OTLP/HTTP metrics."),
-        ("/v1/traces", "OTLP/HTTP traces."),
-        ("/v1/logs", "OTLP/HTTP logs."),
-        ("/api/v1/otlp/v1/metrics", "OTLP/HTTP metrics, by the path that Prometheus uses."),
-        ("/otlp/v1/logs", "OTLP/HTTP logs, by the path that Loki uses."),
-        ("/loki/api/v1/push", "Loki push, JSON or Snappy protobuf."),
-        ("/api/prom/push", "Loki push, by its old path."),
-        ("/api/v2/alerts", "Alerts as Prometheus and vmalert send them to Alertmanager."),
-        ("/api/webhooks/alertmanager", "Alertmanager's webhook, version 4."),
-        ("/api/events", "CloudEvents for changes: binary, structured or batch."),
-        ("/api/v1/lineage", "OpenLineage events for pipeline runs."),
+    *_rows(
+        Right.INGEST,
+        "",
+        ("remote_write", "/api/v1/write", "Prometheus remote write 1.0 and 2.0."),
+        ("remote_write", "/api/v1/push", "Prometheus remote write, by the path that Mimir uses."),
+        ("otlp_metrics", "/v1/metrics", "OTLP/HTTP metrics."),
+        ("otlp_traces", "/v1/traces", "OTLP/HTTP traces."),
+        ("otlp_logs", "/v1/logs", "OTLP/HTTP logs."),
+        (
+            "otlp_metrics",
+            "/api/v1/otlp/v1/metrics",
+            "OTLP/HTTP metrics, by the path that Prometheus uses.",
+        ),
+        ("otlp_logs", "/otlp/v1/logs", "OTLP/HTTP logs, by the path that Loki uses."),
+        ("loki", "/loki/api/v1/push", "Loki push, JSON or Snappy protobuf."),
+        ("loki", "/api/prom/push", "Loki push, by its old path."),
+        (
+            "alertmanager_api",
+            "/api/v2/alerts",
+            "Alerts as Prometheus and vmalert send them to Alertmanager.",
+        ),
+        (
+            "alertmanager_webhook",
+            "/api/webhooks/alertmanager",
+            "Alertmanager's webhook, version 4.",
+        ),
+        ("cloudevents", "/api/events", "CloudEvents for changes: binary, structured or batch."),
+        ("openlineage", "/api/v1/lineage", "OpenLineage events for pipeline runs."),
+        door=True,
     ),
-    *_prometheus(
-        ("query", "Instant query for a plain selector.", True),
-        ("query_range", "Range query for a plain selector.", True),
-        ("series", "The series that match.", True),
-        ("labels", "The label names in use.", True),
-        ("label/{name}/values", "The values of one label.", False),
-        ("metadata", "What metric families say of themselves.", False),
-        ("status/buildinfo", "The version, as Grafana asks for it.", False),
-        ("query_exemplars", "Always empty: exemplars are not kept.", True),
-        ("rules", "Always empty: there are no recording or alerting rules.", False),
-        ("alerts", "Incidents that last, in the form of Prometheus's alerts.", False),
+    *_rows(
+        Right.READ,
+        "/api/v1/",
+        ("GET POST", "query", "Instant query for a plain selector."),
+        ("GET POST", "query_range", "Range query for a plain selector."),
+        ("GET POST", "series", "The series that match."),
+        ("GET POST", "labels", "The label names in use."),
+        ("GET", "label/{name}/values", "The values of one label."),
+        ("GET", "metadata", "What metric families say of themselves."),
+        ("GET", "status/buildinfo", "The version, as Grafana asks for it."),
+        ("GET POST", "query_exemplars", "Always empty: exemplars are not kept."),
+        ("GET", "rules", "Always empty: there are no recording or alerting rules."),
+        ("GET", "alerts", "Incidents that last, in the form of Prometheus's alerts."),
     ),
     Route("GET", "/api/twinhelm/openapi.json", Right.READ, "This API, described for machines."),
-    *_api(
+    *_rows(
         Right.READ,
+        "/api/twinhelm/v1/",
         ("GET", "status", "How twinhelm is: readiness, store, watch, incidents by state."),
         ("GET", "incidents", "Incidents, newest first."),
         ("GET", "incidents/{incident_id}", "One incident with all that is known of it."),
@@ -119,15 +125,17 @@ ROUTES: tuple[Route, ...] = (
         ("GET", "config", "Every setting and its value, secrets struck out."),
         ("GET", "jobs", "Back-fills, imports and backups, and how far they are."),
     ),
-    *_api(
+    *_rows(
         Right.OPERATE,
+        "/api/twinhelm/v1/",
         ("POST", "incidents/{incident_id}/acknowledge", "Take an incident."),
         ("POST", "incidents/{incident_id}/resolve", "Close an incident."),
         ("POST", "incidents/{incident_id}/comments", "Add a remark to an incident."),
         ("POST", "backfills", "Read history from a Prometheus-compatible API."),
     ),
-    *_api(
+    *_rows(
         Right.ADMIN,
+        "/api/twinhelm/v1/",
         ("POST", "imports", "Read a CSV or Parquet file that lies on this machine."),
         ("POST", "backups", "Write a complete copy into an empty directory."),
         ("GET", "people", "Who can sign in, with which roles."),
@@ -138,19 +146,21 @@ ROUTES: tuple[Route, ...] = (
         ("POST", "tokens", "Make a token; its secret is shown this once."),
         ("DELETE", "tokens/{name}", "Revoke a token."),
     ),
-    *_pages(
-        ("/", "The overview: is all well, what needs me, this host live."),
-        ("/incidents", "Incidents, by state."),
-        ("/incidents/{incident_id}", "One incident: why, where, what changed, what to do."),
-        ("/series", "Charts of any series, with the range expected of it."),
-        ("/logs", "Log lines, searched or followed live."),
-        ("/traces", "Recent traces, and one of them as a tree."),
-        ("/capacity", "What runs out next, and when."),
-        ("/products", "Products and their versions."),
-        ("/audit", "The journal, and whether it is whole."),
-        ("/rejected", "Telemetry that was not kept, why, and what to do."),
-        ("/settings", "Settings, the store's health, people and tokens."),
-        ("/connect", "How to send telemetry here, with this server's own address."),
+    *_rows(
+        Right.READ,
+        "/",
+        ("GET", "", "The overview: is all well, what needs me, this host live."),
+        ("GET", "incidents", "Incidents, by state."),
+        ("GET", "incidents/{incident_id}", "One incident: why, where, what changed, what to do."),
+        ("GET", "series", "Charts of any series, with the range expected of it."),
+        ("GET", "logs", "Log lines, searched or followed live."),
+        ("GET", "traces", "Recent traces, and one of them as a tree."),
+        ("GET", "capacity", "What runs out next, and when."),
+        ("GET", "products", "Products and their versions."),
+        ("GET", "audit", "The journal, and whether it is whole."),
+        ("GET", "rejected", "Telemetry that was not kept, why, and what to do."),
+        ("GET", "settings", "Settings, the store's health, people and tokens."),
+        ("GET", "connect", "How to send telemetry here, with this server's own address."),
     ),
     Route("GET", "/favicon.ico", Right.READ, "The icon that browsers ask for."),
     Route("GET", "/_nicegui/{file:path}", Right.READ, "Scripts and styles of the pages."),
@@ -159,46 +169,35 @@ ROUTES: tuple[Route, ...] = (
 """All rows."""
 
 
-@dataclass(slots=True)
 class RouteTable:
     """Looks a request's row up: whole paths by dictionary, patterns in order."""
 
-    rows: Iterable[Route]
-    _exact: dict[tuple[str, str], Route] = field(default_factory=dict)
-    _patterns: list[tuple[re.Pattern[str], str, Route]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        """Compile the rows."""
-        for row in self.rows:
+    def __init__(self, rows: Iterable[Route]) -> None:
+        self._exact: dict[tuple[str, str], Route] = {}
+        self._patterns: list[tuple[re.Pattern[str], Route]] = []
+        for row in rows:
             if "{" in row.path:
-                self._patterns.append((_compile(row.path), row.method, row))
+                self._patterns.append((_compile(row.path), row))
             else:
                 self._exact[row.method, row.path] = row
 
     def find(self, method: str, path: str) -> Route | None:
         """Return the row for a request, or None; HEAD is where GET is."""
-        if method == "HEAD":
-            method = "GET"
-        row = self._exact.get((method, path))
-        if row is not None:
-            return row
-        for pattern, wanted, candidate in self._patterns:
-            if wanted == method and pattern.fullmatch(path):
-                return candidate
-        return None
+        method = "GET" if method == "HEAD" else method
+        return self._exact.get((method, path)) or next(
+            (row for row in self._fitting(path) if row.method == method), None
+        )
 
     def methods(self, path: str) -> list[str]:
         """List the methods that a path takes, for an answer 405; empty where it has no row."""
         found = {method for method, known in self._exact if known == path}
-        found |= {wanted for pattern, wanted, _ in self._patterns if pattern.fullmatch(path)}
-        return sorted(found - {SOCKET})
+        return sorted({*found, *(row.method for row in self._fitting(path))} - {SOCKET})
+
+    def _fitting(self, path: str) -> Iterable[Route]:
+        return (row for pattern, row in self._patterns if pattern.fullmatch(path))
 
 
 def _compile(path: str) -> re.Pattern[str]:
-    parts = re.split(r"(\{[a-z_]+(?::path)?\})", path)
-    return re.compile(
-        "".join(
-            re.escape(part) if not part.startswith("{") else ".*" if ":path" in part else "[^/]+"
-            for part in parts
-        )
-    )
+    """Make a pattern of ``{name}`` for one segment and ``{name:path}`` for the rest."""
+    rest = re.sub(r"\\{[a-z_]+:path\\}", ".*", re.escape(path))
+    return re.compile(re.sub(r"\\{[a-z_]+\\}", "[^/]+", rest))

@@ -14,21 +14,19 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from twinhelm.core.errors import TwinhelmError, Unavailable
-from twinhelm.web.body import Intray, TooSlow
-from twinhelm.web.doors.door import Door, Protocol
-from twinhelm.web.doors.happenings import ALERTS, CLOUDEVENTS, LINEAGE, WEBHOOK
-from twinhelm.web.doors.loki import LOKI
-from twinhelm.web.doors.otlp import OTLP_LOGS, OTLP_METRICS, OTLP_TRACES
+from twinhelm.core.errors import Unavailable
+from twinhelm.web.body import Intray
+from twinhelm.web.doors.door import Door
+from twinhelm.web.doors.otlp import OTLP
 from twinhelm.web.doors.remote_write import REMOTE_WRITE
-from twinhelm.web.frame import refusal, send_answer
+from twinhelm.web.doors.simple import SIMPLE
 from twinhelm.web.guard import SAFE, Guard
-from twinhelm.web.hosts import HostRule, listen_address
+from twinhelm.web.hosts import HostRule
 from twinhelm.web.prometheus.api import prometheus_routes
 from twinhelm.web.routes import ROUTES, SOCKET, RouteTable
 from twinhelm.web.signin import signin_routes
@@ -39,25 +37,11 @@ if TYPE_CHECKING:
 
     from twinhelm.app import House
 
-__all__ = ["DOORS", "Site"]
+__all__ = ["Site"]
 
 log = logging.getLogger(__name__)
 
-DOORS: dict[str, Protocol] = {
-    "/api/v1/write": REMOTE_WRITE,
-    "/api/v1/push": REMOTE_WRITE,
-    "/v1/metrics": OTLP_METRICS,
-    "/v1/traces": OTLP_TRACES,
-    "/v1/logs": OTLP_LOGS,
-    "/api/v1/otlp/v1/metrics": OTLP_METRICS,
-    "/otlp/v1/logs": OTLP_LOGS,
-    "/loki/api/v1/push": LOKI,
-    "/api/prom/push": LOKI,
-    "/api/v2/alerts": ALERTS,
-    "/api/webhooks/alertmanager": WEBHOOK,
-    "/api/events": CLOUDEVENTS,
-    "/api/v1/lineage": LINEAGE,
-}
+PROTOCOLS = {protocol.name: protocol for protocol in (REMOTE_WRITE, *OTLP, *SIMPLE)}
 
 DECODING_THREADS = 2
 """Decoding releases the interpreter lock for most of its time; each thread may hold one
@@ -79,24 +63,22 @@ class Site:
         self._workers = ThreadPoolExecutor(DECODING_THREADS, "twinhelm-door")
         tray = Intray(settings.limits)
         self._doors = {
-            path: Door(house, protocol, tray, self._workers) for path, protocol in DOORS.items()
+            row.path: Door(house, PROTOCOLS[row.door], tray, self._workers)
+            for row in ROUTES
+            if row.door
         }
-        small = settings.limits.model_copy(update={"max_body_bytes": FORM_BYTES})
-        self._forms = Intray(small)
-        self._plain = Router(
-            [*_health_routes(house), *signin_routes(house), *prometheus_routes(house)]
-        )
-        self._plain_paths = {route.path for route in self._plain.routes if isinstance(route, Route)}
+        self._forms = Intray(settings.limits.model_copy(update={"max_body_bytes": FORM_BYTES}))
+        routes = [*_health_routes(house), *signin_routes(house), *prometheus_routes(house)]
+        self._plain = Router(routes)
+        self._plain_paths = {route.path for route in routes}
         self._api = _Furniture()
         self._pages = _Furniture()
         self._over = asyncio.Event()
         self._furnishing: asyncio.Task[None] | None = None
-        host, _ = listen_address(settings.server.listen)
-        allowed = frozenset(name.lower() for name in settings.server.allowed_hosts)
         self._guard = Guard(
             self._dispatch,
             table=RouteTable(ROUTES),
-            rule=HostRule(host, allowed),
+            rule=HostRule.of(settings.server),
             who=Who(house.identities, settings, house.clock),
             clock=house.clock,
             meters=house.meters,
@@ -118,55 +100,30 @@ class Site:
         """Name (method, path) of everything that would be answered, mounts as ``path/*``."""
         found = {("POST", path) for path in self._doors}
         found |= set(_listed(self._plain.routes))
-        if self._api.app is not None:
-            # Routers that were included show their routes in the document only.
-            paths: dict[str, Any] = self._api.app.openapi()["paths"]
-            found |= {(method.upper(), path) for path in paths for method in paths[path]}
-            found |= set(_listed(self._api.app.routes))
-        if self._pages.app is not None:
-            found |= set(_listed(self._pages.app.routes))
+        for part in (self._api.app, self._pages.app):
+            if part is not None:
+                # Routers that were included show their routes in the document only.
+                paths: dict[str, Any] = part.openapi()["paths"] if part.openapi_url else {}
+                found |= {(method.upper(), path) for path in paths for method in paths[path]}
+                found |= set(_listed(part.routes))
         return found
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["state"]["route"].path
-        if scope["type"] == "http" and scope["method"] == "POST":
-            door = self._doors.get(path)
-            if door is not None:
-                await door(scope, receive, send)
-                return
-        try:
-            if path in self._plain_paths:
-                part: ASGIApp = self._plain
-            elif path.startswith(API_PREFIX):
-                part = await self._api.wait()
-            else:
-                part = await self._pages.wait()
-        except Unavailable as error:
-            await send_answer(send, refusal(error))
-            return
-        if scope["type"] == "http" and scope["method"] not in SAFE:
-            await self._with_body(part, scope, receive, send)
+        part: ASGIApp
+        if path in self._doors:
+            part = self._doors[path]
+        elif path in self._plain_paths:
+            part = self._plain
         else:
+            part = await (self._api if path.startswith(API_PREFIX) else self._pages).wait()
+        if path in self._doors or scope["type"] != "http" or scope["method"] in SAFE:
             await part(scope, receive, send)
-
-    async def _with_body(self, part: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body within bounds first, since frameworks read without any."""
-        tray = self._forms
-        try:
-            place = tray.enter()
-        except TwinhelmError as error:
-            await send_answer(send, refusal(error))
             return
-        try:
-            await tray.fill(place, scope["state"]["headers"], receive)
+        # The body is read within bounds first, since frameworks read without any.
+        with self._forms.place() as place:
+            await self._forms.fill(place, scope["state"]["headers"], receive)
             await part(scope, _replay(place.body, receive), send)
-        except ClientDisconnect:
-            return
-        except TwinhelmError as error:
-            close = isinstance(error, TooSlow) or error.status == 413
-            await send_answer(send, refusal(error, close=close))
-        finally:
-            tray.leave(place)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -211,8 +168,7 @@ class _Furniture:
 
     async def wait(self) -> FastAPI:
         """Return it once it stands; :class:`Unavailable` where it never will."""
-        if not self.stands.is_set():
-            await self.stands.wait()
+        await self.stands.wait()
         if self.app is None:
             raise Unavailable(
                 f"this part of the site could not be started: {self._broken}",
@@ -244,14 +200,12 @@ def _health_routes(house: House) -> list[Route]:
     """Make the routes that watch over the server itself."""
 
     async def healthy(_request: Request) -> Response:
-        return Response("twinhelm is healthy\n", media_type="text/plain")
+        return PlainTextResponse("twinhelm is healthy\n")
 
     async def ready(_request: Request) -> Response:
         if house.ready:
-            return Response("twinhelm is ready\n", media_type="text/plain")
-        return Response(
-            "twinhelm is starting\n", 503, {"retry-after": "1"}, media_type="text/plain"
-        )
+            return PlainTextResponse("twinhelm is ready\n")
+        return PlainTextResponse("twinhelm is starting\n", 503, {"retry-after": "1"})
 
     async def metrics(_request: Request) -> Response:
         text = await asyncio.to_thread(house.meters.exposition)

@@ -1,7 +1,7 @@
 """twinhelm's own API, under ``/api/twinhelm/v1``: what the pages, the commands and scripts ask.
 
-:mod:`app` puts it together, :mod:`models` says what the answers look like, the rest are the
-routes by noun. Times are epoch ms; a missing number is null; an error is ``{"error", "hint"}``.
+:mod:`app` puts it together, :mod:`words` says what may be asked and how values become JSON, the
+rest are the routes by noun. Times are epoch ms; an error is ``{"error", "hint"}``.
 """
 
 __all__: list[str] = []

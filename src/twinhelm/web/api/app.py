@@ -6,20 +6,20 @@ the framework load scripts from elsewhere, and nothing of ours does.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from twinhelm.core import json
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.web import VERSION
-from twinhelm.web.api import incidents, jobs, journal, people, status, telemetry
-from twinhelm.web.api.models import Problem
-from twinhelm.web.frame import retry_after
+from twinhelm.web.api import incidents, jobs, people, status, telemetry
+from twinhelm.web.frame import json_answer, refusal
 
 if TYPE_CHECKING:
     from twinhelm.app import House
@@ -27,34 +27,33 @@ if TYPE_CHECKING:
 __all__ = ["api_app"]
 
 PREFIX = "/api/twinhelm/v1"
-REFUSED: dict[int | str, dict[str, Any]] = {
-    "default": {"model": Problem, "description": "Refused: why, and what to try."}
-}
+DOCUMENT = "/api/twinhelm/openapi.json"
+
+
+class Problem(BaseModel):
+    """Why something was refused, and what to try."""
+
+    error: str
+    hint: str = ""
 
 
 def api_app(house: House) -> FastAPI:
     """Make the API for a house."""
+    refused = {"model": Problem, "description": "Refused: why, and what to try."}
     app = FastAPI(
         title="twinhelm",
         version=VERSION,
-        openapi_url="/api/twinhelm/openapi.json",
+        openapi_url=DOCUMENT,
         docs_url=None,
         redoc_url=None,
-        responses=REFUSED,
+        responses={"default": refused},
     )
     app.state.house = house
-    for part in (status, incidents, telemetry, journal, people, jobs):
+    for part in (status, incidents, telemetry, people, jobs):
         app.include_router(part.router, prefix=PREFIX)
-    app.add_exception_handler(TwinhelmError, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _missing)
-
-    def document() -> dict[str, Any]:
-        if not app.openapi_schema:
-            app.openapi_schema = _document(app)
-        return app.openapi_schema
-
-    app.openapi = document  # type: ignore[method-assign] # the framework's documented way
+    for kind in (TwinhelmError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _refused)
+    app.openapi = cache(lambda: _document(app))  # type: ignore[method-assign] # as is documented
     return app
 
 
@@ -69,26 +68,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
     return made
 
 
-def _problem(status_code: int, error: str, hint: str = "", **headers: str) -> Response:
-    body = json.dumps({"error": error, "hint": hint})
-    return Response(body, status_code, headers, "application/json")
-
-
-async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, TwinhelmError)  # noqa: S101 - registered for it alone
-    headers = {name.decode(): value.decode() for name, value in retry_after(error)}
-    return _problem(error.status, error.message, error.hint, **headers)
-
-
-async def _invalid(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it alone
-    wrong = "; ".join(
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()
-    )
-    return _problem(400, wrong[:2000], "the API is described at /api/twinhelm/openapi.json")
-
-
-async def _missing(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
-    said = f"{request.url.path[:200]}: {error.detail}"
-    return _problem(error.status_code, said, "the API is described at /api/twinhelm/openapi.json")
+async def _refused(request: Request, error: Exception) -> Response:
+    if isinstance(error, TwinhelmError):
+        return refusal(error).response()
+    status, said = 400, str(error)
+    if isinstance(error, RequestValidationError):
+        places = (".".join(map(str, item["loc"])) + f": {item['msg']}" for item in error.errors())
+        said = "; ".join(places)[:2000]
+    elif isinstance(error, HTTPException):
+        status, said = error.status_code, f"{request.url.path[:200]}: {error.detail}"
+    hint = f"the API is described at {DOCUMENT}"
+    return json_answer({"error": said, "hint": hint}, status).response()

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from fastapi import Body, Path, Query
 
-from twinhelm.aiops.types import IncidentState
-from twinhelm.web.api.asking import By, Limit, Of
-from twinhelm.web.api.models import IncidentFileOut, IncidentOut, IncidentsOut
+from twinhelm.aiops.flow.incidents import IncidentFile
+from twinhelm.aiops.types import Incident, IncidentState
+from twinhelm.web.api.words import By, Limit, Of, Router
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/incidents", tags=["incidents"])
+router = Router(prefix="/incidents", tags=["incidents"])
 
 Number = Annotated[int, Path(ge=1, le=(1 << 53) - 1)]
 
 
-class Note(BaseModel):
-    """A word that goes with closing."""
+@dataclass(frozen=True, slots=True)
+class Incidents:
+    """A page of incidents, and how many there are in each state."""
 
-    note: str = Field("", max_length=4000)
-
-
-class Comment(BaseModel):
-    """A remark."""
-
-    text: str = Field(min_length=1, max_length=4000)
+    incidents: list[Incident]
+    counts: dict[str, int]
 
 
 @router.get("")
@@ -36,34 +32,41 @@ def incidents(
     state: Annotated[list[IncidentState] | None, Query(max_length=4)] = None,
     limit: Limit = 100,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-) -> IncidentsOut:
+) -> Incidents:
     """List incidents, the newest first, of some states or of all."""
     found = house.desk.incidents(states=state, limit=limit, offset=offset)
-    return IncidentsOut(
-        incidents=[IncidentOut.model_validate(each) for each in found], counts=house.desk.counts()
-    )
+    return Incidents(found, house.desk.counts())
 
 
 @router.get("/{incident_id}")
-def incident(house: Of, incident_id: Number) -> IncidentFileOut:
-    """Open the file of one incident."""
-    return IncidentFileOut.model_validate(house.desk.file(incident_id))
+def incident(house: Of, incident_id: Number) -> IncidentFile:
+    """Open the file of one incident; ``claims`` are its suspects, ranked."""
+    return house.desk.file(incident_id)
 
 
 @router.post("/{incident_id}/acknowledge")
-def acknowledge(house: Of, by: By, incident_id: Number) -> IncidentOut:
+def acknowledge(house: Of, by: By, incident_id: Number) -> Incident:
     """Take an incident in the asker's name."""
-    return IncidentOut.model_validate(house.desk.acknowledge(incident_id, by=by))
+    return house.desk.acknowledge(incident_id, by=by)
 
 
 @router.post("/{incident_id}/resolve")
-def resolve(house: Of, by: By, incident_id: Number, note: Note | None = None) -> IncidentOut:
+def resolve(
+    house: Of,
+    by: By,
+    incident_id: Number,
+    note: Annotated[str, Body(embed=True, max_length=4000)] = "",
+) -> Incident:
     """Close an incident."""
-    said = note.note if note else ""
-    return IncidentOut.model_validate(house.desk.resolve(incident_id, by=by, note=said))
+    return house.desk.resolve(incident_id, by=by, note=note)
 
 
 @router.post("/{incident_id}/comments", status_code=204)
-def comment(house: Of, by: By, incident_id: Number, remark: Comment) -> None:
+def comment(
+    house: Of,
+    by: By,
+    incident_id: Number,
+    text: Annotated[str, Body(embed=True, min_length=1, max_length=4000)],
+) -> None:
     """Add a remark to the timeline."""
-    house.desk.comment(incident_id, by=by, text=remark.text)
+    house.desk.comment(incident_id, by=by, text=text)

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+import pathlib
+from typing import Annotated
 
-from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Body, Query
+from pydantic import AfterValidator, BaseModel, Field
 
 from twinhelm.core.errors import BadInput
-from twinhelm.web.api.asking import LATEST_MS, By, Limit, Of, TenantOf
+from twinhelm.events.workflows import WorkflowStatus
+from twinhelm.web.api.words import LATEST_MS, By, Limit, Of, Router, TenantOf
 from twinhelm.web.prometheus.selector import parse_selector
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["jobs"])
+router = Router(tags=["jobs"])
 
 MAX_PATH = 1000
 DAY_MS = 86_400_000
 Time = Annotated[int, Field(ge=0, le=LATEST_MS)]
 
 
-class BackfillIn(BaseModel):
+def _absolute(text: str) -> str:
+    if "\0" in text or not pathlib.Path(text).is_absolute():
+        raise ValueError(f"{text[:200]!r} is not an absolute path on the server")
+    return text
+
+
+Path = Annotated[
+    str,
+    Body(embed=True, min_length=1, max_length=MAX_PATH, description="On twinhelm's machine."),
+    AfterValidator(_absolute),
+]
+
+
+class Wish(BaseModel):
     """Where to read history from, and how much of it; the last 14 days unless told otherwise."""
 
     url: str = Field(pattern=r"^https?://[^\s/]+", max_length=2000)
@@ -29,18 +43,6 @@ class BackfillIn(BaseModel):
     start_ms: Time | None = None
     end_ms: Time | None = None
     headers: dict[str, str] = Field(default_factory=dict, max_length=20)
-
-
-class ImportIn(BaseModel):
-    """A file that lies on the machine that twinhelm runs on."""
-
-    path: str = Field(min_length=1, max_length=MAX_PATH)
-
-
-class BackupIn(BaseModel):
-    """An empty or absent directory on the machine that twinhelm runs on."""
-
-    target: str = Field(min_length=1, max_length=MAX_PATH)
 
 
 class Begun(BaseModel):
@@ -55,36 +57,18 @@ class Taken(BaseModel):
     target: str
 
 
-class JobOut(BaseModel):
-    """How one run stands."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    name: str
-    state: str
-    started_ms: int
-    step: str
-    done: int
-    total: int
-    message: str
-    error: str
-    result: Any
-
-
 @router.get("/jobs")
 def jobs(
     house: Of,
     run_id: Annotated[str, Query(alias="id", max_length=MAX_PATH)] = "",
     limit: Limit = 100,
-) -> list[JobOut]:
+) -> list[WorkflowStatus]:
     """List runs, the newest first, or the one that is asked for."""
-    found = [house.workflows.status(run_id)] if run_id else house.workflows.list(limit=limit)
-    return [JobOut.model_validate(each) for each in found]
+    return [house.workflows.status(run_id)] if run_id else house.workflows.list(limit=limit)
 
 
 @router.post("/backfills", status_code=202)
-def backfill(house: Of, by: By, tenant: TenantOf, wish: BackfillIn) -> Begun:
+def backfill(house: Of, by: By, tenant: TenantOf, wish: Wish) -> Begun:
     """Start reading history from a Prometheus-compatible API."""
     parse_selector(wish.selector)
     end = house.clock.now_ms() if wish.end_ms is None else wish.end_ms
@@ -93,32 +77,23 @@ def backfill(house: Of, by: By, tenant: TenantOf, wish: BackfillIn) -> Begun:
         raise BadInput(f"start_ms {start} is not before end_ms {end}")
     run_id = house.history.backfill(
         wish.url,
-        selector=wish.selector,
         start_ms=start,
         end_ms=end,
-        headers=wish.headers,
         tenant=tenant,
         by=by,
+        **wish.model_dump(include={"selector", "headers"}),
     )
     return Begun(id=run_id)
 
 
 @router.post("/imports", status_code=202)
-def import_file(house: Of, by: By, tenant: TenantOf, wish: ImportIn) -> Begun:
+def import_file(house: Of, by: By, tenant: TenantOf, path: Path) -> Begun:
     """Start reading a CSV or Parquet file."""
-    return Begun(id=house.history.import_file(_absolute(wish.path), tenant=tenant, by=by))
+    return Begun(id=house.history.import_file(pathlib.Path(path), tenant=tenant, by=by))
 
 
 @router.post("/backups", status_code=201)
-def backup(house: Of, by: By, wish: BackupIn) -> Taken:
-    """Write a complete copy while serving goes on; answers once it is whole."""
-    target = _absolute(wish.target)
-    house.backup(target, by=by)
-    return Taken(target=str(target))
-
-
-def _absolute(text: str) -> Path:
-    path = Path(text)
-    if "\0" in text or not path.is_absolute():
-        raise BadInput(f"{text[:200]!r} is not an absolute path on the server")
-    return path
+def backup(house: Of, by: By, target: Path) -> Taken:
+    """Write a complete copy into an empty directory while serving; answers once it is whole."""
+    house.backup(pathlib.Path(target), by=by)
+    return Taken(target=target)

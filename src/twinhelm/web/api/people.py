@@ -2,52 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from fastapi import Body, Path
 
 from twinhelm.core.roles import Role
-from twinhelm.web.api.asking import By, Of
-from twinhelm.web.api.models import PersonOut, TokenOut
+from twinhelm.events.identities import Person
+from twinhelm.events.tokens import Token
+from twinhelm.web.api.words import By, Of, Router
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["people"])
+router = Router(tags=["people"])
 
 Named = Annotated[str, Path(min_length=1, max_length=200)]
-Roles = Annotated[list[Role], Field(min_length=1, max_length=5)]
+NewName = Annotated[str, Body(min_length=1, max_length=200)]
+Roles = Annotated[list[Role], Body(embed=True, min_length=1, max_length=5)]
 
 
-class NewPerson(BaseModel):
-    """Somebody to let in; without a password a one-time link is made."""
-
-    name: str = Field(min_length=1, max_length=200)
-    roles: Roles
-    password: str | None = Field(None, max_length=1024)
-
-
-class Welcome(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Welcome:
     """How the new person comes in: ``sign_in`` is a one-time path, empty with a password."""
 
     name: str
     sign_in: str
 
 
-class NewRoles(BaseModel):
-    """What somebody may do from now on."""
-
-    roles: Roles
-
-
-class NewToken(BaseModel):
-    """A token to make."""
-
-    name: str = Field(min_length=1, max_length=200)
-    roles: Roles
-
-
-class Secret(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Secret:
     """A token's secret, shown this once."""
 
     name: str
@@ -55,25 +38,30 @@ class Secret(BaseModel):
 
 
 @router.get("/people")
-def people(house: Of) -> list[PersonOut]:
+def people(house: Of) -> list[Person]:
     """List everybody."""
-    return [PersonOut.model_validate(each) for each in house.identities.people()]
+    return house.identities.people()
 
 
 @router.post("/people", status_code=201)
-def add_person(house: Of, by: By, person: NewPerson) -> Welcome:
-    """Let somebody in."""
-    house.identities.add_person(person.name, person.roles, person.password, by)
-    if person.password is not None:
-        return Welcome(name=person.name, sign_in="")
-    secret = house.identities.link_secret(person.name, by)
-    return Welcome(name=person.name, sign_in=f"/sign-in/first?secret={secret}")
+def add_person(
+    house: Of,
+    by: By,
+    name: NewName,
+    roles: Roles,
+    password: Annotated[str | None, Body(max_length=1024)] = None,
+) -> Welcome:
+    """Let somebody in; without a password a one-time link is made."""
+    house.identities.add_person(name, roles, password, by)
+    if password is not None:
+        return Welcome(name, "")
+    return Welcome(name, f"/sign-in/first?secret={house.identities.link_secret(name, by)}")
 
 
 @router.put("/people/{name}/roles", status_code=204)
-def set_roles(house: Of, by: By, name: Named, new: NewRoles) -> None:
+def set_roles(house: Of, by: By, name: Named, roles: Roles) -> None:
     """Change what somebody may do."""
-    house.identities.set_roles(name, new.roles, by)
+    house.identities.set_roles(name, roles, by)
 
 
 @router.delete("/people/{name}", status_code=204)
@@ -83,16 +71,15 @@ def remove_person(house: Of, by: By, name: Named) -> None:
 
 
 @router.get("/tokens")
-def tokens(house: Of) -> list[TokenOut]:
-    """List the tokens."""
-    return [TokenOut.model_validate(each) for each in house.identities.tokens()]
+def tokens(house: Of) -> list[Token]:
+    """List the tokens, without their secrets."""
+    return house.identities.tokens()
 
 
 @router.post("/tokens", status_code=201)
-def create_token(house: Of, by: By, token: NewToken) -> Secret:
+def create_token(house: Of, by: By, name: NewName, roles: Roles) -> Secret:
     """Make a token."""
-    secret = house.identities.create_token(token.name, token.roles, by)
-    return Secret(name=token.name, secret=secret)
+    return Secret(name, house.identities.create_token(name, roles, by))
 
 
 @router.delete("/tokens/{name}", status_code=204)

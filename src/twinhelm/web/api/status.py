@@ -1,86 +1,129 @@
-"""How twinhelm is, what it decided, what it expects, what it refused, how it is set."""
+"""How twinhelm is, what it decided, expects and refused, what was done, and how it is set."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Query, Request
 from pydantic import BaseModel
 
+from twinhelm.aiops.correlate import Decision
+from twinhelm.aiops.types import Forecast, Rejection
 from twinhelm.core.logs import strike_secrets
+from twinhelm.core.ports import JournalRow, StoreStats
+from twinhelm.events.chain import Verification
 from twinhelm.web import VERSION
-from twinhelm.web.api.asking import Limit, Of
-from twinhelm.web.api.models import (
-    DecisionOut,
-    ForecastOut,
-    RejectionOut,
-    SettingOut,
-    StatusOut,
-    StoreOut,
-)
+from twinhelm.web.api.words import Limit, Of, Router
 from twinhelm.web.who import Asker
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["status"])
+router = Router(tags=["status"])
+
+Word = Annotated[str, Query(max_length=300)]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How twinhelm is, and who asks."""
+
+    version: str
+    environment: str
+    ready: bool
+    now_ms: int
+    last_tick_ms: int
+    store: StoreStats
+    incidents: dict[str, int]
+    asker: str
+    roles: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its value and its default, from which secrets are struck out."""
+
+    name: str
+    value: Any
+    default: Any
+    description: str
 
 
 @router.get("/status")
-def status(request: Request, house: Of) -> StatusOut:
+def status(request: Request, house: Of) -> Status:
     """Say how twinhelm is, and who asks."""
     asker: Asker = request.state.asker
-    return StatusOut(
-        version=VERSION,
-        environment=house.settings.server.environment,
-        ready=house.ready,
-        now_ms=house.clock.now_ms(),
-        last_tick_ms=house.watch.last_tick_ms,
-        store=StoreOut.model_validate(house.telemetry.stats()),
-        incidents=house.desk.counts(),
-        asker=asker.identity.name,
-        roles=sorted(role.value for role in asker.identity.roles),
+    return Status(
+        VERSION,
+        house.settings.server.environment,
+        house.ready,
+        house.clock.now_ms(),
+        house.watch.last_tick_ms,
+        house.telemetry.stats(),
+        house.desk.counts(),
+        asker.identity.name,
+        sorted(asker.identity.roles),
     )
 
 
 @router.get("/forecasts")
-def forecasts(house: Of) -> list[ForecastOut]:
+def forecasts(house: Of) -> list[Forecast]:
     """List what will run out, the likeliest soonest first."""
-    return [ForecastOut.model_validate(each) for each in house.desk.forecasts()]
+    return house.desk.forecasts()
 
 
 @router.get("/decisions")
-def decisions(house: Of, limit: Limit = 100) -> list[DecisionOut]:
+def decisions(house: Of, limit: Limit = 100) -> list[Decision]:
     """Say what became of recent signs, and why, the newest first."""
-    return [DecisionOut.model_validate(each) for each in house.desk.decisions(limit)]
+    return house.desk.decisions(limit)
 
 
 @router.get("/rejections")
-def rejections(house: Of, limit: Limit = 200) -> list[RejectionOut]:
+def rejections(house: Of, limit: Limit = 200) -> list[Rejection]:
     """List what was not kept, by door, tenant and reason, the newest first."""
-    found = house.intake.rejections.snapshot()
-    return [RejectionOut.model_validate(each) for each in found[:limit]]
+    return house.intake.rejections.snapshot()[:limit]
+
+
+@router.get("/journal", tags=["journal"])
+def journal(
+    house: Of,
+    after_seq: Annotated[int, Query(ge=0, le=(1 << 53) - 1)] = 0,
+    subject: Word = "",
+    kind: Word = "",
+    newest_first: bool = False,
+    limit: Limit = 100,
+) -> list[JournalRow]:
+    """Read rows, of one subject such as ``incident/3`` or of one kind, or all."""
+    return house.journal.read(
+        after_seq=after_seq,
+        subject=subject or None,
+        kind=kind or None,
+        newest_first=newest_first,
+        limit=limit,
+    )
+
+
+@router.get("/journal/verification", tags=["journal"])
+def verification(house: Of) -> Verification:
+    """Walk the whole chain; takes some 10 s per million rows."""
+    return house.journal.verify()
 
 
 @router.get("/config")
-def config(house: Of) -> list[SettingOut]:
+def config(house: Of) -> list[Setting]:
     """List every setting."""
     return list(_settings(house.settings, ""))
 
 
-def _settings(section: BaseModel, prefix: str) -> Iterator[SettingOut]:
+def _settings(section: BaseModel, prefix: str) -> Iterator[Setting]:
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from _settings(value, f"{name}.")
             continue
-        default = field.get_default(call_default_factory=True)
-        yield SettingOut(
-            name=prefix + name,
-            value=_shown(value),
-            default=_shown(default),
-            description=field.description or "",
-        )
+        default = _shown(field.get_default(call_default_factory=True))
+        yield Setting(prefix + name, _shown(value), default, field.description or "")
 
 
 def _shown(value: Any) -> Any:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Path, Query
+from fastapi import Depends, Path, Query
 from starlette.responses import Response
 
-from twinhelm.core import json
 from twinhelm.core.arrays import F64
 from twinhelm.core.errors import BadInput, NotFound
-from twinhelm.web.api.asking import EndMs, Limit, Matching, Of, StartMs, TenantOf
-from twinhelm.web.api.models import ChangeOut, LogOut, SamplesOut, SeriesOut, SpanOut
+from twinhelm.core.telemetry import Change, LogRecord, SeriesInfo, Span
+from twinhelm.web.api.words import EndMs, Limit, Matching, Of, Router, StartMs, TenantOf, shape
+from twinhelm.web.frame import json_answer
 from twinhelm.web.thinning import thin
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["telemetry"])
+router = Router(tags=["telemetry"])
 
 HOUR_MS = 3_600_000
 MAX_SPAN_MS = 400 * 24 * HOUR_MS
@@ -29,44 +30,93 @@ Text = Annotated[str, Query(max_length=1000)]
 Hex = Annotated[str, Query(pattern="^([0-9a-f]{32})?$", description="32 lower-case hex digits.")]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples as columns of one length, and the expected range as columns of another.
+
+    ``thinned`` tells that only the lowest and highest of each stretch are here. ``signal`` is
+    what was judged: the value, or a counter's rate per second.
+    """
+
+    series: SeriesInfo
+    thinned: bool
+    time_ms: list[int]
+    value: list[float]
+    judged_ms: list[int]
+    signal: list[float]
+    expected: list[float]
+    low: list[float]
+    high: list[float]
+    flagged: list[bool]
+
+
+class Range:
+    """The time that is asked for: from ``start`` to ``end``, ms, both included; an hour."""
+
+    usual_ms = HOUR_MS
+
+    def __init__(
+        self, house: Of, start_ms: StartMs | None = None, end_ms: EndMs | None = None
+    ) -> None:
+        self.end = house.clock.now_ms() if end_ms is None else end_ms
+        self.start = max(0, self.end - self.usual_ms) if start_ms is None else start_ms
+        if self.start > self.end:
+            raise BadInput(f"start_ms {self.start} is after end_ms {self.end}")
+        if self.end - self.start > MAX_SPAN_MS:
+            raise BadInput(
+                f"from {self.start} to {self.end} is longer than {MAX_SPAN_MS} ms",
+                hint="ask for less at a time",
+            )
+
+    def ns(self) -> tuple[int, int]:
+        """Say it in nanoseconds, as far as they fit 64 bits."""
+        return min(self.start * NS, LATEST_NS), min((self.end + 1) * NS, LATEST_NS) - 1
+
+
+class Day(Range):
+    """A day where nobody says how long."""
+
+    usual_ms = 24 * HOUR_MS
+
+
+During = Annotated[Range, Depends()]
+
+
 @router.get("/series")
-def series(house: Of, matching: Matching, tenant: TenantOf, limit: Limit = 100) -> list[SeriesOut]:
+def series(house: Of, matching: Matching, tenant: TenantOf, limit: Limit = 100) -> list[SeriesInfo]:
     """Find series by a selector."""
-    found = house.telemetry.find_series(matching, tenant=tenant, limit=limit)
-    return [SeriesOut.model_validate(each) for each in found]
+    return house.telemetry.find_series(matching, tenant=tenant, limit=limit)
 
 
-@router.get("/series/{series_id}", response_model=SamplesOut)
+@router.get("/series/{series_id}", response_model=shape(Samples))
 def samples(
     house: Of,
     tenant: TenantOf,
     series_id: Annotated[int, Path(ge=0, lt=1 << 32)],
-    start_ms: StartMs | None = None,
-    end_ms: EndMs | None = None,
+    during: During,
     max_points: Points = 1000,
 ) -> Response:
     """Read one series, the last hour unless told otherwise, with what was expected of it."""
-    start, end = _range(start_ms, end_ms, house.clock.now_ms())
-    info = house.telemetry.series(np.array([series_id], np.uint32))[0]
+    ids = np.array([series_id], np.uint32)
+    (info,) = house.telemetry.series(ids)
     if info.tenant != tenant:
         raise NotFound(f"tenant {tenant} has no series {series_id}")
-    block = house.telemetry.read_samples(np.array([series_id], np.uint32), start, end)
+    block = house.telemetry.read_samples(ids, during.start, during.end)
     kept = thin(block.time_ms, block.value, max_points=max_points)
-    band = house.desk.band(series_id, start, end)
+    band = house.desk.band(series_id, during.start, during.end)
     shown = thin(band.time_ms, band.signal, max_points=max_points)
-    answer = {
-        "series": SeriesOut.model_validate(info).model_dump(),
-        "thinned": len(kept) < len(block),
-        "time_ms": block.time_ms[kept],
-        "value": _finite(block.value[kept]),
-        "judged_ms": band.time_ms[shown],
-        "signal": _finite(band.signal[shown]),
-        "expected": _finite(band.expected[shown]),
-        "low": _finite(band.low[shown]),
-        "high": _finite(band.high[shown]),
-        "flagged": band.flagged[shown],
-    }
-    return Response(json.dumps(answer), media_type="application/json")
+    judged = ("signal", "expected", "low", "high")
+    return json_answer(
+        {
+            "series": dataclasses.asdict(info) | {"labels": dict(info.labels)},
+            "thinned": len(kept) < len(block),
+            "time_ms": block.time_ms[kept],
+            "value": _finite(block.value[kept]),
+            "judged_ms": band.time_ms[shown],
+            **{name: _finite(getattr(band, name)[shown]) for name in judged},
+            "flagged": band.flagged[shown],
+        }
+    ).response()
 
 
 @router.get("/logs")
@@ -74,22 +124,14 @@ def logs(
     house: Of,
     matching: Matching,
     tenant: TenantOf,
-    start_ms: StartMs | None = None,
-    end_ms: EndMs | None = None,
+    during: During,
     contains: Text = "",
     limit: Limit = 100,
-) -> list[LogOut]:
+) -> list[LogRecord]:
     """Read log records, the newest first."""
-    start, end = _range(start_ms, end_ms, house.clock.now_ms())
-    found = house.telemetry.read_logs(
-        matching,
-        _ns(start),
-        _ns(end + 1) - 1,
-        contains=contains,
-        tenant=tenant,
-        limit=limit,
+    return house.telemetry.read_logs(
+        matching, *during.ns(), contains=contains, tenant=tenant, limit=limit
     )
-    return [LogOut.model_validate(each) for each in found]
 
 
 @router.get("/spans")
@@ -97,49 +139,24 @@ def spans(
     house: Of,
     matching: Matching,
     tenant: TenantOf,
-    start_ms: StartMs | None = None,
-    end_ms: EndMs | None = None,
+    during: During,
     trace_id: Hex = "",
     limit: Limit = 100,
-) -> list[SpanOut]:
+) -> list[Span]:
     """Read spans by start time, of one trace or of all."""
-    start, end = _range(start_ms, end_ms, house.clock.now_ms())
-    found = house.telemetry.read_spans(
-        matching, _ns(start), _ns(end + 1) - 1, trace_id=trace_id, tenant=tenant, limit=limit
+    return house.telemetry.read_spans(
+        matching, *during.ns(), trace_id=trace_id, tenant=tenant, limit=limit
     )
-    return [SpanOut.model_validate(each) for each in found]
 
 
 @router.get("/changes")
 def changes(
-    house: Of,
-    start_ms: StartMs | None = None,
-    end_ms: EndMs | None = None,
-    entity: Text = "",
-    limit: Limit = 100,
-) -> list[ChangeOut]:
+    house: Of, during: Annotated[Day, Depends()], entity: Text = "", limit: Limit = 100
+) -> list[Change]:
     """List changes, the oldest first."""
-    start, end = _range(start_ms, end_ms, house.clock.now_ms(), usual_ms=24 * HOUR_MS)
-    found = house.telemetry.read_changes(start, end, entity=entity or None, limit=limit)
-    return [ChangeOut.model_validate(each) for each in found]
-
-
-def _range(
-    start_ms: int | None, end_ms: int | None, now_ms: int, *, usual_ms: int = HOUR_MS
-) -> tuple[int, int]:
-    end = now_ms if end_ms is None else end_ms
-    start = max(0, end - usual_ms) if start_ms is None else start_ms
-    if start > end:
-        raise BadInput(f"start_ms {start} is after end_ms {end}")
-    if end - start > MAX_SPAN_MS:
-        raise BadInput(
-            f"from {start} to {end} is longer than {MAX_SPAN_MS} ms", hint="ask for less at a time"
-        )
-    return start, end
-
-
-def _ns(time_ms: int) -> int:
-    return min(time_ms * NS, LATEST_NS)
+    return house.telemetry.read_changes(
+        during.start, during.end, entity=entity or None, limit=limit
+    )
 
 
 def _finite(values: F64) -> F64:

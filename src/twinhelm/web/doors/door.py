@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -23,20 +23,23 @@ from twinhelm.aiops.clean import Reason
 from twinhelm.aiops.collect.wire.compression import decompress
 from twinhelm.aiops.types import Received, Rejected
 from twinhelm.core.errors import Refused, TooLarge, TwinhelmError, Unsupported
+from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.tracing import span
 from twinhelm.web.body import Intray, TooSlow
-from twinhelm.web.frame import Answer, Headers, refusal, send_answer
-from twinhelm.web.tenants import tenant_of
+from twinhelm.web.frame import Answer, Headers, json_answer, refusal, send_answer, tenant_of
 
 if TYPE_CHECKING:
     from twinhelm.aiops.flow.intake import Receipt
     from twinhelm.app import House
 
-__all__ = ["HARMLESS", "Door", "Parcel", "Protocol", "faults", "media_type"]
+__all__ = ["HARMLESS", "Door", "Parcel", "Protocol", "faults", "heard"]
 
 HARMLESS = frozenset({Reason.DUPLICATE, Reason.LATE, Reason.EXEMPLAR})
 """Not kept, and no fault of the sender's request: what it sent stands in the store already, or
 is an extra that no protocol promises to keep."""
+
+
+REASONS = {TooLarge: Reason.TOO_LARGE, Unsupported: Reason.UNSUPPORTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +105,17 @@ class Door:
                 self._count(headers, error)
             if isinstance(error, TooSlow | TooLarge):
                 # The rest of the body is still on its way; nobody will read it.
-                answer = Answer(answer.status, answer.body, answer.kind, answer.headers, close=True)
+                answer = replace(answer, close=True)
         await send_answer(send, answer)
 
     async def _answer(self, headers: Headers, receive: Receive) -> Answer:
-        tray = self._tray
-        place = tray.enter()
-        try:
-            await tray.fill(place, headers, receive)
-            org = headers.get(b"x-scope-orgid")
-            tenant = tenant_of(org.decode("latin-1") if org else None)
-            parcel = Parcel(self._house, headers, place.body, tenant)
+        with self._tray.place() as place:
+            await self._tray.fill(place, headers, receive)
+            parcel = Parcel(self._house, headers, place.body, _tenant(headers))
             if len(place.body) <= self._inline:
                 return self._take(parcel)
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._workers, self._take, parcel)
-        finally:
-            tray.leave(place)
 
     def _take(self, parcel: Parcel) -> Answer:
         with span(self._protocol.name, bytes=len(parcel.wire)):
@@ -126,19 +123,18 @@ class Door:
 
     def _count(self, headers: Headers, error: Refused) -> None:
         """Count a request that was refused whole, under its tenant where it has a valid one."""
-        if isinstance(error, TooLarge):
-            reason = Reason.TOO_LARGE
-        elif isinstance(error, Unsupported):
-            reason = Reason.UNSUPPORTED
-        else:
-            reason = Reason.MALFORMED
+        reason = REASONS.get(type(error), Reason.MALFORMED)
         name = self._protocol.name
         try:
-            tenant = tenant_of(headers.get(b"x-scope-orgid", b"").decode("latin-1"))
+            tenant = _tenant(headers)
         except Refused:
-            tenant = tenant_of(None)
+            tenant = DEFAULT_TENANT
         self._house.meters.rejected.labels(name, reason.value).inc()
         self._house.intake.rejections.add(name, tenant, [Rejected(reason, 1, error.message)])
+
+
+def _tenant(headers: Headers) -> str:
+    return tenant_of(headers.get(b"x-scope-orgid", b"").decode("latin-1"))
 
 
 def faults(receipt: Receipt) -> list[Rejected]:
@@ -146,7 +142,11 @@ def faults(receipt: Receipt) -> list[Rejected]:
     return [part for part in receipt.rejected if part.reason not in HARMLESS]
 
 
-def media_type(headers: Headers) -> str:
-    """Return the content type without parameters, in lower case; empty where there is none."""
-    raw = headers.get(b"content-type", b"").decode("latin-1")
-    return raw.partition(";")[0].strip().lower()
+def heard(receipt: Receipt, headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer | None:
+    """Make the answer 400 of what the sender must hear; None where there is nothing."""
+    wrong = faults(receipt)
+    if not wrong:
+        return None
+    said = "; ".join(f"{part.count} {part.reason}: {part.example}" for part in wrong)
+    hint = "everything else of the request is kept; do not send it again"
+    return json_answer({"error": said, "hint": hint}, 400, headers)

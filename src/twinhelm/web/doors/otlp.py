@@ -14,11 +14,11 @@ from twinhelm.aiops.collect.otlp.logs import decode_log_message, decode_logs
 from twinhelm.aiops.collect.otlp.reply import Signal, failure, reply
 from twinhelm.aiops.collect.otlp.traces import decode_trace_message, decode_traces
 from twinhelm.aiops.types import Received
-from twinhelm.core.errors import TwinhelmError, Unsupported
-from twinhelm.web.doors.door import Parcel, Protocol, faults, media_type
-from twinhelm.web.frame import JSON, Answer, Headers, retry_after
+from twinhelm.core.errors import TwinhelmError
+from twinhelm.web.doors.door import Parcel, Protocol, faults
+from twinhelm.web.frame import JSON, Answer, Headers, media_type, retry_after, unsupported
 
-__all__ = ["OTLP_LOGS", "OTLP_METRICS", "OTLP_TRACES"]
+__all__ = ["OTLP"]
 
 PROTOBUF = b"application/x-protobuf"
 Decode = Callable[[Parcel, bytes, bool], Received]
@@ -28,10 +28,7 @@ def _protocol(signal: Signal, decode: Decode) -> Protocol:
     def take(parcel: Parcel) -> Answer:
         kind = media_type(parcel.headers)
         if kind not in {"application/x-protobuf", "application/json"}:
-            raise Unsupported(
-                f"content type {kind[:100]!r} is not taken here",
-                hint="send application/x-protobuf or application/json",
-            )
+            raise unsupported(kind, "application/x-protobuf or application/json")
         as_json = kind == "application/json"
         received = decode(parcel, parcel.unpacked(), as_json)
         # Samples are told apart one by one; log records and spans only as whole bodies.
@@ -75,6 +72,4 @@ def _bound(parcel: Parcel) -> int:
     return parcel.house.settings.limits.max_decoded_bytes
 
 
-OTLP_METRICS = _protocol("metrics", _metrics)
-OTLP_LOGS = _protocol("logs", _logs)
-OTLP_TRACES = _protocol("traces", _traces)
+OTLP = (_protocol("metrics", _metrics), _protocol("logs", _logs), _protocol("traces", _traces))

@@ -9,11 +9,12 @@ again. Version 2 senders hear in headers how much was written. Sources: Promethe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twinhelm.aiops.collect.wire.compression import unsnapped
-from twinhelm.aiops.types import Rejected
-from twinhelm.core.errors import TwinhelmError, Unsupported
-from twinhelm.web.doors.door import HARMLESS, Parcel, Protocol, faults
-from twinhelm.web.frame import Answer, Headers, json_answer, refusal
+from twinhelm.core.errors import TwinhelmError
+from twinhelm.web.doors.door import HARMLESS, Parcel, Protocol, heard
+from twinhelm.web.frame import Answer, Headers, refusal, unsupported
 
 __all__ = ["REMOTE_WRITE"]
 
@@ -40,19 +41,15 @@ def _message(headers: Headers) -> str:
             return V1
         if len(protos) == 1 and protos[0] in {V1, V2}:
             return protos[0]
-    raise Unsupported(
-        f"content type {raw[:100].decode('latin-1')!r} is not taken here",
-        hint=f"send application/x-protobuf, with proto={V1} or proto={V2}",
-    )
+    wanted = f"application/x-protobuf, with proto={V1} or proto={V2}"
+    raise unsupported(raw.decode("latin-1"), wanted)
 
 
 def _take(parcel: Parcel) -> Answer:
     message = _message(parcel.headers)
     encoding = parcel.header(b"content-encoding").strip().lower()
     if encoding not in ENCODINGS:
-        raise Unsupported(
-            f"content encoding {encoding[:40]!r} is not taken here", hint="send snappy"
-        )
+        raise unsupported(encoding, "snappy", what="encoding")
     limits = parcel.house.settings.limits
     raw = (
         parcel.unpacked(encoding)
@@ -61,23 +58,15 @@ def _take(parcel: Parcel) -> Answer:
     )
     decoder = parcel.house.intake.decoders(parcel.tenant).remote_write
     if message == V1:
-        receipt = parcel.keep(decoder.decode_v1(raw), "remote_write")
-        return _answer(faults(receipt))
+        return heard(parcel.keep(decoder.decode_v1(raw), "remote_write")) or DONE
     received = decoder.decode_v2(raw)
     receipt = parcel.keep(received, "remote_write")
     # A sample that stands in the store already, from an answer that got lost, is written. What
     # the decoder left out is not among the samples; the intake's own refusals follow its.
     cleaned = receipt.rejected[len(received.rejected) :]
     lost = sum(part.count for part in cleaned if part.reason not in HARMLESS)
-    return _answer(faults(receipt), _written(len(received.samples) - lost))
-
-
-def _answer(wrong: list[Rejected], headers: tuple[tuple[bytes, bytes], ...] = ()) -> Answer:
-    if not wrong:
-        return Answer(204, headers=headers) if headers else DONE
-    said = "; ".join(f"{part.count} {part.reason}: {part.example}" for part in wrong)
-    hint = "everything else of the request is kept; do not send it again"
-    return json_answer({"error": said, "hint": hint}, 400, headers)
+    written = _written(len(received.samples) - lost)
+    return heard(receipt, written) or Answer(204, headers=written)
 
 
 def _written(samples: int) -> tuple[tuple[bytes, bytes], ...]:
@@ -94,7 +83,7 @@ def _no(headers: Headers, error: TwinhelmError) -> Answer:
     answer = refusal(error)
     if V2.encode() not in headers.get(b"content-type", b""):
         return answer
-    return Answer(answer.status, answer.body, answer.kind, (*answer.headers, *_written(0)))
+    return replace(answer, headers=(*answer.headers, *_written(0)))
 
 
 REMOTE_WRITE = Protocol("remote_write", _take, inline_bytes=256 << 10, no=_no)

@@ -1,7 +1,7 @@
 """Prometheus's own query API over our store, for plain selectors.
 
-:mod:`selector` reads the query, :mod:`reading` answers it from the store, :mod:`numbers` writes
-it as Prometheus would, :mod:`asking` reads parameters, :mod:`api` ties them to routes.
+:mod:`asking` reads parameters, :mod:`selector` the query, :mod:`reading` answers it from the
+store, :mod:`numbers` writes it as Prometheus would, :mod:`api` ties them to routes.
 """
 
 __all__: list[str] = []

@@ -12,6 +12,7 @@ import asyncio
 import functools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,13 +26,11 @@ from twinhelm.aiops.types import IncidentState
 from twinhelm.core import json
 from twinhelm.core.arrays import I64
 from twinhelm.core.errors import BadInput, TwinhelmError, Unavailable
-from twinhelm.core.telemetry import MetricMeta
-from twinhelm.web.frame import retry_after
+from twinhelm.web.frame import json_answer, retry_after
 from twinhelm.web.prometheus.asking import Asking
 from twinhelm.web.prometheus.numbers import points, scalar_text, time_text
 from twinhelm.web.prometheus.reading import Line, QueryLimit, Reader
 from twinhelm.web.prometheus.selector import Selector, parse, parse_selector
-from twinhelm.web.tenants import tenant_of
 
 if TYPE_CHECKING:
     from twinhelm.app import House
@@ -43,6 +42,7 @@ HEAD_BYTES = 1 << 20
 """So much of an answer is made before the first byte leaves: errors until then are said
 properly, later ones cut the answer off."""
 
+GET_ONLY = {"label/{name}/values", "metadata", "status/buildinfo", "rules", "alerts"}
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 VERSION = {
     "version": "2.42.0",
@@ -54,28 +54,31 @@ VERSION = {
 }
 """The Prometheus whose query rules hold here; clients choose their dialect by it."""
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Asking], Awaitable[Response]]
 
 
 def prometheus_routes(house: House) -> list[Route]:
-    """Make the routes under ``/api/v1``."""
+    """Make the routes under ``/api/v1``; all but a few take forms as well."""
     api = _Api(house)
-    both, get = ["GET", "POST"], ["GET"]
-    table: tuple[tuple[str, Handler, list[str]], ...] = (
-        ("query", api.query, both),
-        ("query_range", api.query_range, both),
-        ("series", api.series, both),
-        ("labels", api.labels, both),
-        ("label/{name}/values", api.label_values, get),
-        ("metadata", api.metadata, get),
-        ("status/buildinfo", api.buildinfo, get),
-        ("query_exemplars", api.exemplars, both),
-        ("rules", api.rules, get),
-        ("alerts", api.alerts, get),
-    )
+    table: dict[str, Handler] = {
+        "query": api.query,
+        "query_range": api.query_range,
+        "series": api.series,
+        "labels": api.labels,
+        "query_exemplars": api.exemplars,
+        "label/{name}/values": api.label_values,
+        "metadata": api.metadata,
+        "status/buildinfo": api.buildinfo,
+        "rules": api.rules,
+        "alerts": api.alerts,
+    }
     return [
-        Route(f"/api/v1/{path}", _enveloped(handler), methods=methods)
-        for path, handler, methods in table
+        Route(
+            f"/api/v1/{path}",
+            _enveloped(handler),
+            methods=["GET"] if path in GET_ONLY else ["GET", "POST"],
+        )
+        for path, handler in table.items()
     ]
 
 
@@ -86,20 +89,19 @@ class _Api:
         self._house = house
         self._turns = asyncio.Semaphore(QUERIES_AT_ONCE)
 
-    async def query(self, request: Request) -> Response:
-        asking = await Asking.of(request)
+    async def query(self, asking: Asking) -> Response:
         now = asking.time_ms("time", self._house.clock.now_ms())
         found = _parsed(asking)
         if not isinstance(found, Selector):
-            return _success([f'{{"resultType":"scalar","result":{_pair(now, found)}}}'.encode()])
-        reader = self._reader(request)
+            pair = f'[{time_text(now)},"{scalar_text(found)}"]'
+            return _success([f'{{"resultType":"scalar","result":{pair}}}'.encode()])
+        reader = self._reader(asking)
         if found.range_ms is not None:
             return await self._stream("matrix", map(_matrix_line, reader.samples(found, now)))
         lines = reader.steps(found, np.array([now], np.int64))
         return await self._stream("vector", map(_vector_line, lines))
 
-    async def query_range(self, request: Request) -> Response:
-        asking = await Asking.of(request)
+    async def query_range(self, asking: Asking) -> Response:
         grid = _grid(asking, self._house.settings.limits.max_query_points)
         found = _parsed(asking)
         if not isinstance(found, Selector):
@@ -111,11 +113,10 @@ class _Api:
                 "must be Scalar or instant Vector"
             )
         return await self._stream(
-            "matrix", map(_matrix_line, self._reader(request).steps(found, grid))
+            "matrix", map(_matrix_line, self._reader(asking).steps(found, grid))
         )
 
-    async def series(self, request: Request) -> Response:
-        asking = await Asking.of(request)
+    async def series(self, asking: Asking) -> Response:
         selectors = _selectors(asking)
         if not selectors:
             raise BadInput("no match[] parameter provided")
@@ -128,7 +129,7 @@ class _Api:
                 for selector in selectors
                 for info in self._house.telemetry.find_series(
                     selector.matchers,
-                    tenant=tenant_of(request.headers.get("x-scope-orgid")),
+                    tenant=asking.tenant,
                     start_ms=start,
                     end_ms=end,
                     limit=limit + 1,
@@ -138,50 +139,48 @@ class _Api:
         found = sorted((await run_in_threadpool(find)).values(), key=lambda each: [*each.items()])
         return _listed(found, limit)
 
-    async def labels(self, request: Request) -> Response:
-        asking = await Asking.of(request)
-        return await self._names(request, asking, self._house.telemetry.label_names)
+    async def labels(self, asking: Asking) -> Response:
+        return await self._names(asking, self._house.telemetry.label_names)
 
-    async def label_values(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if not LABEL_NAME.fullmatch(name):
-            raise BadInput(f'invalid label name: "{name[:100]}"')
-        read = functools.partial(self._house.telemetry.label_values, name)
-        return await self._names(request, await Asking.of(request), read)
+    async def label_values(self, asking: Asking) -> Response:
+        if not LABEL_NAME.fullmatch(asking.label):
+            raise BadInput(f'invalid label name: "{asking.label[:100]}"')
+        read = functools.partial(self._house.telemetry.label_values, asking.label)
+        return await self._names(asking, read)
 
-    async def _names(
-        self, request: Request, asking: Asking, read: Callable[..., list[str]]
-    ) -> Response:
+    async def _names(self, asking: Asking, read: Callable[..., list[str]]) -> Response:
         asking.time_ms("start", 0)
         asking.time_ms("end", 0)
-        tenant = tenant_of(request.headers.get("x-scope-orgid"))
         matchers = [selector.matchers for selector in _selectors(asking)] or [()]
 
         def gather() -> list[str]:
-            return sorted({name for each in matchers for name in read(each, tenant=tenant)})
+            return sorted({name for each in matchers for name in read(each, tenant=asking.tenant)})
 
         return _listed(await run_in_threadpool(gather), asking.limit() or 1 << 30)
 
-    async def metadata(self, request: Request) -> Response:
-        asking = await Asking.of(request)
+    async def metadata(self, asking: Asking) -> Response:
         wanted = asking.text("metric")
         known = await run_in_threadpool(self._house.telemetry.metric_meta)
         metas = [meta for name, meta in sorted(known.items()) if wanted in {"", name}]
         limit = asking.limit()
-        return _data({meta.name: [_meta(meta)] for meta in metas[:limit]})
+        return _data(
+            {
+                meta.name: [{"type": meta.type.value, "help": meta.help, "unit": meta.unit}]
+                for meta in metas[:limit]
+            }
+        )
 
-    async def buildinfo(self, _request: Request) -> Response:
+    async def buildinfo(self, _asking: Asking) -> Response:
         return _data(VERSION)
 
-    async def exemplars(self, request: Request) -> Response:
-        asking = await Asking.of(request)
+    async def exemplars(self, asking: Asking) -> Response:
         _parsed(asking)
         return _data([])
 
-    async def rules(self, _request: Request) -> Response:
+    async def rules(self, _asking: Asking) -> Response:
         return _data({"groups": []})
 
-    async def alerts(self, _request: Request) -> Response:
+    async def alerts(self, _asking: Asking) -> Response:
         lasting = [state for state in IncidentState if state is not IncidentState.RESOLVED]
         found = await run_in_threadpool(
             lambda: self._house.desk.incidents(states=lasting, limit=1000)
@@ -195,16 +194,15 @@ class _Api:
                 },
                 "annotations": {"summary": incident.title, "description": incident.verdict},
                 "state": "firing",
-                "activeAt": _rfc3339(incident.started_ms),
+                "activeAt": f"{np.datetime64(incident.started_ms, 'ms')}Z",
                 "value": "1e+00",
             }
             for incident in found
         ]
         return _data({"alerts": alerts})
 
-    def _reader(self, request: Request) -> Reader:
-        tenant = tenant_of(request.headers.get("x-scope-orgid"))
-        return Reader(self._house.telemetry, self._house.settings.limits, tenant)
+    def _reader(self, asking: Asking) -> Reader:
+        return Reader(self._house.telemetry, self._house.settings.limits, asking.tenant)
 
     async def _stream(self, kind: str, lines: Iterator[bytes]) -> Response:
         """Answer at once when it is small, in pieces when not; hold a turn until it is made."""
@@ -242,43 +240,42 @@ class _Stream(StreamingResponse):
             self._done()
 
 
-def _enveloped(handler: Handler) -> Handler:
-    """Answer our errors as Prometheus would."""
+def _enveloped(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    """Read the parameters, and answer our errors as Prometheus would."""
 
-    @functools.wraps(handler)
     async def answer(request: Request) -> Response:
         try:
-            return await handler(request)
+            return await handler(await Asking.of(request))
         except TwinhelmError as error:
-            return _failure(error)
+            status, kind = 400, "bad_data"
+            if isinstance(error, QueryLimit):
+                status, kind = 422, "execution"
+            elif isinstance(error, Unavailable):
+                status, kind = 503, "unavailable"
+            said = {"status": "error", "errorType": kind, "error": str(error)}
+            return json_answer(said, status, retry_after(error)).response()
 
     return answer
 
 
-def _failure(error: TwinhelmError) -> Response:
-    if isinstance(error, QueryLimit):
-        status, kind = 422, "execution"
-    elif isinstance(error, Unavailable):
-        status, kind = 503, "unavailable"
-    else:
-        status, kind = 400, "bad_data"
-    body = json.dumps({"status": "error", "errorType": kind, "error": str(error)})
-    headers = {name.decode(): value.decode() for name, value in retry_after(error)}
-    return Response(body, status, headers, "application/json")
+@contextmanager
+def _naming(parameter: str) -> Iterator[None]:
+    try:
+        yield
+    except BadInput as error:
+        said = f'invalid parameter "{parameter}": {error.message}'
+        raise BadInput(said, hint=error.hint) from error
 
 
 def _parsed(asking: Asking) -> Selector | float:
-    try:
-        return parse(asking.needed("query"))
-    except BadInput as error:
-        raise BadInput(f'invalid parameter "query": {error.message}', hint=error.hint) from error
+    text = asking.needed("query")
+    with _naming("query"):
+        return parse(text)
 
 
 def _selectors(asking: Asking) -> list[Selector]:
-    try:
+    with _naming("match[]"):
         return [parse_selector(text) for text in asking.fields.get("match[]", [])]
-    except BadInput as error:
-        raise BadInput(f'invalid parameter "match[]": {error.message}', hint=error.hint) from error
 
 
 def _grid(asking: Asking, max_points: int) -> I64:
@@ -320,18 +317,6 @@ def _vector_line(line: Line) -> bytes:
     return b'{"metric":%b,"value":%b}' % (json.dumps(dict(line.labels)), pair)
 
 
-def _pair(time_ms: int, value: float) -> str:
-    return f'[{time_text(time_ms)},"{scalar_text(value)}"]'
-
-
-def _meta(meta: MetricMeta) -> dict[str, str]:
-    return {"type": meta.type.value, "help": meta.help, "unit": meta.unit}
-
-
-def _rfc3339(time_ms: int) -> str:
-    return f"{np.datetime64(time_ms, 'ms')}Z"
-
-
 def _data(value: object) -> Response:
     return _success([json.dumps(value)])
 
@@ -340,9 +325,9 @@ def _listed(found: list[Any], limit: int) -> Response:
     """Answer a list; what passes the limit is left out, and a warning says so."""
     if len(found) <= limit:
         return _data(found)
-    cut = {"status": "success", "data": found[:limit]}
-    cut["warnings"] = ["results truncated due to limit"]
-    return Response(json.dumps(cut), media_type="application/json")
+    warnings = ["results truncated due to limit"]
+    cut = {"status": "success", "data": found[:limit], "warnings": warnings}
+    return json_answer(cut).response()
 
 
 def _success(parts: list[bytes]) -> Response:

@@ -13,11 +13,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
 from twinhelm.core.errors import BadInput
+from twinhelm.core.labels import DEFAULT_TENANT
+from twinhelm.web.frame import fields_of, tenant_of
 from twinhelm.web.prometheus.selector import read_duration
 
 __all__ = ["Asking"]
@@ -26,29 +27,26 @@ MAX_FIELDS = 1000
 MAX_MS = 1 << 53
 """Beyond this a float of milliseconds is no longer exact; some 285,000 years."""
 
+KINDS = {
+    "timestamp": "seconds since 1970 or RFC 3339",
+    "duration": "seconds, or a text such as 15s or 1h30m",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """The parameters, each with all values that were given for it."""
+    """The parameters, each with all its values; the tenant; the label that the path names."""
 
     fields: Mapping[str, list[str]]
+    tenant: str = DEFAULT_TENANT
+    label: str = ""
 
     @staticmethod
     async def of(request: Request) -> Asking:
         """Read them; the form body counts before the address, as in Go."""
-        body = await request.body() if request.method == "POST" else b""
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if body and kind != "application/x-www-form-urlencoded":
-            raise BadInput(
-                f"the body is {kind or 'of no type'!r}",
-                hint="send application/x-www-form-urlencoded, or GET",
-            )
-        try:
-            text = "&".join(part for part in (body.decode(), request.url.query) if part)
-            fields = parse_qs(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
-        except ValueError as error:
-            raise BadInput(f"the parameters cannot be read: {error}") from error
-        return Asking(fields)
+        fields = await fields_of(request, most=MAX_FIELDS, query=request.url.query)
+        tenant = tenant_of(request.headers.get("x-scope-orgid"))
+        return Asking(fields, tenant, request.path_params.get("name", ""))
 
     def text(self, name: str, default: str = "") -> str:
         """Return the first value of a parameter."""
@@ -66,24 +64,21 @@ class Asking:
         said = self.text(name)
         if not said and default is not None:
             return default
-        found = _seconds(said) if said else None
-        found = _rfc3339(said) if found is None and said else found
-        if found is None:
-            raise BadInput(
-                f'invalid parameter "{name}": cannot parse "{said[:100]}" to a valid timestamp',
-                hint="give seconds since 1970 or RFC 3339",
-            )
-        return found
+        found = _seconds(said)
+        return self._found(name, _rfc3339(said) if found is None else found, "timestamp")
 
     def duration_ms(self, name: str) -> int:
         """Read a duration that must be there."""
         said = self.needed(name)
         found = _seconds(said)
-        found = read_duration(said) if found is None else found
+        return self._found(name, read_duration(said) if found is None else found, "duration")
+
+    def _found(self, name: str, found: int | None, kind: str) -> int:
         if found is None:
+            said = self.text(name)[:100]
             raise BadInput(
-                f'invalid parameter "{name}": cannot parse "{said[:100]}" to a valid duration',
-                hint="give seconds, or a text such as 15s or 1h30m",
+                f'invalid parameter "{name}": cannot parse "{said}" to a valid {kind}',
+                hint=f"give {KINDS[kind]}",
             )
         return found
 
