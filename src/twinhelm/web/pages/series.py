@@ -137,7 +137,12 @@ def _ask(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> Found:
 
 def _title(infos: Sequence[SeriesInfo], at: int) -> str:
     names = [short_name(info.labels) for info in infos]
-    return names[at] if names.count(names[at]) == 1 else query_of(infos[at].labels)
+    if names.count(names[at]) > 1:
+        return query_of(infos[at].labels)
+    metric = metric_name(infos[at].labels)
+    alike = len(infos) > 1 and all(name.startswith(f"{metric} ") for name in names)
+    # Where one metric is charted many times, what tells the charts apart comes first.
+    return names[at].removeprefix(f"{metric} ") if alike else names[at]
 
 
 async def _charts(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> None:

@@ -195,7 +195,9 @@ export default {
         if (most !== null) high = Math.max(high, Math.min(most, highest));
         if (least !== null && !model.zero) low = Math.min(low, Math.max(least, lowest));
       }
-      return this.rounded(low, Math.max(high, low + 1e-9));
+      // A flat line at zero is drawn against a plain scale, not against rounding noise.
+      const least = model.unit === "ratio" ? 0.01 : 1e-6 * Math.max(1, Math.abs(low));
+      return this.rounded(low, Math.max(high, low + (high === 0 && low === 0 ? 1 : least)));
     },
     rounded(low, high) {
       const step = 10 ** Math.floor(Math.log10((high - low) / 3));
