@@ -26,6 +26,7 @@ from numba import njit
 from twinhelm.aiops.detect import DETECTOR, Detector, detect_array
 from twinhelm.aiops.detect.kernel import settle, toward
 from twinhelm.core import json
+from twinhelm.core.memory import keep_memory
 from twinhelm.core.telemetry import SampleBlock
 from twinhelm.stats import auc_pr
 
@@ -97,6 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the detector beside others.")
     parser.add_argument("--series", type=int, default=100_000)
     series = parser.parse_args().series
+    keep_memory()  # as the server does
     value, label = planted()
     print(f"{series} series, million samples per CPU-second   best     median")
     show("base update, aligned column", measure_base(series), "floor 100")
