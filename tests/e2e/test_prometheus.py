@@ -1,7 +1,8 @@
 """A real Prometheus scrapes a real node exporter and writes here: its answers are ours.
 
-25 s of it here; ``TWINHELM_PEER_SECONDS=120`` for the full proof. Version 2 of remote write is not in
-the Prometheus that Debian has; its messages are tested where they are decoded.
+25 s of it here; ``TWINHELM_PEER_SECONDS=120`` for the full proof. Version 2 of
+remote write is not in the Prometheus that Debian has; its messages are tested where they are
+decoded.
 """
 
 from __future__ import annotations

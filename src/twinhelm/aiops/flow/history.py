@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from twinhelm.aiops.clean import BAD_SERIES, NO_SERIES
-from twinhelm.aiops.collect.past.files import read_file
 from twinhelm.aiops.collect.history import History, Progress
+from twinhelm.aiops.collect.past.files import read_file
 from twinhelm.aiops.collect.past.prometheus import PrometheusSource
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.watch import Watch

@@ -23,6 +23,7 @@ from twinhelm.aiops.records import (
     put_incident,
 )
 from twinhelm.aiops.types import Anomaly, Forecast, Incident, IncidentState, Scores
+from twinhelm.aiops.words import spoken
 from twinhelm.core.claims import Claim
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Conflict, NotFound
@@ -211,11 +212,7 @@ def _timeline(
     entries: list[TimelineEntry] = []
     for anomaly in anomalies:
         name = dict(anomaly.labels).get("__name__", "a series")
-        text = (
-            f"{name} of {anomaly.entity} went {anomaly.direction.value}: {anomaly.value:.4g}, "
-            f"expected {anomaly.low:.4g} to {anomaly.high:.4g}"
-        )
-        entries.append(TimelineEntry(anomaly.start_ms, "anomaly", text))
+        entries.append(TimelineEntry(anomaly.start_ms, "anomaly", spoken(anomaly)))
         if anomaly.end_ms is not None:
             entries.append(TimelineEntry(anomaly.end_ms, "anomaly", f"{name} is back in range"))
     for alert in alerts:
