@@ -14,7 +14,7 @@ import numpy as np
 from twinhelm.aiops.collect.wire.blocks import copy
 from twinhelm.aiops.collect.wire.columns import Rows
 from twinhelm.aiops.collect.wire.fields import field
-from twinhelm.aiops.collect.wire.memory import inner, load_f64, load_u64, store_u64
+from twinhelm.aiops.collect.wire.memory import inner, load_f64, load_u64, melted, store_u64
 from twinhelm.core.arrays import I64, U8
 
 __all__ = [
@@ -105,7 +105,7 @@ def read_point(data: U8, at: int, end: int, kind: int, arena: U8, used: int, poi
     return used
 
 
-@inner
+@melted
 def put_row(lane: int, time: int, value: float, row: int, rows: Rows) -> int:
     """Write one sample; the row after it."""
     rows.lane[row] = lane
@@ -114,7 +114,7 @@ def put_row(lane: int, time: int, value: float, row: int, rows: Rows) -> int:
     return row + 1
 
 
-@inner
+@melted
 def put_samples(
     data: U8, at: int, end: int, kind: int, point: I64, lane: int, row: int, rows: Rows
 ) -> int:

@@ -37,7 +37,7 @@ from twinhelm.aiops.collect.otlp.point import (
 from twinhelm.aiops.collect.wire.blocks import Blocks, add, block_hash, copy, find
 from twinhelm.aiops.collect.wire.columns import Rows
 from twinhelm.aiops.collect.wire.fields import field
-from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, store_u64
+from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, melted, store_u64
 from twinhelm.core.arrays import I64, U8
 
 __all__ = [
@@ -77,7 +77,7 @@ def _put_head(arena: U8, at: int, sort: int, first: int, second: int, third: int
     store_u64(arena, at + 24, third)
 
 
-@inner
+@melted
 def _slot(lanes: int, end: int, blocks: Blocks, known: Lanes, state: I64) -> int:
     """Find or add the block from the arena's free end to ``end``; its slot, or a status below 0.
 

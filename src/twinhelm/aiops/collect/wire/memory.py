@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["ZERO", "folded", "inner", "kernel", "load_f64", "load_u64", "store_u64"]
+__all__ = ["ZERO", "folded", "inner", "kernel", "load_f64", "load_u64", "melted", "store_u64"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -51,6 +51,11 @@ def kernel(function: F) -> F:
 def inner(function: F) -> F:
     """Compile ``function`` for other kernels only: Python cannot call it."""
     return cast(F, numba.njit(**_LEAN, **_INNER)(function))
+
+
+def melted(function: F) -> F:
+    """Compile ``function`` into its callers: for the hottest, where copying arguments shows."""
+    return cast(F, numba.njit(forceinline=True, **_LEAN, **_INNER)(function))
 
 
 def _pointer(
