@@ -10,7 +10,7 @@ from html import escape
 
 from twinhelm.core.errors import TwinhelmError
 
-__all__ = ["form_page", "page", "refusal_page"]
+__all__ = ["form_page", "hidden", "page", "refusal_page"]
 
 STYLE = """
 :root{color-scheme:light dark;--ground:#f8fafc;--card:#fff;--ink:#0f172a;--muted:#475569;
@@ -60,3 +60,8 @@ def form_page(
         f'<p class="muted">{escape(says)}</p>{alert}<form method="post" action="{escape(action)}">'
         f"{fields}<button>{escape(button)}</button></form>",
     )
+
+
+def hidden(name: str, value: str) -> str:
+    """Make a field that the reader does not see."""
+    return f'<input type="hidden" name="{name}" value="{escape(value)}">'

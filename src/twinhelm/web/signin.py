@@ -13,22 +13,16 @@ import asyncio
 import hmac
 import secrets
 from html import escape
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from twinhelm.core.errors import (
-    BadInput,
-    Denied,
-    Overloaded,
-    TwinhelmError,
-    Unauthenticated,
-    Unsupported,
-)
-from twinhelm.web.plain import form_page, page, refusal_page
+from twinhelm.core.errors import BadInput, Denied, Overloaded, TwinhelmError, Unauthenticated
+from twinhelm.web.frame import fields_of
+from twinhelm.web.plain import form_page, hidden, page
 from twinhelm.web.who import COOKIE, Asker
 
 if TYPE_CHECKING:
@@ -61,17 +55,17 @@ class _Desk:
 
     async def form(self, request: Request) -> Response:
         asker: Asker = request.state.asker
-        goes_to = _inside(request.query_params.get("next", "/"))
         if asker.identity.proof == "session":
-            return _html(_signed_in(asker), 200)
-        return self._form(request, goes_to)
+            return _html(_signed_in(asker))
+        return self._form(request, request.query_params.get("next", "/"))
 
     async def enter(self, request: Request) -> Response:
         fields = await _checked_fields(request)
-        goes_to = _inside(fields.get("next", "/"))
-        name, password = fields.get("name", ""), fields.get("password", "")
+        name, goes_to = fields.get("name", ""), fields.get("next", "/")
         try:
-            session = await asyncio.to_thread(self._identities.sign_in, name, password)
+            session = await asyncio.to_thread(
+                self._identities.sign_in, name, fields.get("password", "")
+            )
         except (Unauthenticated, Overloaded) as error:
             return self._form(request, goes_to, wrong=error, name=name)
         return self._signed_in(request, session, goes_to)
@@ -79,22 +73,16 @@ class _Desk:
     async def link(self, request: Request) -> Response:
         secret = request.query_params.get("secret", "")
         if not secret:
-            error = BadInput("the link holds no secret", hint="copy the whole of it")
-            return _html(refusal_page(error), 400)
+            raise BadInput("the link holds no secret", hint="copy the whole of it")
         token = _form_token(request)
-        fields = _hidden("secret", secret) + _hidden("form", token)
+        fields = hidden("secret", secret) + hidden("form", token)
         says = "This link works once. After that, sign in by password or ask for another link."
         body = form_page("Sign in", says, fields, action="/sign-in/first", button="Sign in here")
-        return _remember_form(request, _html(body, 200), token)
+        return _remember_form(request, _html(body), token)
 
     async def redeem(self, request: Request) -> Response:
-        fields = await _checked_fields(request)
-        try:
-            session = await asyncio.to_thread(
-                self._identities.redeem_link, fields.get("secret", "")
-            )
-        except Unauthenticated as error:
-            return _html(refusal_page(error), error.status)
+        secret = (await _checked_fields(request)).get("secret", "")
+        session = await asyncio.to_thread(self._identities.redeem_link, secret)
         return self._signed_in(request, session, "/")
 
     async def leave(self, request: Request) -> Response:
@@ -102,8 +90,7 @@ class _Desk:
         if asker.session:
             said = (await _fields(request)).get("csrf", request.headers.get("x-csrf-token", ""))
             if not hmac.compare_digest(said.encode(), asker.csrf.encode()):
-                error = Denied("the form is not from this session", hint="reload the page")
-                return _html(refusal_page(error), error.status)
+                raise Denied("the form is not from this session", hint="reload the page")
             await asyncio.to_thread(self._identities.sign_out, asker.session)
         answer = RedirectResponse("/sign-in", 303)
         answer.delete_cookie(COOKIE, path="/")
@@ -118,31 +105,17 @@ class _Desk:
             f'autocomplete="username" value="{escape(name[:200])}">'
             '<label for="password">Password</label><input id="password" name="password" '
             'type="password" required autocomplete="current-password">'
-            + _hidden("next", goes_to)
-            + _hidden("form", token)
+            + hidden("next", _inside(goes_to))
+            + hidden("form", token)
         )
         says = "Looking may need nobody on this machine; changing things needs somebody."
-        body = form_page(
-            "Sign in",
-            says,
-            fields,
-            action="/sign-in",
-            button="Sign in",
-            wrong=str(wrong) if wrong else "",
-        )
+        alert = str(wrong) if wrong else ""
+        body = form_page("Sign in", says, fields, action="/sign-in", button="Sign in", wrong=alert)
         return _remember_form(request, _html(body, wrong.status if wrong else 200), token)
 
     def _signed_in(self, request: Request, session: str, goes_to: str) -> Response:
-        answer = RedirectResponse(goes_to, 303)
-        answer.set_cookie(
-            COOKIE,
-            session,
-            max_age=self._session_s,
-            path="/",
-            secure=_by_https(request),
-            httponly=True,
-            samesite="lax",
-        )
+        answer = RedirectResponse(_inside(goes_to), 303)
+        _set_cookie(request, answer, COOKIE, session, self._session_s, "/", "lax")
         answer.delete_cookie(FORM_COOKIE, path="/sign-in")
         return answer
 
@@ -153,23 +126,13 @@ def _signed_in(asker: Asker) -> bytes:
         "Signed in",
         f"<p>{escape(asker.identity.name)} ({escape(roles)})</p><p><a href='/'>Overview</a></p>"
         '<form method="post" action="/sign-out">'
-        + _hidden("csrf", asker.csrf)
+        + hidden("csrf", asker.csrf)
         + "<button>Sign out</button></form>",
     )
 
 
 async def _fields(request: Request) -> dict[str, str]:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    body = await request.body()
-    if body and kind != "application/x-www-form-urlencoded":
-        raise Unsupported(
-            f"a form of type {kind[:100]!r} is not taken here",
-            hint="send application/x-www-form-urlencoded",
-        )
-    try:
-        found = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS)
-    except ValueError as error:
-        raise BadInput(f"the form cannot be read: {error}") from error
+    found = await fields_of(request, most=MAX_FIELDS)
     return {name: values[0] for name, values in found.items()}
 
 
@@ -189,21 +152,24 @@ def _form_token(request: Request) -> str:
 
 
 def _remember_form(request: Request, answer: Response, token: str) -> Response:
+    return _set_cookie(request, answer, FORM_COOKIE, token, 3600, "/sign-in", "strict")
+
+
+def _set_cookie(
+    request: Request,
+    answer: Response,
+    name: str,
+    value: str,
+    max_age: int,
+    path: str,
+    samesite: Literal["lax", "strict"],
+) -> Response:
+    # A proxy's word is taken here: a lie only makes the liar's own cookie unusable.
+    secure = "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "")}
     answer.set_cookie(
-        FORM_COOKIE,
-        token,
-        max_age=3600,
-        path="/sign-in",
-        secure=_by_https(request),
-        httponly=True,
-        samesite="strict",
+        name, value, max_age, path=path, secure=secure, httponly=True, samesite=samesite
     )
     return answer
-
-
-def _by_https(request: Request) -> bool:
-    # A proxy's word is taken here: a lie only makes the liar's own cookie unusable.
-    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "")}
 
 
 def _inside(goes_to: str) -> str:
@@ -214,11 +180,5 @@ def _inside(goes_to: str) -> str:
     return goes_to if inside and not odd and len(goes_to) < 2000 else "/"
 
 
-def _hidden(name: str, value: str) -> str:
-    return f'<input type="hidden" name="{name}" value="{escape(value)}">'
-
-
-def _html(body: bytes, status: int) -> Response:
-    return Response(
-        body, status, {"cache-control": "no-store"}, media_type="text/html; charset=utf-8"
-    )
+def _html(body: bytes, status: int = 200) -> Response:
+    return HTMLResponse(body, status, {"cache-control": "no-store"})

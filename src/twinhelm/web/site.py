@@ -121,9 +121,8 @@ class Site:
             await part(scope, receive, send)
             return
         # The body is read within bounds first, since frameworks read without any.
-        with self._forms.place() as place:
-            await self._forms.fill(place, scope["state"]["headers"], receive)
-            await part(scope, _replay(place.body, receive), send)
+        async with self._forms.taken(scope["state"]["headers"], receive) as body:
+            await part(scope, _replay(body, receive), send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -220,14 +219,10 @@ def _health_routes(house: House) -> list[Route]:
 
 def _replay(body: bytes, receive: Receive) -> Receive:
     """Give a body that was read already, then what really comes."""
-    given = False
+    given: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return given.pop() if given else await receive()
 
     return again
 

@@ -109,10 +109,9 @@ class Door:
         await send_answer(send, answer)
 
     async def _answer(self, headers: Headers, receive: Receive) -> Answer:
-        with self._tray.place() as place:
-            await self._tray.fill(place, headers, receive)
-            parcel = Parcel(self._house, headers, place.body, _tenant(headers))
-            if len(place.body) <= self._inline:
+        async with self._tray.taken(headers, receive) as body:
+            parcel = Parcel(self._house, headers, body, _tenant(headers))
+            if len(body) <= self._inline:
                 return self._take(parcel)
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._workers, self._take, parcel)

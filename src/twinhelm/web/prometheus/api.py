@@ -31,6 +31,7 @@ from twinhelm.web.prometheus.asking import Asking
 from twinhelm.web.prometheus.numbers import points, scalar_text, time_text
 from twinhelm.web.prometheus.reading import Line, QueryLimit, Reader
 from twinhelm.web.prometheus.selector import Selector, parse, parse_selector
+from twinhelm.web.routes import ROUTES, RouteTable
 
 if TYPE_CHECKING:
     from twinhelm.app import House
@@ -42,15 +43,11 @@ HEAD_BYTES = 1 << 20
 """So much of an answer is made before the first byte leaves: errors until then are said
 properly, later ones cut the answer off."""
 
-GET_ONLY = {"label/{name}/values", "metadata", "status/buildinfo", "rules", "alerts"}
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 VERSION = {
+    **dict.fromkeys(("branch", "buildUser", "buildDate", "goVersion"), ""),
     "version": "2.42.0",
     "revision": "twinhelm",
-    "branch": "",
-    "buildUser": "",
-    "buildDate": "",
-    "goVersion": "",
 }
 """The Prometheus whose query rules hold here; clients choose their dialect by it."""
 
@@ -58,7 +55,7 @@ Handler = Callable[[Asking], Awaitable[Response]]
 
 
 def prometheus_routes(house: House) -> list[Route]:
-    """Make the routes under ``/api/v1``; all but a few take forms as well."""
+    """Make the routes under ``/api/v1``, with the methods of the table of routes."""
     api = _Api(house)
     table: dict[str, Handler] = {
         "query": api.query,
@@ -72,12 +69,9 @@ def prometheus_routes(house: House) -> list[Route]:
         "rules": api.rules,
         "alerts": api.alerts,
     }
+    known = RouteTable(ROUTES)
     return [
-        Route(
-            f"/api/v1/{path}",
-            _enveloped(handler),
-            methods=["GET"] if path in GET_ONLY else ["GET", "POST"],
-        )
+        Route(f"/api/v1/{path}", _enveloped(handler), methods=known.methods(f"/api/v1/{path}"))
         for path, handler in table.items()
     ]
 
