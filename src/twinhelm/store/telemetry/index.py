@@ -171,11 +171,7 @@ class LabelIndex:
 
     def names(self, ids: U32 | None = None) -> list[str]:
         """Return the label names on these series (None = all), sorted."""
-        if ids is None:
-            pairs = np.concatenate([part.pairs for part in self._parts()])
-        else:
-            pairs = _gather(self._begin, self._pairs, ids)
-        used = np.unique(pairs >> np.uint64(32))
+        used = np.unique(self._pairs_of(ids) >> np.uint64(32))
         return sorted(self._texts[name] for name in used.tolist() if name)
 
     def values(self, name: str, ids: U32 | None = None) -> list[str]:
@@ -183,19 +179,19 @@ class LabelIndex:
         number = self._symbols.get(name)
         if not number:
             return []
-        if ids is None:
-            pairs = np.concatenate(
-                [p.pairs[p.range_of(number).start : p.range_of(number).stop] for p in self._parts()]
-            )
-        else:
-            pairs = _gather(self._begin, self._pairs, ids)
-            pairs = pairs[pairs >> np.uint64(32) == number]
-        used = np.unique(pairs & np.uint64(0xFFFFFFFF))
+        pairs = self._pairs_of(ids)
+        used = np.unique(pairs[pairs >> np.uint64(32) == number] & np.uint64(0xFFFFFFFF))
         return sorted(self._texts[value] for value in used.tolist())
 
     def count_of(self, tenant: str | None) -> int:
         """Count the series of one tenant, or all."""
         return self._count if tenant is None else len(self.select((), tenant=tenant))
+
+    def _pairs_of(self, ids: U32 | None) -> U64:
+        """Return every label pair on these series at least once (None = all)."""
+        if ids is None:
+            return np.concatenate([part.pairs for part in self._parts()])
+        return _gather(self._begin, self._pairs, ids)
 
     def _parts(self) -> tuple[_Postings, _Postings]:
         """Return posting lists that cover every series."""
