@@ -19,6 +19,6 @@ def test_a_server_crashes_comes_back_and_ends_in_order(twinhelm_server):
     server.kill9()
     server.start()
     names = {token["name"] for token in httpx.get(tokens, headers=server.headers()).json()}
-    assert names == {"test-ADMIN", "test-VIEWER"}
+    assert names >= {"test-ADMIN", "test-VIEWER"}
 
     assert server.stop() == 0, server.log

@@ -1,7 +1,7 @@
-"""What commands ask for alike: the options that many share, and how their words are read.
+"""What commands share: their options, how their words are read, their doors, and their answer.
 
-In: what somebody typed. Out: epoch ms, durations in ms, headers, roles. What cannot be read is a
-usage error (exit status 2) that says what would do.
+A command is a function of :class:`Asked` and of its own options; :func:`command` adds the shared
+options. What cannot be read is a usage error (exit status 2) that says what would do.
 
 >>> duration_ms("90s"), duration_ms("1.5h")
 (90000, 5400000)
@@ -10,41 +10,30 @@ usage error (exit status 2) that says what would do.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
+from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from twinhelm.cli.place import Ledger, ledger
+from twinhelm.cli.shown import emit, say
 from twinhelm.core.roles import Role
 
-__all__ = [
-    "AsJson",
-    "Data",
-    "End",
-    "Headers",
-    "Last",
-    "Limit",
-    "Roles",
-    "Selector",
-    "ServerUrl",
-    "Start",
-    "TokenText",
-    "duration_ms",
-    "header",
-    "moment_ms",
-    "role",
-]
+if TYPE_CHECKING:
+    from twinhelm.cli.server import Server
 
-_UNITS_MS = {
-    "ms": 1,
-    "s": 1_000,
-    "m": 60_000,
-    "min": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 604_800_000,
-}
+__all__ = ["LOCAL", "Asked", "Last", "Limit", "command", "duration_ms", "header", "moment_ms"]
+__all__ += ["role"]
+
+LOCAL = ("data", "as_json")
+"""The shared options of commands that need no server."""
+_UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000}
+_UNITS_MS |= {"d": 86_400_000, "w": 604_800_000}
 _LATEST_MS = 253_402_300_799_000  # the end of the year 9999
 
 
@@ -59,14 +48,13 @@ def duration_ms(text: str) -> int:
 
 def moment_ms(text: str) -> int:
     """Read a moment: ISO 8601 (in the local zone where it names none) or epoch seconds or ms."""
-    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", text):
-        number = float(text)
-        found = round(number if number >= 1e11 else number * 1000)
-    else:
-        try:
+    try:
+        if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,9})?", text):
+            found = round(float(text) * (1 if float(text) >= 1e11 else 1000))
+        else:
             found = round(datetime.fromisoformat(text).timestamp() * 1000)
-        except (ValueError, OverflowError, OSError):
-            found = -1
+    except (ValueError, OverflowError, OSError):
+        found = -1
     if not 0 <= found <= _LATEST_MS:
         raise typer.BadParameter(
             f"{text[:40]!r} is no moment; write 2024-06-01 or 2024-06-01T14:00"
@@ -91,54 +79,87 @@ def role(text: str) -> Role:
         raise typer.BadParameter(f"{text[:40]!r} is no role; roles are {names}") from error
 
 
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Answer in JSON: one document on standard output.")
-]
-Data = Annotated[
-    Path | None,
-    typer.Option("--data", help="The data directory.", show_default="as in the settings"),
-]
-ServerUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--server",
-        envvar="TWINHELM_SERVER",
-        help="Address of the server.",
-        show_default="the one that runs on the data directory",
-    ),
-]
-TokenText = Annotated[
-    str | None,
-    typer.Option(
-        "--token",
-        envvar="TWINHELM_TOKEN",
-        help="Token to show to the server.",
-        show_default="the one kept in the data directory",
-    ),
-]
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")]
-Selector = Annotated[
-    str, typer.Argument(help='Such as node_load1{host="a"}; nothing means everything.')
-]
 Last = Annotated[
     int | None,
     typer.Option("--last", parser=duration_ms, metavar="DURATION", help="How far back: 15m, 1h."),
 ]
-Start = Annotated[
-    int | None,
-    typer.Option("--start", parser=moment_ms, metavar="TIME", help="From: ISO 8601 or epoch."),
-]
-End = Annotated[
-    int | None,
-    typer.Option("--end", parser=moment_ms, metavar="TIME", help="Up to: ISO 8601 or epoch."),
-]
-Headers = Annotated[
-    list[str] | None,
-    typer.Option("--header", help="'Name: value' to send along, such as Authorization."),
-]
-Roles = Annotated[
-    list[str],
-    typer.Option(
-        "--role", help="viewer, operator, data-scientist, approver or admin; may be repeated."
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "data": (Path | None, typer.Option(None, "--data", help="The data directory.")),
+    "server": (
+        str | None,
+        typer.Option(
+            None,
+            envvar="TWINHELM_SERVER",
+            help="Address of the server; else the one that runs on the data directory.",
+        ),
     ),
-]
+    "token": (
+        str | None,
+        typer.Option(
+            None,
+            envvar="TWINHELM_TOKEN",
+            help="Token to show to the server; else the one kept in the data directory.",
+        ),
+    ),
+    "as_json": (
+        bool,
+        typer.Option(False, "--json", help="Answer in JSON: one document on standard output."),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The shared options as given; what is opened here closes when the command ends."""
+
+    data: Path | None
+    server: str | None
+    token: str | None
+    as_json: bool
+    opened: ExitStack
+
+    def reach(self) -> Server:
+        """Find the server and hold a connection to it."""
+        from twinhelm.cli.server import reach
+
+        return self.opened.enter_context(reach(self.server, self.token, self.data))
+
+    def ledger(self, *, make: bool = False) -> Ledger:
+        """Open records and journal of the data directory, as :func:`.place.ledger` does."""
+        return self.opened.enter_context(ledger(self.data, make=make))
+
+    def answer(self, document: Any, told: str | Callable[[], object]) -> None:
+        """Answer with the document, or for people with words or what writes them."""
+        if self.as_json:
+            emit(document)
+        elif isinstance(told, str):
+            say(told)
+        else:
+            told()
+
+
+def command(
+    register: Callable[[Any], Any], shared: Sequence[str] = tuple(_SHARED)
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function of :class:`Asked` with its own and these shared options."""
+
+    def made(function: Callable[..., None]) -> Callable[..., None]:
+        def run(**given: Any) -> None:
+            mine: dict[str, Any] = dict.fromkeys(_SHARED)
+            mine |= {name: given.pop(name) for name in shared}
+            with ExitStack() as opened:
+                function(Asked(**mine, opened=opened), **given)
+
+        _, *own = signature(function, eval_str=True).parameters.values()
+        added = (
+            Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind, default=option)
+            for name, (kind, option) in _SHARED.items()
+            if name in shared
+        )
+        run.__signature__ = Signature([*own, *added])  # type: ignore[attr-defined]
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        register(run)
+        return function
+
+    return made

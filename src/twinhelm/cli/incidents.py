@@ -6,19 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from twinhelm.cli.asked import AsJson, Data, Limit, ServerUrl, TokenText
-from twinhelm.cli.shown import (
-    STATE_STYLES,
-    Cell,
-    count,
-    emit,
-    heading,
-    name_of,
-    now_ms,
-    say,
-    table,
-    when,
-)
+from twinhelm.cli.asked import Asked, Limit, command
+from twinhelm.cli.shown import Column, count, heading, listing, name_of, say, styled, when
 
 __all__ = ["app"]
 
@@ -26,112 +15,85 @@ app = typer.Typer()
 
 MOST_LINES = 40
 """More of a timeline than this is for the page and for ``--json``."""
+_COLUMNS: tuple[Column, ...] = (
+    (">no.", "id"),
+    ("state", "state", styled),
+    ("severity", "severity", styled),
+    ("began", "started_ms", when),
+    ("what", "title"),
+    ("owner", "owner"),
+)
 
 
-@app.command()
+@command(app.command())
 def incidents(
+    to: Asked,
     state: Annotated[
         list[str] | None,
         typer.Option(help="open, acknowledged, resolved or reopened; may be repeated."),
     ] = None,
     limit: Limit = 30,
-    data: Data = None,
-    server: ServerUrl = None,
-    token: TokenText = None,
-    as_json: AsJson = False,
 ) -> None:
     """List incidents, the newest first."""
     from twinhelm.aiops.types import IncidentState
-    from twinhelm.cli.server import reach
 
     known = [each.value for each in IncidentState]
     if unknown := set(state or ()) - set(known):
         raise typer.BadParameter(
             f"{', '.join(sorted(unknown))!r} is no state; states are {', '.join(known)}"
         )
-    with reach(server, token, data) as there:
-        found = there.get("incidents", state=state or None, limit=limit)
-        if as_json:
-            emit(found)
-            return
-        if not found["incidents"]:
-            _say_none(there.get("status"), state)
-            return
-    now = now_ms()
-    table(
-        ("no.", "state", "severity", "began", "what", "owner"),
-        (
-            (
-                str(each["id"]),
-                _coloured(each["state"]),
-                _coloured(each["severity"]),
-                when(each["started_ms"], now),
-                each["title"],
-                each["owner"],
-            )
-            for each in found["incidents"]
-        ),
-        right="r",
-    )
-    total = sum(found["counts"].values())
-    if state is None and total > len(found["incidents"]):
-        say(f"The newest {len(found['incidents'])} of {total}; --limit shows more.", "dim")
+    there = to.reach()
+    found = there.get("incidents", state=state or None, limit=limit)
+    rows, total = found["incidents"], sum(found["counts"].values())
+
+    def show() -> None:
+        tick = None if rows else there.get("status")["last_tick_ms"]
+        looked = f"; last looked {when(tick)}" if tick else ""
+        empty = f"No incidents{f' in state {chr(44).join(state)}' if state else ''}{looked}.\n"
+        empty += "`twinhelm decisions` says why nothing was raised, `twinhelm status` what is "
+        listing(rows, _COLUMNS, empty + "watched.")
+        if state is None and total > len(rows) > 0:
+            say(f"The newest {len(rows)} of {total}; --limit shows more.", "dim")
+
+    to.answer(found, show)
 
 
-@app.command()
+@command(app.command())
 def incident(
+    to: Asked,
     number: Annotated[int, typer.Argument(min=1, max=(1 << 53) - 1, help="Its number.")],
     acknowledge: Annotated[bool, typer.Option("--acknowledge", help="Take it.")] = False,
     resolve: Annotated[bool, typer.Option("--resolve", help="Close it.")] = False,
     comment: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Remark on it; with --resolve, say why.")
     ] = None,
-    data: Data = None,
-    server: ServerUrl = None,
-    token: TokenText = None,
-    as_json: AsJson = False,
 ) -> None:
     """Open one incident: why, on what evidence, what changed, and what happened when."""
-    from twinhelm.cli.server import reach
+    there, path = to.reach(), f"incidents/{number}"
+    if acknowledge:
+        there.post(f"{path}/acknowledge")
+    if resolve:
+        there.post(f"{path}/resolve", {"note": comment or ""})
+    elif comment is not None:
+        there.post(f"{path}/comments", {"text": comment})
+    found = there.get(path)
 
-    with reach(server, token, data) as there:
-        path = f"incidents/{number}"
-        if acknowledge:
-            there.post(f"{path}/acknowledge")
-        if resolve:
-            there.post(f"{path}/resolve", {"note": comment or ""})
-        elif comment is not None:
-            there.post(f"{path}/comments", {"text": comment})
-        found = there.get(path)
-    if as_json:
-        emit(found)
-        return
-    now = now_ms()
-    _say_head(found["incident"], now)
-    _say_why(found)
-    _say_changes(found["changes"], now)
-    _say_timeline(found["timeline"], now)
+    def show() -> None:
+        _say_head(found["incident"])
+        _say_why(found)
+        _say_past(found["changes"], found["timeline"])
+
+    to.answer(found, show)
 
 
-def _say_none(status: dict[str, Any], state: list[str] | None) -> None:
-    tick = status["last_tick_ms"]
-    looked = f"; last looked {when(tick, now_ms())}" if tick else ""
-    say(f"No incidents{f' in state {chr(44).join(state)}' if state else ''}{looked}.")
-    say("`twinhelm decisions` says why nothing was raised, `twinhelm status` what is watched.")
-
-
-def _coloured(word: str) -> Cell:
-    return Cell(word, STATE_STYLES.get(word, ""))
-
-
-def _say_head(incident: dict[str, Any], now: int) -> None:
+def _say_head(incident: dict[str, Any]) -> None:
     say(f"Incident {incident['id']}: {incident['title']}", "bold")
     owner = f", owner {incident['owner']}" if incident["owner"] else ", nobody has taken it"
-    word = incident["state"]
-    if word == "resolved":
-        owner = f" {when(incident['resolved_ms'], now)}" if incident["resolved_ms"] else ""
-    say(f"{word}{owner}; severity {incident['severity']}", STATE_STYLES.get(word, ""))
-    say(f"began {when(incident['started_ms'], now)}")
+    state = styled(incident["state"])
+    if state.text == "resolved":
+        owner = f" {when(incident['resolved_ms'])}" if incident["resolved_ms"] else ""
+    say(f"{state.text}{owner}; severity {incident['severity']}", state.style)
+    say(f"began {when(incident['started_ms'])}")
     say(f"on {', '.join(incident['entities']) or 'unknown'}")
     if incident["flaps"]:
         say(f"came back {count(incident['flaps'], 'time')}", "yellow")
@@ -163,20 +125,17 @@ def _say_why(found: dict[str, Any]) -> None:
             say(f"   {each['direction']:4} {name_of(each['labels'])} ({still})")
 
 
-def _say_changes(changes: list[dict[str, Any]], now: int) -> None:
+def _say_past(changes: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:
     heading("What changed")
     for each in changes:
         ended = f" ({each['outcome']})" if each["outcome"] else ""
         what = f"{each['kind']}: {each['title']} on {each['entity']}{ended}"
-        say(f"   {when(each['time_ms'], now)}  {what}")
+        say(f"   {when(each['time_ms'])}  {what}")
     if not changes:
         say("   No change is known from the time before. Deploys can be sent to /api/events.")
-
-
-def _say_timeline(lines: list[dict[str, Any]], now: int) -> None:
     heading("Timeline")
     if len(lines) > MOST_LINES:
         say(f"   the last {MOST_LINES} of {len(lines)}; --json has all", "dim")
     for each in lines[-MOST_LINES:]:
         who = f"  ({each['who']})" if each["who"] else ""
-        say(f"   {when(each['time_ms'], now)}  {each['text']}{who}")
+        say(f"   {when(each['time_ms'])}  {each['text']}{who}")

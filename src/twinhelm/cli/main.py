@@ -16,7 +16,6 @@ import typer
 
 from twinhelm.cli import (
     backtest,
-    config,
     incidents,
     jobs,
     journal,
@@ -43,7 +42,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for part in (up, overview, incidents, telemetry, jobs, keeping, config):
+for part in (up, overview, incidents, telemetry, jobs, keeping):
     app.add_typer(part.app)
 for group in (journal.app, people.user, people.token, backtest.app):
     app.add_typer(group)
@@ -69,11 +68,10 @@ def root(
 def main(args: Sequence[str] | None = None) -> None:
     """Run a command and exit with its status."""
     given = list(sys.argv[1:] if args is None else args)
-    as_json = "--json" in given
-    raise SystemExit(_run(given, as_json))
+    raise SystemExit(_run(given, as_json="--json" in given))
 
 
-def _run(given: list[str], as_json: bool) -> int:
+def _run(given: list[str], *, as_json: bool) -> int:
     try:
         status: Any = app(given, prog_name="twinhelm", standalone_mode=not as_json)
     except _UsageError as error:

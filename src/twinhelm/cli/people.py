@@ -7,18 +7,16 @@ within seconds. Secrets are shown once, on standard output.
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from twinhelm.cli.asked import AsJson, Data, Roles, role
-from twinhelm.cli.place import actor, ledger, reachable, read_beacon
-from twinhelm.cli.shown import emit, now_ms, say, table, when
+from twinhelm.cli.asked import LOCAL, Asked, command, role
+from twinhelm.cli.place import Ledger, actor, reachable, read_beacon
+from twinhelm.cli.shown import Column, listing, when
 from twinhelm.core.errors import BadInput
 
 if TYPE_CHECKING:
-    from twinhelm.core.settings import Settings
     from twinhelm.events.identities import Person
     from twinhelm.events.tokens import Token
 
@@ -29,152 +27,111 @@ token = typer.Typer(name="token", help="What programs are let in by.", no_args_i
 
 Name = Annotated[str, typer.Argument(help="The name.", show_default=False)]
 FromInput = Annotated[bool, typer.Option("--stdin", help="Read the password from standard input.")]
+Roles = Annotated[
+    list[str],
+    typer.Option(
+        "--role", help="viewer, operator, data-scientist, approver or admin; may be repeated."
+    ),
+]
 
 
-@user.command("add")
+@command(user.command("add"), LOCAL)
 def add_person(
+    to: Asked,
     name: Name,
-    role_names: Roles,
+    roles: Roles,
     password: Annotated[
         bool, typer.Option("--password", help="Ask for a password; else a one-time link is made.")
     ] = False,
     stdin: FromInput = False,
-    data: Data = None,
-    as_json: AsJson = False,
 ) -> None:
     """Let somebody in: by a one-time link unless a password is given."""
-    roles = [role(each) for each in role_names]
-    with ledger(data, make=True) as held:
-        secret = _password(stdin) if password or stdin else None
-        held.identities.add_person(name, roles, secret, actor())
-        link = ""
-        if secret is None:
-            link = _link(held.settings, held.identities.link_secret(name, actor()))
-    _tell({"name": name, "sign_in": link}, f"{name} can sign in.", link, as_json=as_json)
+    read = [role(each) for each in roles]
+    held = to.ledger(make=True)
+    secret = _password(stdin) if password or stdin else None
+    held.identities.add_person(name, read, secret, actor())
+    link = _link(held, name) if secret is None else ""
+    to.answer({"name": name, "sign_in": link}, f"{name} can sign in.\n{link}".rstrip())
 
 
-@user.command("remove")
-def remove_person(name: Name, data: Data = None, as_json: AsJson = False) -> None:
+@command(user.command("remove"), LOCAL)
+def remove_person(to: Asked, name: Name) -> None:
     """Let somebody in no longer, and end their sessions."""
-    with ledger(data) as held:
-        held.identities.remove_person(name, actor())
-    _tell({"name": name}, f"{name} can sign in no longer.", as_json=as_json)
+    to.ledger().identities.remove_person(name, actor())
+    to.answer({"name": name}, f"{name} can sign in no longer.")
 
 
-@user.command("list")
-def list_people(data: Data = None, as_json: AsJson = False) -> None:
+@command(user.command("list"), LOCAL)
+def list_people(to: Asked) -> None:
     """List everybody."""
-    with ledger(data) as held:
-        found = [
-            _row(each) | {"has_password": each.has_password} for each in held.identities.people()
-        ]
-    if as_json:
-        emit(found)
-    elif not found:
-        say("Nobody can sign in yet. `twinhelm user add NAME --role admin` lets somebody in,")
-        say("and so does the first-run link that `twinhelm up` prints.")
-    else:
-        now = now_ms()
-        table(
-            ("name", "roles", "added", "signs in by"),
-            (
-                (
-                    each["name"],
-                    ", ".join(each["roles"]),
-                    when(each["created_ms"], now),
-                    "password" if each["has_password"] else "one-time link",
-                )
-                for each in found
-            ),
-        )
+    people = to.ledger().identities.people()
+    _list(
+        to,
+        [_row(each) | {"has_password": each.has_password} for each in people],
+        ("signs in by", "has_password", lambda has: "password" if has else "one-time link"),
+        "Nobody can sign in yet. `twinhelm user add NAME --role admin` lets somebody in,\n"
+        "and so does the first-run link that `twinhelm up` prints.",
+    )
 
 
-@user.command("roles")
-def set_roles(name: Name, role_names: Roles, data: Data = None, as_json: AsJson = False) -> None:
+@command(user.command("roles"), LOCAL)
+def set_roles(to: Asked, name: Name, roles: Roles) -> None:
     """Change what somebody may do, in open sessions too."""
-    roles = [role(each) for each in role_names]
-    with ledger(data) as held:
-        held.identities.set_roles(name, roles, actor())
-    told = sorted({each.value for each in roles})
-    _tell({"name": name, "roles": told}, f"{name} is now {', '.join(told)}.", as_json=as_json)
+    read = [role(each) for each in roles]
+    to.ledger().identities.set_roles(name, read, actor())
+    told = sorted({each.value for each in read})
+    to.answer({"name": name, "roles": told}, f"{name} is now {', '.join(told)}.")
 
 
-@user.command("password")
-def set_password(
-    name: Name, stdin: FromInput = False, data: Data = None, as_json: AsJson = False
-) -> None:
+@command(user.command("password"), LOCAL)
+def set_password(to: Asked, name: Name, stdin: FromInput = False) -> None:
     """Set somebody's password and end their sessions."""
-    with ledger(data) as held:
-        held.identities.set_password(name, _password(stdin), actor())
-    _tell({"name": name}, f"{name} has a new password.", as_json=as_json)
+    to.ledger().identities.set_password(name, _password(stdin), actor())
+    to.answer({"name": name}, f"{name} has a new password.")
 
 
-@user.command("link")
-def make_link(name: Name, data: Data = None, as_json: AsJson = False) -> None:
+@command(user.command("link"), LOCAL)
+def make_link(to: Asked, name: Name) -> None:
     """Make a link that signs somebody in, once, within a day."""
-    with ledger(data) as held:
-        link = _link(held.settings, held.identities.link_secret(name, actor()))
-    _tell({"name": name, "sign_in": link}, f"For {name}:", link, as_json=as_json)
+    link = _link(to.ledger(), name)
+    to.answer({"name": name, "sign_in": link}, f"For {name}:\n{link}")
 
 
-@token.command("create")
-def create_token(name: Name, role_names: Roles, data: Data = None, as_json: AsJson = False) -> None:
+@command(token.command("create"), LOCAL)
+def create_token(to: Asked, name: Name, roles: Roles) -> None:
     """Make a token; its secret is shown this once."""
-    roles = [role(each) for each in role_names]
-    with ledger(data, make=True) as held:
-        secret = held.identities.create_token(name, roles, actor())
+    read = [role(each) for each in roles]
+    secret = to.ledger(make=True).identities.create_token(name, read, actor())
     told = f"The secret of {name}, shown this once (Authorization: Bearer ...):"
-    _tell({"name": name, "secret": secret}, told, secret, as_json=as_json)
+    to.answer({"name": name, "secret": secret}, f"{told}\n{secret}")
 
 
-@token.command("list")
-def list_tokens(data: Data = None, as_json: AsJson = False) -> None:
+@command(token.command("list"), LOCAL)
+def list_tokens(to: Asked) -> None:
     """List the tokens, without their secrets."""
-    with ledger(data) as held:
-        found = [_row(each) | {"created_by": each.created_by} for each in held.identities.tokens()]
-    if as_json:
-        emit(found)
-    elif not found:
-        say("There is no token. `twinhelm token create NAME --role operator` makes one.")
-    else:
-        now = now_ms()
-        table(
-            ("name", "roles", "made", "by"),
-            (
-                (
-                    each["name"],
-                    ", ".join(each["roles"]),
-                    when(each["created_ms"], now),
-                    each["created_by"],
-                )
-                for each in found
-            ),
-        )
+    _list(
+        to,
+        [_row(each) | {"created_by": each.created_by} for each in to.ledger().identities.tokens()],
+        ("by", "created_by"),
+        "There is no token. `twinhelm token create NAME --role operator` makes one.",
+    )
 
 
-@token.command("revoke")
-def revoke_token(name: Name, data: Data = None, as_json: AsJson = False) -> None:
+@command(token.command("revoke"), LOCAL)
+def revoke_token(to: Asked, name: Name) -> None:
     """Revoke a token; a running server refuses it within 5 seconds."""
-    with ledger(data) as held:
-        held.identities.revoke_token(name, actor())
-    _tell({"name": name}, f"{name} opens nothing any more.", as_json=as_json)
+    to.ledger().identities.revoke_token(name, actor())
+    to.answer({"name": name}, f"{name} opens nothing any more.")
 
 
 def _row(each: Person | Token) -> dict[str, Any]:
-    return {
-        "name": each.name,
-        "roles": sorted(role.value for role in each.roles),
-        "created_ms": each.created_ms,
-    }
+    roles = sorted(role.value for role in each.roles)
+    return {"name": each.name, "roles": roles, "created_ms": each.created_ms}
 
 
-def _tell(answer: dict[str, Any], told: str, secret: str = "", *, as_json: bool) -> None:
-    if as_json:
-        emit(answer)
-        return
-    say(told)
-    if secret:
-        say(secret)
+def _list(to: Asked, found: list[dict[str, Any]], own: Column, empty: str) -> None:
+    columns = (("name", "name"), ("roles", "roles", ", ".join), ("made", "created_ms", when), own)
+    to.answer(found, lambda: listing(found, columns, empty))
 
 
 def _password(from_input: bool) -> str:
@@ -189,7 +146,8 @@ def _password(from_input: bool) -> str:
     return str(said)
 
 
-def _link(settings: Settings, secret: str) -> str:
-    beacon = read_beacon(Path(settings.data))
-    base = beacon.url if beacon else reachable(f"http://{settings.server.listen}")
+def _link(held: Ledger, name: str) -> str:
+    secret = held.identities.link_secret(name, actor())
+    beacon = read_beacon(held.settings.data)
+    base = beacon.url if beacon else reachable(f"http://{held.settings.server.listen}")
     return f"{base}/sign-in/first?secret={secret}"

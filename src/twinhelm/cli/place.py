@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import getpass
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,22 +23,8 @@ if TYPE_CHECKING:
     from twinhelm.events.identities import Identities
     from twinhelm.events.journal import Journal
 
-__all__ = [
-    "Beacon",
-    "Ledger",
-    "actor",
-    "data_directory",
-    "file_settings",
-    "ledger",
-    "light_beacon",
-    "local_token",
-    "put_out_beacon",
-    "reachable",
-    "read_beacon",
-    "settings_file",
-    "settings_of",
-    "write_local_token",
-]
+__all__ = ["Beacon", "Ledger", "actor", "data_directory", "ledger", "light_beacon", "local_token"]
+__all__ += ["put_out_beacon", "reachable", "read_beacon", "settings_of", "write_local_token"]
 
 BEACON = "server.json"
 TOKEN_FILE = "cli-token"  # noqa: S105 - the name of a file
@@ -79,22 +64,6 @@ def settings_of(data: Path | None, flags: Mapping[str, Any] | None = None) -> Se
         raise BadInput(
             f"the settings cannot be read: {error}", hint="check --data and TWINHELM_CONFIG"
         ) from error
-
-
-def settings_file(data: Path) -> Path:
-    """Return where the settings file is, or would be."""
-    named = os.environ.get("TWINHELM_CONFIG")
-    return Path(named) if named else data / "twinhelm.toml"
-
-
-def file_settings(file: Path) -> dict[str, Any]:
-    """Read a settings file as it is written; empty where there is none."""
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise BadInput(f"the settings file {file} cannot be read: {error}") from error
 
 
 def data_directory(data: Path | None) -> Path:
@@ -151,11 +120,10 @@ def write_local_token(data: Path, identities: Identities) -> None:
     from twinhelm.core.roles import Role
 
     kept = local_token(data)
-    try:
+    # A revoked token, or one of another database, is nobody's: a new one takes its place.
+    with suppress(Unauthenticated):
         if kept and identities.resolve_token(kept).name == TOKEN_NAME:
             return
-    except Unauthenticated:
-        pass  # revoked, or of another database: a new one takes its place
     if any(token.name == TOKEN_NAME for token in identities.tokens()):
         identities.revoke_token(TOKEN_NAME, by="twinhelm")
     secret = identities.create_token(TOKEN_NAME, [Role.ADMIN], by="twinhelm")
@@ -169,18 +137,28 @@ def ledger(data: Path | None, *, make: bool = False) -> Iterator[Ledger]:
     Raises :class:`NotFound` where there is none, and what the stores raise.
     """
     settings = settings_of(data)
-    if not make:
-        _must_hold_records(settings)
+    # Unlike is_file(), stat() tells a directory that may not be read from one that is not there.
+    try:
+        if not (make or settings.store.database_url):
+            (settings.data / "records.sqlite").stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(
+            f"{settings.data} is no data directory of twinhelm",
+            hint="name it with --data; `twinhelm up` makes one",
+        ) from error
+    except OSError as error:
+        raise Refused(
+            f"the data directory {settings.data} cannot be read: {error.strerror}",
+            hint="run this as the user that runs the server",
+        ) from error
     from twinhelm.app import open_ledger
     from twinhelm.core.clock import SystemClock
     from twinhelm.events.identities import Identities
 
     clock = SystemClock()
     records, journal = open_ledger(settings, clock=clock)
-    try:
+    with closing(records):
         yield Ledger(settings, journal, Identities(journal, records, clock, settings.auth))
-    finally:
-        records.close()
 
 
 def actor() -> str:
@@ -189,24 +167,6 @@ def actor() -> str:
         return f"{getpass.getuser()}@cli"
     except (OSError, KeyError):
         return "somebody@cli"
-
-
-def _must_hold_records(settings: Settings) -> None:
-    if settings.store.database_url:
-        return
-    file = settings.data / "records.sqlite"
-    try:
-        found = file.is_file()
-    except OSError as error:
-        raise Refused(
-            f"the data directory {settings.data} cannot be read: {error.strerror}",
-            hint="run this as the user that runs the server",
-        ) from error
-    if not found:
-        raise NotFound(
-            f"{settings.data} is no data directory of twinhelm",
-            hint="name it with --data; `twinhelm up` makes one",
-        )
 
 
 def _write(file: Path, content: bytes, mode: int) -> None:

@@ -12,47 +12,27 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from twinhelm.core.clock import SystemClock
 
-__all__ = [
-    "STATE_STYLES",
-    "Cell",
-    "ago",
-    "clean",
-    "count",
-    "emit",
-    "heading",
-    "name_of",
-    "now_ms",
-    "refuse",
-    "say",
-    "size",
-    "spark",
-    "table",
-    "when",
-]
+__all__ = ["Cell", "Column", "ago", "bars", "clean", "count", "emit", "heading", "listing"]
+__all__ += ["name_of", "now_ms", "refuse", "say", "size", "spark", "styled", "table", "when"]
 
 PIPE_WIDTH = 180
 """Columns of a table that goes into a file or pipe."""
 _BARS = "▁▂▃▄▅▆▇█"
 _STEPS = ((60, 1, "s"), (3_600, 60, "min"), (172_800, 3_600, "h"), (math.inf, 86_400, "days"))
-
-STATE_STYLES = {
-    "open": "red",
-    "reopened": "red",
-    "critical": "red",
-    "failed": "red",
-    "acknowledged": "yellow",
-    "warning": "yellow",
-    "resolved": "dim",
-    "cancelled": "dim",
+_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+_STYLES = {
+    **dict.fromkeys(("open", "reopened", "critical", "failed"), "red"),
+    **dict.fromkeys(("acknowledged", "warning"), "yellow"),
+    **dict.fromkeys(("resolved", "cancelled"), "dim"),
 }
-"""What a state or severity is coloured, beside its word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +41,10 @@ class Cell:
 
     text: str
     style: str = ""
+
+
+Column = tuple[str, str] | tuple[str, str, Callable[[Any], str | Cell]]
+"""A title, the field shown ("" for the whole row), and how it is written where it is not None."""
 
 
 def emit(value: Any) -> None:
@@ -80,7 +64,7 @@ def refuse(message: str, hint: str, *, as_json: bool) -> None:
 
 
 def say(text: str = "", style: str = "") -> None:
-    """Write one line, wrapped by the terminal and not by us."""
+    """Write a line, wrapped by the terminal and not by us."""
     from rich.text import Text
 
     _console().print(Text(clean(text), style), soft_wrap=True)
@@ -92,20 +76,25 @@ def heading(text: str) -> None:
     say(text, "bold")
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str | Cell]], *, right: str = "") -> None:
-    """Write a table; ``right`` names the columns of numbers, by their letters' position.
+def styled(word: str) -> Cell:
+    """Give a state or severity its colour."""
+    return Cell(word, _STYLES.get(word, ""))
 
-    ``right`` holds one character per column: ``r`` to align it right, anything else left.
-    """
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str | Cell]]) -> None:
+    """Write a table; a title that begins with ``>`` is that of a column of numbers."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    for place, column in enumerate(columns):
-        to_right = right[place : place + 1] == "r"
+    for title in titles:
+        number = title.startswith(">")
         made.add_column(
-            column, justify="right" if to_right else "left", no_wrap=to_right, overflow="fold"
+            title.lstrip(">"),
+            justify="right" if number else "left",
+            no_wrap=number,
+            overflow="fold",
         )
     for row in rows:
         cells = (each if isinstance(each, Cell) else Cell(each) for each in row)
@@ -113,30 +102,67 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str | Cell]], *, right
     _console().print(made)
 
 
+def listing(found: Sequence[Mapping[str, Any]], columns: Sequence[Column], empty: str) -> None:
+    """Write a row for each that was found, or these words where nothing was."""
+    if not found:
+        say(empty)
+        return
+
+    def cell(row: Mapping[str, Any], column: Column) -> str | Cell:
+        value = row[column[1]] if column[1] else row
+        how = column[2] if len(column) == 3 else str
+        return "" if value is None else how(value)
+
+    table(
+        [column[0] for column in columns],
+        ([cell(row, column) for column in columns] for row in found),
+    )
+
+
+@contextmanager
+def bars(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield what shows (name, done, total): a bar per name on a terminal, nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    if quiet or not sys.stderr.isatty():
+        yield lambda _name, _done, _total: None
+        return
+    told = TextColumn("{task.description}", markup=False)
+    columns = (told, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        tasks: dict[str, Any] = {}
+
+        def show(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name)
+            progress.update(tasks[name], completed=done, total=total or None)
+
+        yield show
+
+
 def now_ms() -> int:
     """Return the time."""
     return SystemClock().now_ms()
 
 
-def ago(time_ms: int, now: int) -> str:
+def ago(time_ms: int, now: int | None = None) -> str:
     """Say how long ago, or how far ahead."""
+    now = now_ms() if now is None else now
     seconds = abs(now - time_ms) / 1000
-    limit, unit_s, unit = next(step for step in _STEPS if seconds < step[0])
-    if limit == 60 and seconds < 1:
+    if seconds < 1:
         return "now"
+    _, unit_s, unit = next(step for step in _STEPS if seconds < step[0])
     told = f"{round(seconds / unit_s)} {unit}"
     return f"{told} ago" if time_ms <= now else f"in {told}"
 
 
-def when(time_ms: int, now: int) -> str:
+def when(time_ms: int, now: int | None = None) -> str:
     """Say when, relative and absolute: ``3 min ago, 14:02:11`` or with the date if not today."""
-    here = datetime.fromtimestamp(time_ms / 1000, UTC).astimezone()
-    today = datetime.fromtimestamp(now / 1000, UTC).astimezone().date() == here.date()
-    return (
-        f"{ago(time_ms, now)}, {here:%H:%M:%S}"
-        if today
-        else f"{ago(time_ms, now)}, {here:%Y-%m-%d %H:%M}"
-    )
+    now = now_ms() if now is None else now
+    here, today = (datetime.fromtimestamp(ms / 1000, UTC).astimezone() for ms in (time_ms, now))
+    form = "%H:%M:%S" if here.date() == today.date() else "%Y-%m-%d %H:%M"
+    return f"{ago(time_ms, now)}, {here.strftime(form)}"
 
 
 def count(number: int, one: str, many: str = "") -> str:
@@ -145,11 +171,7 @@ def count(number: int, one: str, many: str = "") -> str:
 
 
 def size(number: float) -> str:
-    """Write bytes in the unit that suits.
-
-    >>> size(45_300_000)
-    '45.3 MB'
-    """
+    """Write bytes in the unit that suits, such as ``45.3 MB``."""
     for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if number >= factor:
             return f"{number / factor:.3g} {unit}"
@@ -157,20 +179,14 @@ def size(number: float) -> str:
 
 
 def name_of(labels: Mapping[str, str]) -> str:
-    """Write labels as a selector that finds them.
-
-    >>> name_of({"__name__": "up", "job": "a"})
-    'up{job="a"}'
-    """
+    """Write labels as a selector that finds them, such as ``up{job="a"}``."""
     rest = ", ".join(
-        f'{name}="{_escaped(value)}"' for name, value in labels.items() if name != "__name__"
+        f'{name}="{value.translate(_ESCAPES)}"'
+        for name, value in labels.items()
+        if name != "__name__"
     )
     name = labels.get("__name__", "")
     return f"{name}{{{rest}}}" if rest or not name else name
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def spark(values: Sequence[float | None]) -> str:

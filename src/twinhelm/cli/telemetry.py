@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from twinhelm.cli.asked import AsJson, Data, Last, Limit, Selector, ServerUrl, TokenText
-from twinhelm.cli.shown import Cell, ago, emit, name_of, now_ms, say, spark, table, when
+from twinhelm.cli.asked import Asked, Last, Limit, command
+from twinhelm.cli.shown import Cell, ago, listing, name_of, now_ms, say, spark, table, when
 
 __all__ = ["app"]
 
@@ -19,92 +19,71 @@ SPARK_WIDTH = 40
 MAX_POINTS = 1000
 _SEVERITIES = ("trace", "debug", "info", "warn", "error", "fatal")
 _SEVERITY_STYLES = {"warn": "yellow", "error": "red", "fatal": "red"}
+_STATS = ("last", "lowest", "median", "highest")
+
+Selector = Annotated[
+    str, typer.Argument(help='Such as node_load1{host="a"}; nothing means everything.')
+]
 
 
-@app.command()
-def series(
-    selector: Selector = "",
-    last: Last = None,
-    limit: Limit = 30,
-    data: Data = None,
-    server: ServerUrl = None,
-    token: TokenText = None,
-    as_json: AsJson = False,
-) -> None:
+@command(app.command())
+def series(to: Asked, selector: Selector = "", last: Last = None, limit: Limit = 30) -> None:
     """Find series; with --last, draw each and sum it up.
 
     Counters are shown as what is judged of them: their rate per second.
     """
-    from twinhelm.cli.server import reach
+    there, now = to.reach(), now_ms()
+    found = there.get("series", match=selector, limit=limit)
+    start = max(0, now - (last or 0))
+    if last is not None:
+        span = {"start_ms": start, "end_ms": now, "max_points": MAX_POINTS}
+        found = [there.get(f"series/{each['id']}", **span) for each in found]
+        for each in found:
+            each["stats"] = _stats(each)
 
-    with reach(server, token, data) as there:
-        found = there.get("series", match=selector, limit=limit)
-        now = now_ms()
-        if last is not None:
-            span = {"start_ms": max(0, now - last), "end_ms": now, "max_points": MAX_POINTS}
-            found = [there.get(f"series/{each['id']}", **span) for each in found]
-            for each in found:
-                each["stats"] = _stats(each)
-    if as_json:
-        emit(found)
-    elif not found:
-        say(f"No series {'match' if selector else 'are known yet'}: {selector}".rstrip(": ") + ".")
-        say("docs/tutorials/on-call.md shows how to send some; `twinhelm rejected` shows refusals.")
-    elif last is None:
-        table(
-            ("id", "series", "last sample"),
-            ((str(e["id"]), name_of(e["labels"]), ago(e["last_ms"], now)) for e in found),
-            right="r",
+    def show() -> None:
+        if found and last is not None:
+            _draw(found, start, now)
+            return
+        told = f"match: {selector}" if selector else "are known yet"
+        listing(
+            found,
+            ((">id", "id"), ("series", "labels", name_of), ("last sample", "last_ms", ago)),
+            f"No series {told}.\ndocs/tutorials/on-call.md shows how to send some; "
+            "`twinhelm rejected` shows refusals.",
         )
         if len(found) == limit:
             say(f"The first {limit}; --limit shows more.", "dim")
-    else:
-        _draw(found, now - last, now)
+
+    to.answer(found, show)
 
 
-@app.command()
+@command(app.command())
 def logs(
+    to: Asked,
     selector: Selector = "",
     last: Last = None,
     contains: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Only records that hold this text.")
     ] = None,
     limit: Limit = 100,
-    data: Data = None,
-    server: ServerUrl = None,
-    token: TokenText = None,
-    as_json: AsJson = False,
 ) -> None:
     """Read log records of the last hour, or as told; the newest stands last."""
-    from twinhelm.cli.server import reach
-
     now = now_ms()
-    with reach(server, token, data) as there:
-        found = there.get(
-            "logs",
-            match=selector,
-            start_ms=max(0, now - (last or HOUR_MS)),
-            end_ms=now,
-            contains=contains,
-            limit=limit,
-        )
-    if as_json:
-        emit(found)
-        return
-    if not found:
-        say("No log records match. --last 1d looks further back.")
-        return
-    for each in reversed(found):
-        word = _severity(each["severity"])
-        moment = when(each["time_ns"] // 1_000_000, now).partition(", ")[2]
-        say(
-            f"{moment} {word:5} {name_of(each['labels'])} {each['body']}",
-            _SEVERITY_STYLES.get(word, ""),
-        )
+    span = {"start_ms": max(0, now - (last or HOUR_MS)), "end_ms": now}
+    found = to.reach().get("logs", match=selector, contains=contains, limit=limit, **span)
 
+    def show() -> None:
+        for each in reversed(found):
+            place = min((each["severity"] - 1) // 4, 5)
+            word = _SEVERITIES[place] if place >= 0 else ""
+            moment = when(each["time_ns"] // 1_000_000, now).partition(", ")[2]
+            line = f"{moment} {word:5} {name_of(each['labels'])} {each['body']}"
+            say(line, _SEVERITY_STYLES.get(word, ""))
+        if not found:
+            say("No log records match. --last 1d looks further back.")
 
-def _severity(number: int) -> str:
-    return _SEVERITIES[min((number - 1) // 4, 5)] if number > 0 else ""
+    to.answer(found, show)
 
 
 def _shown(samples: dict[str, Any]) -> tuple[list[int], list[float | None]]:
@@ -117,14 +96,11 @@ def _shown(samples: dict[str, Any]) -> tuple[list[int], list[float | None]]:
 def _stats(samples: dict[str, Any]) -> dict[str, Any]:
     """Sum up what is shown; a number is None where there are no samples."""
     known = [value for value in _shown(samples)[1] if value is not None]
-    return {
-        "last": known[-1] if known else None,
-        "lowest": min(known, default=None),
-        "median": statistics.median(known) if known else None,
-        "highest": max(known, default=None),
-        "samples": len(known),
-        "flagged": sum(samples["flagged"]),
-    }
+    numbers = (
+        (known[-1], min(known), statistics.median(known), max(known)) if known else (None,) * 4
+    )
+    counts = {"samples": len(known), "flagged": sum(samples["flagged"])}
+    return dict(zip(_STATS, numbers, strict=True)) | counts
 
 
 def _draw(found: list[dict[str, Any]], start_ms: int, end_ms: int) -> None:
@@ -133,19 +109,11 @@ def _draw(found: list[dict[str, Any]], start_ms: int, end_ms: int) -> None:
     def row(samples: dict[str, Any]) -> list[str | Cell]:
         stats, labels = samples["stats"], samples["series"]["labels"]
         unit = unit_of(labels.get("__name__", ""))
-        numbers = (
-            "" if stats[key] is None else quantity(stats[key], unit)
-            for key in ("last", "lowest", "median", "highest")
-        )
-        strange = str(stats["flagged"]) if stats["flagged"] else ""
+        numbers = ("" if stats[key] is None else quantity(stats[key], unit) for key in _STATS)
         bars = spark(_buckets(*_shown(samples), start_ms, end_ms))
-        return [name_of(labels), bars, *numbers, Cell(strange, "yellow")]
+        return [name_of(labels), bars, *numbers, Cell(str(stats["flagged"] or ""), "yellow")]
 
-    table(
-        ("series", "shape", "last", "lowest", "median", "highest", "strange"),
-        map(row, found),
-        right="  rrrrr",
-    )
+    table(("series", "shape", *(f">{name}" for name in _STATS), ">strange"), map(row, found))
 
 
 def _buckets(

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from twinhelm.cli.asked import AsJson, Data
+from twinhelm.cli.asked import LOCAL, Asked, command
 from twinhelm.cli.place import (
     Beacon,
     light_beacon,
@@ -24,7 +24,6 @@ from twinhelm.cli.place import (
     settings_of,
     write_local_token,
 )
-from twinhelm.cli.shown import emit, say
 from twinhelm.core.errors import TwinhelmError
 
 __all__ = ["app"]
@@ -34,15 +33,14 @@ log = logging.getLogger(__name__)
 app = typer.Typer()
 
 
-@app.command()
+@command(app.command(), LOCAL)
 def up(
-    data: Data = None,
+    to: Asked,
     listen: Annotated[
         str | None,
         typer.Option(help="HOST:PORT to serve on; port 0 takes a free one.", show_default=False),
     ] = None,
     host: Annotated[bool, typer.Option(help="Watch this host.")] = True,
-    as_json: AsJson = False,
 ) -> None:
     """Start the server; it ends on SIGTERM or Ctrl-C.
 
@@ -55,21 +53,18 @@ def up(
         flags["server"] = {"listen": listen}
     if not host:
         flags["host"] = {"enabled": False}
-    settings = settings_of(data, flags)
+    settings = settings_of(to.data, flags)
 
     from twinhelm.app import VERSION, open_house
     from twinhelm.core.logs import configure_logs
-    from twinhelm.core.memory import keep_memory
     from twinhelm.web.server import serve
 
     configure_logs(settings.tracing)
-    keep_memory()
     house = open_house(settings)
 
     def tell(url: str) -> None:
         ending.begun = True
-        near = reachable(url)
-        link = None
+        near, data, link = reachable(url), str(settings.data.resolve()), None
         try:
             write_local_token(settings.data, house.identities)
             light_beacon(settings.data, Beacon(near, os.getpid(), VERSION, flags))
@@ -78,7 +73,12 @@ def up(
         except TwinhelmError as error:
             # A full disk or a database that is away: what can still be read is served.
             log.warning("commands here may not find this server", extra={"reason": str(error)})
-        _announce(url, str(settings.data.resolve()), link, VERSION, as_json=as_json)
+        told = f"twinhelm {VERSION} is up\nAddress  {url}\nData     {data}"
+        if link:
+            told += f"\nSign in  {link}  (once; makes you the first admin)"
+        said = {"url": url, "data": data, "pid": os.getpid(), "version": VERSION, "sign_in": link}
+        to.answer(said, told)
+        sys.stdout.flush()
 
     try:
         serve(house, on_ready=tell)
@@ -98,34 +98,3 @@ class _Ending:
         # Once it has served, the house is being stopped, which nothing may cut short.
         if not self.begun:
             raise SystemExit(0)
-
-
-def _announce(url: str, data: str, link: str | None, version: str, *, as_json: bool) -> None:
-    if as_json:
-        emit({"url": url, "data": data, "pid": os.getpid(), "version": version, "sign_in": link})
-        return
-    lines = [("Address", url), ("Data", data)]
-    if link:
-        lines.append(("Sign in", f"{link}  (once; makes you the first admin)"))
-    if sys.stdout.isatty():
-        _panel(version, lines)
-    else:
-        say(f"twinhelm {version} is up")
-        for name, value in lines:
-            say(f"{name:8} {value}")
-    sys.stdout.flush()
-
-
-def _panel(version: str, lines: list[tuple[str, str]]) -> None:
-    from rich.console import Console, Group
-    from rich.panel import Panel
-    from rich.text import Text
-
-    # The link stands outside the frame, in one line, so that it can be copied whole.
-    inside = [Text(f"{name:8} {value}") for name, value in lines if name != "Sign in"]
-    inside.append(Text("Ctrl-C   ends it"))
-    console = Console(highlight=False)
-    console.print(Panel(Group(*inside), title=f"twinhelm {version}", expand=False))
-    for name, value in lines:
-        if name == "Sign in":
-            console.print(Text(f"{name}: {value}"), soft_wrap=True)

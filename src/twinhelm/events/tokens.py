@@ -83,7 +83,7 @@ class Tokens:
             found = self._cache.resolve(key, lambda: self._look_up(key))
         if found is None:
             raise Unauthenticated(
-                "the token is not known", hint="it may be revoked; make one with twinhelm user"
+                "the token is not known", hint="it may be revoked; make one: twinhelm token create"
             )
         return found
 

@@ -71,17 +71,18 @@ def check_exposure(house: House) -> None:
     host, _ = listen_address(house.settings.server.listen)
     if is_loopback(host):
         return
+    exposed = f"{host} can be reached from other machines, and"
     if not house.settings.auth.required:
         raise Refused(
-            f"{host} can be reached from other machines, and auth.required is not set",
+            f"{exposed} auth.required is not set",
             hint="set auth.required = true and add a person with `twinhelm user add NAME "
             "--role admin`, or listen on 127.0.0.1",
         )
     if not house.identities.people() and not house.identities.tokens():
         raise Refused(
-            f"{host} can be reached from other machines, and nobody can sign in yet",
+            f"{exposed} nobody can sign in yet",
             hint="add a person with `twinhelm user add NAME --role admin`, or a token with "
-            "`twinhelm user token NAME`",
+            "`twinhelm token create NAME --role ROLE`",
         )
 
 
@@ -117,11 +118,12 @@ def _why_not(listen: str, error: OSError) -> Refused:
             f"{listen} is in use by another program, perhaps by another twinhelm",
             hint="end that one, or choose another address with --listen",
         )
-    if error.errno == errno.EADDRNOTAVAIL:
-        return Refused(f"{listen} is no address of this machine", hint="0.0.0.0 means all of them")
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return Refused(f"this user may not listen on {listen}", hint="choose a port from 1024 on")
-    return Refused(f"cannot listen on {listen}: {error.strerror or error}")
+    said, hint = {
+        errno.EADDRNOTAVAIL: ("it is no address of this machine", "0.0.0.0 means all of them"),
+        errno.EACCES: ("this user may not", "choose a port from 1024 on"),
+        errno.EPERM: ("this user may not", "choose a port from 1024 on"),
+    }.get(error.errno or 0, (str(error.strerror or error), ""))
+    return Refused(f"cannot listen on {listen}: {said}", hint=hint)
 
 
 def _run(house: House, listener: socket.socket, on_ready: Callable[[str], None] | None) -> None:
