@@ -4,7 +4,6 @@ Like :mod:`twinhelm.aiops.flow` this walks rooms and holds no judgement of its o
 """
 
 from twinhelm.aiops.backtest.detect import run_detect
-from twinhelm.aiops.backtest.report import report_html
-from twinhelm.aiops.backtest.summary import Result, Summary
+from twinhelm.aiops.backtest.report import Result, Summary, report_html
 
 __all__ = ["Result", "Summary", "report_html", "run_detect"]

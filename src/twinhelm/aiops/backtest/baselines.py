@@ -16,17 +16,10 @@ from numba import njit
 
 from twinhelm.core.arrays import F64, I64
 
-__all__ = ["BASELINES", "day_rows", "last_season", "moving_z", "random_score"]
+__all__ = ["day_rows", "last_season", "moving_z"]
 
-BASELINES = {"random": 0.999, "moving z-score": 0.5, "last season": 0.5}
-"""Names and the score that alarms."""
 _WINDOW = 60
 _ALARM_SIZES = 5.0
-
-
-def random_score(n: int, rng: np.random.Generator) -> F64:
-    """Return ``n`` uniform scores."""
-    return rng.random(n)
 
 
 def day_rows(time_ns: I64) -> int:

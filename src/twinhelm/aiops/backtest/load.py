@@ -88,7 +88,7 @@ def read_series(dataset: str, series_id: str, file: Path) -> Labelled:
                 f"{file} has the columns {', '.join(kinds)}",
                 hint="it needs timestamp, and value or one numeric column per metric",
             )
-        numbers = ", ".join(f'{_quoted(name)}::double as v{i}' for i, name in enumerate(names))
+        numbers = ", ".join(f"{_quoted(name)}::double as v{i}" for i, name in enumerate(names))
         label = "coalesce(label, 0) <> 0" if "label" in kinds else "false"
         scored = "coalesce(split::varchar, 'all') <> 'train'" if "split" in kinds else "true"
         rows = db.execute(

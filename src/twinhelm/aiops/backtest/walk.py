@@ -9,8 +9,6 @@ not go on (repeated or stepping back) are not judged and score 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from twinhelm.aiops.backtest.load import Labelled
@@ -28,31 +26,19 @@ def judge(series: Labelled, settings: DetectSettings | None = None) -> tuple[F64
     """Return ``(n,)`` scores in 0..1 and ``(n,)`` alarms, as a user would have got them."""
     n, columns = series.values.shape
     score, alarm = np.zeros(n), np.zeros(n, np.bool_)
-    detector, tracker = Detector(settings), AnomalyTracker()
-    joint = JointDetector(settings)
-    for rows, block in _blocks(series):
+    detector, tracker, joint = Detector(settings), AnomalyTracker(), JointDetector(settings)
+    times = series.time_ns // 1_000_000
+    step = max(1, _BLOCK // columns)
+    for start in range(0, n, step):
+        rows = slice(start, min(start + step, n))
+        block = SampleBlock(
+            np.tile(np.arange(columns, dtype=np.uint32), rows.stop - start),
+            np.repeat(times[rows], columns),
+            series.values[rows].reshape(-1),
+        )
         scores = detector.observe(block)
         if columns == 1:
-            score[rows] = scores.score
-            alarm[rows] = tracker.confirm(scores)
+            score[rows], alarm[rows] = scores.score, tracker.confirm(scores)
         else:
             score[rows], alarm[rows] = joint.observe(scores.score.reshape(-1, columns))
     return score, alarm
-
-
-def _blocks(series: Labelled) -> Iterator[tuple[slice, SampleBlock]]:
-    """Cut a series into blocks of whole rows, one sample per column and row."""
-    n, columns = series.values.shape
-    step = max(1, _BLOCK // columns)
-    times = series.time_ns // 1_000_000
-    for start in range(0, n, step):
-        rows = slice(start, min(start + step, n))
-        count = rows.stop - start
-        yield (
-            rows,
-            SampleBlock(
-                np.tile(np.arange(columns, dtype=np.uint32), count),
-                np.repeat(times[rows], columns),
-                series.values[rows].reshape(-1),
-            ),
-        )
