@@ -22,7 +22,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope, Send
+from starlette.types import Send
 
 from twinhelm.core import json
 from twinhelm.core.errors import BadInput, TwinhelmError, Unavailable, Unsupported
@@ -34,7 +34,6 @@ __all__ = [
     "Answer",
     "Headers",
     "fields_of",
-    "headers_of",
     "json_answer",
     "media_type",
     "refusal",
@@ -65,11 +64,6 @@ class Answer:
         made = Response(self.body, self.status, media_type=self.kind.decode() or None)
         made.raw_headers += self.headers
         return made
-
-
-def headers_of(scope: Scope) -> Headers:
-    """Return the request's headers by lower-case name; of a repeated one the last."""
-    return dict(scope["headers"])
 
 
 def json_answer(
@@ -127,7 +121,7 @@ def tenant_of(header: str | None) -> str:
 async def fields_of(request: Request, *, most: int, query: str = "") -> dict[str, list[str]]:
     """Read a form of at most ``most`` fields, and ``query`` after it."""
     body = await request.body() if request.method == "POST" else b""
-    kind = media_type(headers_of(request.scope))
+    kind = media_type(dict(request.scope["headers"]))
     if body and kind != FORM:
         raise unsupported(kind, FORM)
     try:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +27,7 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Denied, NotFound, Refused, TwinhelmError, Unauthenticated
 from twinhelm.core.meters import Meters
 from twinhelm.core.roles import GRANTS, Right, allows
-from twinhelm.web.frame import Answer, Headers, headers_of, refusal, send_answer
+from twinhelm.web.frame import Answer, Headers, refusal, send_answer
 from twinhelm.web.hosts import HostRule
 from twinhelm.web.plain import refusal_page
 from twinhelm.web.routes import SOCKET, Route, RouteTable
@@ -38,7 +38,7 @@ __all__ = ["SAFE", "Guard"]
 SAFE = frozenset({"GET", "HEAD"})
 MAX_PATH_BYTES = 4096
 MOST_HOSTS = 1000
-"""So many good ``Host`` headers are remembered, which spares parsing them each time."""
+"""So many ``Host`` headers are remembered, which spares parsing them each time."""
 
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; "
@@ -87,15 +87,15 @@ class Guard:
         self._app = app
         self._table = table
         self._rule = rule
+        self._answers_to = lru_cache(MOST_HOSTS)(rule.answers_to)
         self._who = who
         self._clock = clock
         self._tally = _Tally(meters)
-        self._known_hosts: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer it with a refusal."""
         started = self._clock.monotonic_s()
-        headers = headers_of(scope)
+        headers: Headers = dict(scope["headers"])  # of a repeated one the last
         state: dict[str, Any] = scope.setdefault("state", {})
         state["headers"] = headers
         method = SOCKET if scope["type"] == "websocket" else scope["method"]
@@ -132,14 +132,11 @@ class Guard:
 
     def _check_place(self, method: str, headers: Headers) -> None:
         host = headers.get(b"host", b"").decode("latin-1")
-        if host not in self._known_hosts:
-            if not self._rule.answers_to(host):
-                raise Misdirected(
-                    f"this server does not answer to the host {host[:200]!r}",
-                    hint="use its listen address, or add the name to server.allowed_hosts",
-                )
-            if len(self._known_hosts) < MOST_HOSTS:
-                self._known_hosts.add(host)
+        if not self._answers_to(host):
+            raise Misdirected(
+                f"this server does not answer to the host {host[:200]!r}",
+                hint="use its listen address, or add the name to server.allowed_hosts",
+            )
         origin = headers.get(b"origin", b"").decode("latin-1")
         if (
             b"origin" in headers

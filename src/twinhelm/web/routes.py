@@ -25,7 +25,7 @@ class Route:
 
     ``path`` may hold ``{name}`` for one segment and, at its end, ``{name:path}`` for the rest.
     ``right`` is what the asker needs; None lets everybody in. ``door`` names the protocol of a
-    telemetry door. ``form`` marks a form page that checks the form token in its own body.
+    telemetry door.
     """
 
     method: str
@@ -33,7 +33,11 @@ class Route:
     right: Right | None
     summary: str
     door: str = ""
-    form: bool = False
+
+    @property
+    def form(self) -> bool:
+        """Tell whether it is a form page, which checks the form token in its own body."""
+        return self.right is None and self.method == "POST"
 
     @property
     def changes(self) -> bool:
@@ -41,131 +45,95 @@ class Route:
         return self.method not in {"GET", SOCKET} and self.right not in {None, Right.READ}
 
 
-def _rows(
-    right: Right, prefix: str, *rows: tuple[str, str, str], door: bool = False
-) -> tuple[Route, ...]:
-    """Make rows of (methods or, for doors, protocol; path; summary)."""
-    return tuple(
-        Route(method, prefix + path, right, summary, first if door else "")
-        for first, path, summary in rows
-        for method in (("POST",) if door else first.split())
-    )
+TABLE = """
+none GET /-/healthy Answers 200 as soon as the server listens.
+none GET /-/ready Answers 200 once telemetry is taken and judged.
+read GET /metrics twinhelm's own measurements, for Prometheus.
+none GET /sign-in The page to sign in on.
+none POST /sign-in Sign in with a name and password.
+none GET /sign-in/first The page that the first-run link opens.
+none POST /sign-in/first Redeem the first-run link, once.
+none POST /sign-out End this browser's session.
+ingest remote_write /api/v1/write Prometheus remote write 1.0 and 2.0.
+ingest remote_write /api/v1/push Prometheus remote write, by the path that Mimir uses.
+ingest otlp_metrics /v1/metrics OTLP/HTTP metrics.
+ingest otlp_traces /v1/traces OTLP/HTTP traces.
+ingest otlp_logs /v1/logs OTLP/HTTP logs.
+ingest otlp_metrics /api/v1/otlp/v1/metrics OTLP/HTTP metrics, by the path that Prometheus uses.
+ingest otlp_logs /otlp/v1/logs OTLP/HTTP logs, by the path that Loki uses.
+ingest loki /loki/api/v1/push Loki push, JSON or Snappy protobuf.
+ingest loki /api/prom/push Loki push, by its old path.
+ingest alertmanager_api /api/v2/alerts Alerts as Prometheus and vmalert send them to Alertmanager.
+ingest alertmanager_webhook /api/webhooks/alertmanager Alertmanager's webhook, version 4.
+ingest cloudevents /api/events CloudEvents for changes: binary, structured or batch.
+ingest openlineage /api/v1/lineage OpenLineage events for pipeline runs.
+read GET,POST /api/v1/query Instant query for a plain selector.
+read GET,POST /api/v1/query_range Range query for a plain selector.
+read GET,POST /api/v1/series The series that match.
+read GET,POST /api/v1/labels The label names in use.
+read GET /api/v1/label/{name}/values The values of one label.
+read GET /api/v1/metadata What metric families say of themselves.
+read GET /api/v1/status/buildinfo The version, as Grafana asks for it.
+read GET,POST /api/v1/query_exemplars Always empty: exemplars are not kept.
+read GET /api/v1/rules Always empty: there are no recording or alerting rules.
+read GET /api/v1/alerts Incidents that last, in the form of Prometheus's alerts.
+read GET /api/twinhelm/openapi.json This API, described for machines.
+read GET /api/twinhelm/v1/status How twinhelm is: readiness, store, watch, incidents by state.
+read GET /api/twinhelm/v1/incidents Incidents, newest first.
+read GET /api/twinhelm/v1/incidents/{incident_id} One incident with all that is known of it.
+read GET /api/twinhelm/v1/series Find series.
+read GET /api/twinhelm/v1/series/{series_id} One series: samples, and the range expected of them.
+read GET /api/twinhelm/v1/logs Log records.
+read GET /api/twinhelm/v1/spans Trace spans.
+read GET /api/twinhelm/v1/changes What was done to the systems.
+read GET /api/twinhelm/v1/rejections Telemetry that was not kept, and why.
+read GET /api/twinhelm/v1/forecasts What will run out next.
+read GET /api/twinhelm/v1/decisions Why something was, or was not, made an incident.
+read GET /api/twinhelm/v1/journal What happened and who did it.
+read GET /api/twinhelm/v1/journal/verification Whether the journal is whole.
+read GET /api/twinhelm/v1/config Every setting and its value, secrets struck out.
+read GET /api/twinhelm/v1/jobs Back-fills, imports and backups, and how far they are.
+operate POST /api/twinhelm/v1/incidents/{incident_id}/acknowledge Take an incident.
+operate POST /api/twinhelm/v1/incidents/{incident_id}/resolve Close an incident.
+operate POST /api/twinhelm/v1/incidents/{incident_id}/comments Add a remark to an incident.
+operate POST /api/twinhelm/v1/backfills Read history from a Prometheus-compatible API.
+admin POST /api/twinhelm/v1/imports Read a CSV or Parquet file that lies on this machine.
+admin POST /api/twinhelm/v1/backups Write a complete copy into an empty directory.
+admin GET /api/twinhelm/v1/people Who can sign in, with which roles.
+admin POST /api/twinhelm/v1/people Add a person.
+admin PUT /api/twinhelm/v1/people/{name}/roles Change a person's roles.
+admin DELETE /api/twinhelm/v1/people/{name} Remove a person, their sessions and tokens.
+admin GET /api/twinhelm/v1/tokens Tokens, without their secrets.
+admin POST /api/twinhelm/v1/tokens Make a token; its secret is shown this once.
+admin DELETE /api/twinhelm/v1/tokens/{name} Revoke a token.
+read GET / The overview: is all well, what needs me, this host live.
+read GET /incidents Incidents, by state.
+read GET /incidents/{incident_id} One incident: why, where, what changed, what to do.
+read GET /series Charts of any series, with the range expected of it.
+read GET /logs Log lines, searched or followed live.
+read GET /traces Recent traces, and one of them as a tree.
+read GET /capacity What runs out next, and when.
+read GET /products Products and their versions.
+read GET /audit The journal, and whether it is whole.
+read GET /rejected Telemetry that was not kept, why, and what to do.
+read GET /settings Settings, the store's health, people and tokens.
+read GET /connect How to send telemetry here, with this server's own address.
+read GET /favicon.ico The icon that browsers ask for.
+read GET /_nicegui/{file:path} Scripts and styles of the pages.
+read WEBSOCKET /_nicegui_ws/{socket:path} What keeps open pages true.
+"""
 
 
-ROUTES: tuple[Route, ...] = (
-    Route("GET", "/-/healthy", None, "Answers 200 as soon as the server listens."),
-    Route("GET", "/-/ready", None, "Answers 200 once telemetry is taken and judged."),
-    Route("GET", "/metrics", Right.READ, "twinhelm's own measurements, for Prometheus."),
-    Route("GET", "/sign-in", None, "The page to sign in on."),
-    Route("POST", "/sign-in", None, "Sign in with a name and password.", form=True),
-    Route("GET", "/sign-in/first", None, "The page that the first-run link opens."),
-    Route("POST", "/sign-in/first", None, "Redeem the first-run link, once.", form=True),
-    Route("POST", "/sign-out", None, "End this browser's session.", form=True),
-    *_rows(
-        Right.INGEST,
-        "",
-        ("remote_write", "/api/v1/write", "Prometheus remote write 1.0 and 2.0."),
-        ("remote_write", "/api/v1/push", "Prometheus remote write, by the path that Mimir uses."),
-        ("otlp_metrics", "/v1/metrics", "OTLP/HTTP metrics."),
-        ("otlp_traces", "/v1/traces", "OTLP/HTTP traces."),
-        ("otlp_logs", "/v1/logs", "OTLP/HTTP logs."),
-        (
-            "otlp_metrics",
-            "/api/v1/otlp/v1/metrics",
-            "OTLP/HTTP metrics, by the path that Prometheus uses.",
-        ),
-        ("otlp_logs", "/otlp/v1/logs", "OTLP/HTTP logs, by the path that Loki uses."),
-        ("loki", "/loki/api/v1/push", "Loki push, JSON or Snappy protobuf."),
-        ("loki", "/api/prom/push", "Loki push, by its old path."),
-        (
-            "alertmanager_api",
-            "/api/v2/alerts",
-            "Alerts as Prometheus and vmalert send them to Alertmanager.",
-        ),
-        (
-            "alertmanager_webhook",
-            "/api/webhooks/alertmanager",
-            "Alertmanager's webhook, version 4.",
-        ),
-        ("cloudevents", "/api/events", "CloudEvents for changes: binary, structured or batch."),
-        ("openlineage", "/api/v1/lineage", "OpenLineage events for pipeline runs."),
-        door=True,
-    ),
-    *_rows(
-        Right.READ,
-        "/api/v1/",
-        ("GET POST", "query", "Instant query for a plain selector."),
-        ("GET POST", "query_range", "Range query for a plain selector."),
-        ("GET POST", "series", "The series that match."),
-        ("GET POST", "labels", "The label names in use."),
-        ("GET", "label/{name}/values", "The values of one label."),
-        ("GET", "metadata", "What metric families say of themselves."),
-        ("GET", "status/buildinfo", "The version, as Grafana asks for it."),
-        ("GET POST", "query_exemplars", "Always empty: exemplars are not kept."),
-        ("GET", "rules", "Always empty: there are no recording or alerting rules."),
-        ("GET", "alerts", "Incidents that last, in the form of Prometheus's alerts."),
-    ),
-    Route("GET", "/api/twinhelm/openapi.json", Right.READ, "This API, described for machines."),
-    *_rows(
-        Right.READ,
-        "/api/twinhelm/v1/",
-        ("GET", "status", "How twinhelm is: readiness, store, watch, incidents by state."),
-        ("GET", "incidents", "Incidents, newest first."),
-        ("GET", "incidents/{incident_id}", "One incident with all that is known of it."),
-        ("GET", "series", "Find series."),
-        ("GET", "series/{series_id}", "One series: samples, and the range expected of them."),
-        ("GET", "logs", "Log records."),
-        ("GET", "spans", "Trace spans."),
-        ("GET", "changes", "What was done to the systems."),
-        ("GET", "rejections", "Telemetry that was not kept, and why."),
-        ("GET", "forecasts", "What will run out next."),
-        ("GET", "decisions", "Why something was, or was not, made an incident."),
-        ("GET", "journal", "What happened and who did it."),
-        ("GET", "journal/verification", "Whether the journal is whole."),
-        ("GET", "config", "Every setting and its value, secrets struck out."),
-        ("GET", "jobs", "Back-fills, imports and backups, and how far they are."),
-    ),
-    *_rows(
-        Right.OPERATE,
-        "/api/twinhelm/v1/",
-        ("POST", "incidents/{incident_id}/acknowledge", "Take an incident."),
-        ("POST", "incidents/{incident_id}/resolve", "Close an incident."),
-        ("POST", "incidents/{incident_id}/comments", "Add a remark to an incident."),
-        ("POST", "backfills", "Read history from a Prometheus-compatible API."),
-    ),
-    *_rows(
-        Right.ADMIN,
-        "/api/twinhelm/v1/",
-        ("POST", "imports", "Read a CSV or Parquet file that lies on this machine."),
-        ("POST", "backups", "Write a complete copy into an empty directory."),
-        ("GET", "people", "Who can sign in, with which roles."),
-        ("POST", "people", "Add a person."),
-        ("PUT", "people/{name}/roles", "Change a person's roles."),
-        ("DELETE", "people/{name}", "Remove a person, their sessions and tokens."),
-        ("GET", "tokens", "Tokens, without their secrets."),
-        ("POST", "tokens", "Make a token; its secret is shown this once."),
-        ("DELETE", "tokens/{name}", "Revoke a token."),
-    ),
-    *_rows(
-        Right.READ,
-        "/",
-        ("GET", "", "The overview: is all well, what needs me, this host live."),
-        ("GET", "incidents", "Incidents, by state."),
-        ("GET", "incidents/{incident_id}", "One incident: why, where, what changed, what to do."),
-        ("GET", "series", "Charts of any series, with the range expected of it."),
-        ("GET", "logs", "Log lines, searched or followed live."),
-        ("GET", "traces", "Recent traces, and one of them as a tree."),
-        ("GET", "capacity", "What runs out next, and when."),
-        ("GET", "products", "Products and their versions."),
-        ("GET", "audit", "The journal, and whether it is whole."),
-        ("GET", "rejected", "Telemetry that was not kept, why, and what to do."),
-        ("GET", "settings", "Settings, the store's health, people and tokens."),
-        ("GET", "connect", "How to send telemetry here, with this server's own address."),
-    ),
-    Route("GET", "/favicon.ico", Right.READ, "The icon that browsers ask for."),
-    Route("GET", "/_nicegui/{file:path}", Right.READ, "Scripts and styles of the pages."),
-    Route(SOCKET, "/_nicegui_ws/{socket:path}", Right.READ, "What keeps open pages true."),
-)
+def _read(table: str) -> Iterable[Route]:
+    """Read lines: right; methods or, for doors, the protocol; path; summary."""
+    for line in table.strip().splitlines():
+        right, how, path, summary = line.split(maxsplit=3)
+        door = how if right == Right.INGEST.value else ""
+        for method in ["POST"] if door else how.split(","):
+            yield Route(method, path, None if right == "none" else Right(right), summary, door)
+
+
+ROUTES: tuple[Route, ...] = tuple(_read(TABLE))
 """All rows."""
 
 

@@ -2,21 +2,20 @@
 
 Doors, health and the query API stand at once. Our own API and the pages need frameworks that
 take a second to import, so they are furnished in the background once the server listens;
-requests for them wait until they stand. :meth:`Site.listed` names every route that any part
-would answer, so that a test can hold the table of routes against it.
+requests for them wait until they stand.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route, Router, WebSocketRoute
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinhelm.core.errors import Unavailable
@@ -28,7 +27,7 @@ from twinhelm.web.doors.simple import SIMPLE
 from twinhelm.web.guard import SAFE, Guard
 from twinhelm.web.hosts import HostRule
 from twinhelm.web.prometheus.api import prometheus_routes
-from twinhelm.web.routes import ROUTES, SOCKET, RouteTable
+from twinhelm.web.routes import ROUTES, RouteTable
 from twinhelm.web.signin import signin_routes
 from twinhelm.web.who import Who
 
@@ -95,18 +94,6 @@ class Site:
         """Wait until our own API and the pages stand."""
         await self._api.wait()
         await self._pages.wait()
-
-    def listed(self) -> set[tuple[str, str]]:
-        """Name (method, path) of everything that would be answered, mounts as ``path/*``."""
-        found = {("POST", path) for path in self._doors}
-        found |= set(_listed(self._plain.routes))
-        for part in (self._api.app, self._pages.app):
-            if part is not None:
-                # Routers that were included show their routes in the document only.
-                paths: dict[str, Any] = part.openapi()["paths"] if part.openapi_url else {}
-                found |= {(method.upper(), path) for path in paths for method in paths[path]}
-                found |= set(_listed(part.routes))
-        return found
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["state"]["route"].path
@@ -225,14 +212,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return given.pop() if given else await receive()
 
     return again
-
-
-def _listed(routes: Iterable[Any]) -> Iterable[tuple[str, str]]:
-    for route in routes:
-        if isinstance(route, Mount):
-            yield "*", f"{route.path}/*"
-        elif isinstance(route, WebSocketRoute):
-            yield SOCKET, route.path
-        elif isinstance(route, Route):
-            for method in (route.methods or set()) - {"HEAD"}:
-                yield method, route.path

@@ -16,8 +16,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from twinhelm.core.errors import Unauthenticated
 from twinhelm.core.roles import ANONYMOUS, Identity
@@ -49,6 +50,10 @@ class Asker:
     session: str = ""
 
 
+NOBODY, NEIGHBOUR = Asker(ANONYMOUS), Asker(ANONYMOUS, trusted=True)
+Found = TypeVar("Found", bound=Identity | None)
+
+
 class Who:
     """Finds out; lives on one event loop."""
 
@@ -59,46 +64,29 @@ class Who:
         auth = settings.auth
         self._trusting = is_loopback(host) and auth.trust_loopback_reads and not auth.required
         self._warm: dict[str, float] = {}
-        self._nobody = Asker(ANONYMOUS)
-        self._neighbour = Asker(ANONYMOUS, trusted=True)
 
     async def asks(self, headers: Headers, cookies: dict[str, str]) -> Asker:
         """Return who asks; raises :class:`Unauthenticated` for a token that opens nothing."""
         said = headers.get(b"authorization")
         if said is not None:
-            return Asker(await self._token(_secret(said)))
+            return Asker(await self._resolved(self._identities.resolve_token, _secret(said)))
         session = cookies.get(COOKIE)
-        if session:
-            identity = await self._session(session)
-            if identity is not None:
-                token = self._identities.csrf_token(session)
-                return Asker(identity, csrf=token, session=session)
-        if self._trusting and not any(name in headers for name in FORWARDED):
-            return self._neighbour
-        return self._nobody
+        identity = session and await self._resolved(self._identities.resolve_session, session)
+        if session and identity:
+            return Asker(identity, csrf=self._identities.csrf_token(session), session=session)
+        trusted = self._trusting and not any(name in headers for name in FORWARDED)
+        return NEIGHBOUR if trusted else NOBODY
 
-    async def _token(self, secret: str) -> Identity:
-        if self._is_warm(secret):
-            return self._identities.resolve_token(secret)
-        found = await asyncio.to_thread(self._identities.resolve_token, secret)
-        self._keep_warm(secret)
-        return found
-
-    async def _session(self, secret: str) -> Identity | None:
-        if self._is_warm(secret):
-            return self._identities.resolve_session(secret)
-        found = await asyncio.to_thread(self._identities.resolve_session, secret)
+    async def _resolved(self, ask: Callable[[str], Found], secret: str) -> Found:
+        now_s = self._clock.monotonic_s()
+        if self._warm.get(secret, 0.0) > now_s:
+            return ask(secret)
+        found = await asyncio.to_thread(ask, secret)
         if found is not None:
-            self._keep_warm(secret)
+            if len(self._warm) >= MOST_WARM:
+                self._warm.clear()
+            self._warm[secret] = now_s + WARM_S
         return found
-
-    def _is_warm(self, secret: str) -> bool:
-        return self._warm.get(secret, 0.0) > self._clock.monotonic_s()
-
-    def _keep_warm(self, secret: str) -> None:
-        if len(self._warm) >= MOST_WARM:
-            self._warm.clear()
-        self._warm[secret] = self._clock.monotonic_s() + WARM_S
 
 
 def _secret(header: bytes) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from fastapi import Depends, Path, Query
@@ -50,36 +50,25 @@ class Samples:
     flagged: list[bool]
 
 
-class Range:
-    """The time that is asked for: from ``start`` to ``end``, ms, both included; an hour."""
+def _range(usual_ms: int) -> Any:
+    def read(
+        house: Of, start_ms: StartMs | None = None, end_ms: EndMs | None = None
+    ) -> tuple[int, int]:
+        end = house.clock.now_ms() if end_ms is None else end_ms
+        start = max(0, end - usual_ms) if start_ms is None else start_ms
+        if start > end:
+            raise BadInput(f"start_ms {start} is after end_ms {end}")
+        if end - start > MAX_SPAN_MS:
+            said = f"from {start} to {end} is longer than {MAX_SPAN_MS} ms"
+            raise BadInput(said, hint="ask for less at a time")
+        return start, end
 
-    usual_ms = HOUR_MS
-
-    def __init__(
-        self, house: Of, start_ms: StartMs | None = None, end_ms: EndMs | None = None
-    ) -> None:
-        self.end = house.clock.now_ms() if end_ms is None else end_ms
-        self.start = max(0, self.end - self.usual_ms) if start_ms is None else start_ms
-        if self.start > self.end:
-            raise BadInput(f"start_ms {self.start} is after end_ms {self.end}")
-        if self.end - self.start > MAX_SPAN_MS:
-            raise BadInput(
-                f"from {self.start} to {self.end} is longer than {MAX_SPAN_MS} ms",
-                hint="ask for less at a time",
-            )
-
-    def ns(self) -> tuple[int, int]:
-        """Say it in nanoseconds, as far as they fit 64 bits."""
-        return min(self.start * NS, LATEST_NS), min((self.end + 1) * NS, LATEST_NS) - 1
+    return Depends(read)
 
 
-class Day(Range):
-    """A day where nobody says how long."""
-
-    usual_ms = 24 * HOUR_MS
-
-
-During = Annotated[Range, Depends()]
+LastHour = Annotated[tuple[int, int], _range(HOUR_MS)]
+LastDay = Annotated[tuple[int, int], _range(24 * HOUR_MS)]
+"""From where to where, ms, both included; the last hour or day unless told otherwise."""
 
 
 @router.get("/series")
@@ -93,7 +82,7 @@ def samples(
     house: Of,
     tenant: TenantOf,
     series_id: Annotated[int, Path(ge=0, lt=1 << 32)],
-    during: During,
+    during: LastHour,
     max_points: Points = 1000,
 ) -> Response:
     """Read one series, the last hour unless told otherwise, with what was expected of it."""
@@ -101,9 +90,9 @@ def samples(
     (info,) = house.telemetry.series(ids)
     if info.tenant != tenant:
         raise NotFound(f"tenant {tenant} has no series {series_id}")
-    block = house.telemetry.read_samples(ids, during.start, during.end)
+    block = house.telemetry.read_samples(ids, *during)
     kept = thin(block.time_ms, block.value, max_points=max_points)
-    band = house.desk.band(series_id, during.start, during.end)
+    band = house.desk.band(series_id, *during)
     shown = thin(band.time_ms, band.signal, max_points=max_points)
     judged = ("signal", "expected", "low", "high")
     return json_answer(
@@ -124,13 +113,13 @@ def logs(
     house: Of,
     matching: Matching,
     tenant: TenantOf,
-    during: During,
+    during: LastHour,
     contains: Text = "",
     limit: Limit = 100,
 ) -> list[LogRecord]:
     """Read log records, the newest first."""
     return house.telemetry.read_logs(
-        matching, *during.ns(), contains=contains, tenant=tenant, limit=limit
+        matching, *_ns(*during), contains=contains, tenant=tenant, limit=limit
     )
 
 
@@ -139,24 +128,25 @@ def spans(
     house: Of,
     matching: Matching,
     tenant: TenantOf,
-    during: During,
+    during: LastHour,
     trace_id: Hex = "",
     limit: Limit = 100,
 ) -> list[Span]:
     """Read spans by start time, of one trace or of all."""
     return house.telemetry.read_spans(
-        matching, *during.ns(), trace_id=trace_id, tenant=tenant, limit=limit
+        matching, *_ns(*during), trace_id=trace_id, tenant=tenant, limit=limit
     )
 
 
 @router.get("/changes")
-def changes(
-    house: Of, during: Annotated[Day, Depends()], entity: Text = "", limit: Limit = 100
-) -> list[Change]:
+def changes(house: Of, during: LastDay, entity: Text = "", limit: Limit = 100) -> list[Change]:
     """List changes, the oldest first."""
-    return house.telemetry.read_changes(
-        during.start, during.end, entity=entity or None, limit=limit
-    )
+    return house.telemetry.read_changes(*during, entity=entity or None, limit=limit)
+
+
+def _ns(start_ms: int, end_ms: int) -> tuple[int, int]:
+    """Say a range in nanoseconds, as far as they fit 64 bits."""
+    return min(start_ms * NS, LATEST_NS), min((end_ms + 1) * NS, LATEST_NS) - 1
 
 
 def _finite(values: F64) -> F64:

@@ -115,7 +115,4 @@ def _model(value: Any) -> type[BaseModel]:
             fields[name] = (shape(get_type_hints(made.fget)["return"]), ...)
     said, _, _ = value.__doc__.partition("\n\n")
     config = ConfigDict(from_attributes=True)
-    made_model: type[BaseModel] = create_model(
-        value.__name__, __config__=config, __doc__=said, **fields
-    )
-    return made_model
+    return create_model(value.__name__, __config__=config, __doc__=said, **fields)

@@ -106,9 +106,8 @@ class _Api:
                 'invalid expression type "range vector" for range query, '
                 "must be Scalar or instant Vector"
             )
-        return await self._stream(
-            "matrix", map(_matrix_line, self._reader(asking).steps(found, grid))
-        )
+        lines = self._reader(asking).steps(found, grid)
+        return await self._stream("matrix", map(_matrix_line, lines))
 
     async def series(self, asking: Asking) -> Response:
         selectors = _selectors(asking)
@@ -176,9 +175,7 @@ class _Api:
 
     async def alerts(self, _asking: Asking) -> Response:
         lasting = [state for state in IncidentState if state is not IncidentState.RESOLVED]
-        found = await run_in_threadpool(
-            lambda: self._house.desk.incidents(states=lasting, limit=1000)
-        )
+        ask = functools.partial(self._house.desk.incidents, states=lasting, limit=1000)
         alerts = [
             {
                 "labels": {
@@ -191,7 +188,7 @@ class _Api:
                 "activeAt": f"{np.datetime64(incident.started_ms, 'ms')}Z",
                 "value": "1e+00",
             }
-            for incident in found
+            for incident in await run_in_threadpool(ask)
         ]
         return _data({"alerts": alerts})
 
@@ -302,13 +299,15 @@ def _head(lines: Iterator[bytes]) -> tuple[list[bytes], bool]:
 
 
 def _matrix_line(line: Line) -> bytes:
-    metric = json.dumps(dict(line.labels))
-    return b'{"metric":%b,"values":[%b]}' % (metric, points(line.time_ms, line.value).encode())
+    return b'{"metric":%b,"values":[%b]}' % _parts(line)
 
 
 def _vector_line(line: Line) -> bytes:
-    pair = points(line.time_ms, line.value).encode()
-    return b'{"metric":%b,"value":%b}' % (json.dumps(dict(line.labels)), pair)
+    return b'{"metric":%b,"value":%b}' % _parts(line)
+
+
+def _parts(line: Line) -> tuple[bytes, bytes]:
+    return json.dumps(dict(line.labels)), points(line.time_ms, line.value).encode()
 
 
 def _data(value: object) -> Response:

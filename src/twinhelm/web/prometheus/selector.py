@@ -16,10 +16,11 @@ modifiers, literals); operator precedence from "Operators".
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
 
 from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import METRIC, Matcher, MatchKind
@@ -31,15 +32,9 @@ MAX_DEPTH = 64
 LONGEST_MS = 10**15
 """Some 30,000 years: sums of a few such spans still fit 64 bits."""
 
-UNIT_MS = {
-    "ms": 1,
-    "s": 1_000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 7 * 86_400_000,
-    "y": 365 * 86_400_000,
-}
+UNITS_MS = (365 * 86_400_000, 7 * 86_400_000, 86_400_000, 3_600_000, 60_000, 1_000, 1)
+"""Years to milliseconds, in the order of a duration's parts."""
+
 DURATION = re.compile(
     r"(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+)s)?(?:(\d+)ms)?"
 )
@@ -96,9 +91,8 @@ def read_duration(text: str) -> int | None:
     match = DURATION.fullmatch(text)
     if match is None or not text:
         return None
-    units = ("y", "w", "d", "h", "m", "s", "ms")
-    parts = zip(match.groups(), units, strict=True)
-    return sum(int(count[:18]) * UNIT_MS[unit] for count, unit in parts if count)
+    parts = zip(match.groups(), UNITS_MS, strict=True)
+    return sum(int(count[:18]) * unit for count, unit in parts if count)
 
 
 class _Parser:
@@ -139,9 +133,7 @@ class _Parser:
     def _operand(self, depth: int) -> Selector | float:
         token = self._take()
         if token.kind == "number":
-            return (
-                float(int(token.text, 16)) if token.text[:2] in {"0x", "0X"} else float(token.text)
-            )
+            return float(int(token.text, 16) if token.text[1:2] in {"x", "X"} else token.text)
         if token.text in {"+", "-"}:
             inner = self.expression(BINDING["*"], depth + 1)
             if isinstance(inner, Selector):
@@ -167,11 +159,11 @@ class _Parser:
         following = self._peek()
         if following.text == "(" or (following.kind == "name" and following.text in GROUPING):
             raise self._later(f"the function or aggregation {token.text!r}", token)
-        name = (Matcher(METRIC, MatchKind.EQUAL, token.text),)
+        found: tuple[Matcher, ...] = (Matcher(METRIC, MatchKind.EQUAL, token.text),)
         if following.text == "{":
             self._take()
-            return self._modifiers(Selector(self._matchers(name)))
-        return self._modifiers(Selector(name))
+            found = self._matchers(found)
+        return self._modifiers(Selector(found))
 
     def _matchers(self, named: tuple[Matcher, ...]) -> tuple[Matcher, ...]:
         """Read up to the closing brace; a lone text is a metric name in quotes."""
@@ -228,9 +220,7 @@ class _Parser:
                 raise self._wrong(f"{token.text!r} is given twice", token)
             seen.add(token.text)
             if token.text == "offset":
-                sign = -1 if self._peek().text == "-" else 1
-                if self._peek().text in {"-", "+"}:
-                    self._take()
+                sign = self._sign()
                 selector = replace(selector, offset_ms=sign * self._span(self._take()))
             else:
                 selector = replace(selector, at=self._instant())
@@ -238,26 +228,25 @@ class _Parser:
 
     def _span(self, token: _Token) -> int:
         if token.kind == "number":
-            return _bounded_ms(float(token.text), token)
+            return _bounded_ms(float(token.text) * 1000, token)
         span = read_duration(token.text) if token.kind == "duration" else None
         if span is None:
             raise self._wrong(f"a duration such as 5m should stand here, not {token.text!r}", token)
-        if span > LONGEST_MS:
-            raise _wrong(f"{token.text} is too long", token.position)
-        return span
+        return _bounded_ms(span, token)
 
     def _instant(self) -> int | Literal["start", "end"]:
+        sign = self._sign()
         token = self._take()
-        sign = -1 if token.text == "-" else 1
-        if token.text in {"-", "+"}:
-            token = self._take()
         if token.kind == "number":
-            return sign * _bounded_ms(float(token.text), token)
+            return sign * _bounded_ms(float(token.text) * 1000, token)
         if token.text in {"start", "end"}:
             self._expect("(")
             self._expect(")")
             return "start" if token.text == "start" else "end"
         raise self._wrong("a time in seconds, start() or end() should follow @", token)
+
+    def _sign(self) -> int:
+        return (-1 if self._take().text == "-" else 1) if self._peek().text in {"-", "+"} else 1
 
     def _peek(self) -> _Token:
         return self._tokens[self._next]
@@ -284,6 +273,14 @@ class _Parser:
 
 
 BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 4}
+OPERATORS = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+    "%": np.fmod,
+    "^": np.power,
+}
 GROUPING = frozenset({"by", "without"})
 
 
@@ -318,10 +315,10 @@ def _unescape(match: re.Match[str]) -> str:
     return chr(code)
 
 
-def _bounded_ms(seconds: float, token: _Token) -> int:
-    if not seconds * 1000 <= LONGEST_MS:
+def _bounded_ms(span_ms: float, token: _Token) -> int:
+    if not span_ms <= LONGEST_MS:
         raise _wrong(f"{token.text} is too long", token.position)
-    return round(seconds * 1000)
+    return round(span_ms)
 
 
 def _wrong(message: str, position: int) -> BadInput:
@@ -329,26 +326,6 @@ def _wrong(message: str, position: int) -> BadInput:
 
 
 def _calculate(operator: str, left: float, right: float) -> float:
-    """Calculate as IEEE 754 says where Python would raise."""
-    if operator == "+":
-        return left + right
-    if operator == "-":
-        return left - right
-    if operator == "*":
-        return left * right
-    if operator == "/":
-        if right == 0:
-            return (
-                math.nan
-                if left == 0 or math.isnan(left)
-                else math.copysign(math.inf, left) * math.copysign(1, right)
-            )
-        return left / right
-    if operator == "%":
-        return math.nan if right == 0 or math.isinf(left) else math.fmod(left, right)
-    try:
-        return math.pow(left, right)
-    except ValueError:
-        return math.inf if left == 0 else math.nan
-    except OverflowError:
-        return -math.inf if left < 0 and right % 2 == 1 else math.inf
+    """Calculate as IEEE 754 says, where Python itself would raise."""
+    with np.errstate(all="ignore"):
+        return float(OPERATORS[operator](np.float64(left), np.float64(right)))
