@@ -88,7 +88,7 @@ def test_bars_show_lowest_highest_and_gaps():
 
 
 def test_numbers_and_names():
-    assert (count(1, "series", "series"), count(2_000, "log")) == ("1 series", "2,000 logs")
+    assert (count(1, "log"), count(2_000, "log")) == ("1 log", "2,000 logs")
     assert (size(0), size(999), size(2.5e9)) == ("0 B", "999 B", "2.5 GB")
     assert name_of({"__name__": "up"}) == "up"
     assert name_of({}) == "{}"

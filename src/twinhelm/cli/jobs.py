@@ -36,6 +36,9 @@ _COLUMNS: tuple[Column, ...] = (
     ("says", "", lambda each: str(each["error"] or each["message"])),
 )
 
+Moment = Annotated[
+    int | None, typer.Option(parser=moment_ms, metavar="TIME", help="ISO 8601 or epoch.")
+]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")]
 
 
@@ -48,12 +51,8 @@ def backfill(
         float | None,
         typer.Option(min=0.001, max=4000, help="How many days back.", show_default="14"),
     ] = None,
-    start: Annotated[
-        int | None, typer.Option(parser=moment_ms, metavar="TIME", help="From: ISO 8601 or epoch.")
-    ] = None,
-    end: Annotated[
-        int | None, typer.Option(parser=moment_ms, metavar="TIME", help="Up to: ISO 8601 or epoch.")
-    ] = None,
+    start: Moment = None,
+    end: Moment = None,
     headers: Annotated[
         list[str] | None,
         typer.Option("--header", help="'Name: value' to send along, such as Authorization."),

@@ -79,22 +79,20 @@ def _run(given: list[str], *, as_json: bool) -> int:
         return 2
     except TwinhelmError as error:
         refuse(error.message, error.hint, as_json=as_json)
-        return 1
     except typer.Abort:
         refuse("nothing was done", "", as_json=as_json)
-        return 1
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; Python would complain once more while it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except OSError as error:
         # Files and sockets that commands touch themselves; the rooms below name theirs.
         where = f" ({error.filename})" if error.filename else ""
         refuse(f"{error.strerror or error}{where}", "", as_json=as_json)
-        return 1
-    return status if isinstance(status, int) else 0
+    else:
+        return status if isinstance(status, int) else 0
+    return 1
 
 
 def _usage(error: Exception) -> str:

@@ -7,7 +7,6 @@ data directory alone and never for another address, the one that it keeps there.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,11 +53,6 @@ class Server:
     def _ask(self, method: str, path: str, **how: Any) -> httpx.Response:
         try:
             return self._client.request(method, PREFIX + path, **how)
-        except httpx.TimeoutException as error:
-            raise Unavailable(
-                f"the server at {self.url} did not answer in time",
-                hint="ask again; its log says what keeps it busy",
-            ) from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise BadInput(f"{self.url} is no address of a server: {error}") from error
         except httpx.HTTPError as error:
@@ -99,14 +93,14 @@ def reach(server: str | None, token: str | None, data: Path | None) -> Iterator[
         url = reachable(_address(settings_of(data).server.listen))
     ours = not server or (beacon is not None and url == beacon.url)
     kept = local_token(directory) if ours and not token else None
-    secret = token or kept
     headers = {"User-Agent": "twinhelm-cli", "Accept": "application/json"}
-    if secret:
-        headers["Authorization"] = f"Bearer {secret}"
+    if token or kept:
+        headers["Authorization"] = f"Bearer {token or kept}"
     try:
-        client = httpx.Client(
-            base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=not _on_this_machine(url)
-        )
+        # On this machine a proxy would only be in the way.
+        host = urlsplit(url).hostname or ""
+        proxied = host not in {"localhost", "::1"} and not host.startswith("127.")
+        client = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_S, trust_env=proxied)
     except (ValueError, UnicodeError, httpx.InvalidURL) as error:
         raise BadInput(f"the address or the token cannot be used: {error}") from error
     with client:
@@ -125,12 +119,3 @@ def _address(text: str) -> str:
     if not usable:
         raise BadInput(f"{text[:200]!r} is no address of a server", hint="such as 127.0.0.1:9700")
     return url.rstrip("/")
-
-
-def _on_this_machine(url: str) -> bool:
-    """Tell whether a proxy would only be in the way."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -165,9 +165,9 @@ def when(time_ms: int, now: int | None = None) -> str:
     return f"{ago(time_ms, now)}, {here.strftime(form)}"
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    """Write a number with its noun: ``1 series``, ``2,000 samples``."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def count(number: int, one: str) -> str:
+    """Write a number with its noun, such as ``2,000 samples``."""
+    return f"{number:,} {one}{'s' * (number != 1)}"
 
 
 def size(number: float) -> str:

@@ -10,6 +10,7 @@ Wrong input raises :class:`BadInput` that names the file and the column.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ __all__ = ["DataSet", "Labelled", "find_data_sets", "read_series"]
 
 _FACTS = ("dataset", "series_id", "timestamp", "split", "label")
 _ONE_FILE = "series.parquet"
+_NUMBER = re.compile(r"(DOUBLE|FLOAT|BOOLEAN|DECIMAL.*|[A-Z]*INT(EGER)?)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,15 @@ def read_series(dataset: str, series_id: str, file: Path) -> Labelled:
     with duckdb.connect() as db:
         kinds = _columns(db, file)
         one = file.name == _ONE_FILE
-        names = ["value"] if one else [c for c in kinds if c not in _FACTS and _number(kinds[c])]
+        numeric = (name for name, kind in kinds.items() if _NUMBER.match(kind))
+        names = ["value"] if one else [name for name in numeric if name not in _FACTS]
         if "timestamp" not in kinds or not names or not set(names) <= set(kinds):
             raise BadInput(
                 f"{file} has the columns {', '.join(kinds)}",
                 hint="it needs timestamp, and value or one numeric column per metric",
             )
-        numbers = ", ".join(f"{_quoted(name)}::double as v{i}" for i, name in enumerate(names))
+        quoted = (name.replace('"', '""') for name in names)
+        numbers = ", ".join(f'"{name}"::double as v{i}' for i, name in enumerate(quoted))
         label = "coalesce(label, 0) <> 0" if "label" in kinds else "false"
         scored = "coalesce(split::varchar, 'all') <> 'train'" if "split" in kinds else "true"
         rows = db.execute(
@@ -96,18 +100,10 @@ def read_series(dataset: str, series_id: str, file: Path) -> Labelled:
             "from read_parquet(?)" + (" where series_id::varchar = ?" if one else ""),
             [str(file), series_id] if one else [str(file)],
         ).fetchnumpy()
-    values = np.empty((len(rows["t"]), len(names)))
-    for i in range(len(names)):
-        values[:, i] = np.ma.filled(rows[f"v{i}"], np.nan)
-    return Labelled(
-        dataset,
-        series_id,
-        tuple(names),
-        np.asarray(rows["t"], np.int64),
-        values,
-        np.asarray(rows["label"], np.bool_),
-        np.asarray(rows["scored"], np.bool_),
-    )
+    columns = [np.ma.filled(rows[f"v{i}"], np.nan) for i in range(len(names))]
+    flags = (np.asarray(rows[name], np.bool_) for name in ("label", "scored"))
+    times = np.asarray(rows["t"], np.int64)
+    return Labelled(dataset, series_id, tuple(names), times, np.stack(columns, axis=1), *flags)
 
 
 def _series_in(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -131,13 +127,3 @@ def _columns(db: duckdb.DuckDBPyConnection, file: Path) -> dict[str, str]:
     except duckdb.Error as error:
         raise BadInput(f"{file} cannot be read as Parquet: {error}") from error
     return {row[0]: row[1] for row in rows}
-
-
-def _number(kind: str) -> bool:
-    """Tell whether a column type holds numbers."""
-    return kind in {"DOUBLE", "FLOAT", "BOOLEAN"} or "INT" in kind or kind.startswith("DECIMAL")
-
-
-def _quoted(name: str) -> str:
-    """Quote a column name for SQL."""
-    return '"' + name.replace('"', '""') + '"'
