@@ -1,11 +1,12 @@
 """Who may pass: the one check that every request and every websocket goes through first.
 
 In order: the ``Host`` must be ours and the ``Origin``, where there is one, ours too
-(:mod:`twinhelm.web.hosts`); the method and path must stand in :data:`twinhelm.web.routes.ROUTES`;
-whoever asks must hold the route's right (:mod:`twinhelm.web.who`), where on a loopback address
-telemetry doors and read-only routes may be open to everybody on this machine; and a browser
-session that changes something must prove by a token that its own page asked. Then the
-application runs, and its answer leaves with the headers that keep browsers strict.
+(:class:`~twinhelm.web.who.HostRule`); the method and path must stand in
+:data:`twinhelm.web.routes.ROUTES`; whoever asks (:mod:`twinhelm.web.who`) must hold the route's
+right, where on a loopback address telemetry doors and read-only routes may be open to everybody
+on this machine; and a browser session that changes something must prove by a token that its own
+page asked. Then the application runs, and its answer leaves with the headers that keep browsers
+strict. Whatever it raises of our errors is answered here as well.
 
 The asker is handed on in ``scope["state"]["asker"]``, the route in ``scope["state"]["route"]``,
 the headers, already looked through, in ``scope["state"]["headers"]``.
@@ -28,10 +29,9 @@ from twinhelm.core.errors import BadInput, Denied, NotFound, Refused, TwinhelmEr
 from twinhelm.core.meters import Meters
 from twinhelm.core.roles import GRANTS, Right, allows
 from twinhelm.web.frame import Answer, Headers, refusal, send_answer
-from twinhelm.web.hosts import HostRule
-from twinhelm.web.plain import refusal_page
 from twinhelm.web.routes import SOCKET, Route, RouteTable
-from twinhelm.web.who import Asker, Who
+from twinhelm.web.signin import refusal_page
+from twinhelm.web.who import Asker, HostRule, Who
 
 __all__ = ["SAFE", "Guard"]
 
@@ -113,7 +113,7 @@ class Guard:
         except TwinhelmError as error:
             if reply.status:
                 raise
-            await _refuse(scope, receive, reply, headers, error, form=bool(route and route.form))
+            await _refuse(scope, receive, reply, error, form=bool(route and route.form))
         except ClientDisconnect:
             pass
         took = self._clock.monotonic_s() - started
@@ -190,13 +190,7 @@ def _cookies(headers: Headers) -> dict[str, str]:
 
 
 async def _refuse(
-    scope: Scope,
-    receive: Receive,
-    reply: _Reply,
-    headers: Headers,
-    error: TwinhelmError,
-    *,
-    form: bool,
+    scope: Scope, receive: Receive, reply: _Reply, error: TwinhelmError, *, form: bool
 ) -> None:
     if scope["type"] == "websocket":
         await receive()
@@ -204,16 +198,16 @@ async def _refuse(
         await reply.send({"type": "websocket.close", "code": 1008, "reason": error.message[:100]})
         return
     safe, unknown = scope["method"] in SAFE, isinstance(error, Unauthenticated)
-    if not (safe or form) or b"text/html" not in headers.get(b"accept", b""):
+    accepted = scope["state"]["headers"].get(b"accept", b"")
+    if not (safe or form) or b"text/html" not in accepted:
         answer = refusal(error)
     elif safe and unknown:
         asked = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")
         where = f"/sign-in?next={quote(asked, safe='/')}".encode()
-        await send_answer(reply, Answer(303, headers=((b"location", where),)))
-        return
+        answer = Answer(303, headers=((b"location", where),))
     else:
         answer = Answer(error.status, refusal_page(error), b"text/html; charset=utf-8")
-    if unknown:
+    if unknown and answer.status == error.status:
         challenge = (b"www-authenticate", b'Bearer realm="twinhelm"')
         answer = replace(answer, headers=(*answer.headers, challenge))
     # The body of what changes something was perhaps not read, and nobody will.

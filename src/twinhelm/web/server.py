@@ -22,8 +22,8 @@ import uvicorn
 from twinhelm.core.errors import Conflict, Refused
 from twinhelm.core.tracing import start_tracing
 from twinhelm.web import VERSION
-from twinhelm.web.hosts import is_loopback, listen_address
 from twinhelm.web.site import Site
+from twinhelm.web.who import is_loopback, listen_address
 
 if TYPE_CHECKING:
     from twinhelm.app import House

@@ -5,6 +5,9 @@ where a one-time link leads: it asks once, so that a program which previews link
 it up, and the ``POST`` redeems it. Before there is a session, forms are protected by a random
 token that must come back both as a cookie and as a field; ``POST /sign-out`` carries the
 session's own token. Passwords are checked in a thread, since that takes 30 ms on purpose.
+
+These pages, and the one that says no, need no script: one frame of HTML with its style inside, in
+the manner of every other page, and every text from outside escaped.
 """
 
 from __future__ import annotations
@@ -21,16 +24,32 @@ from starlette.routing import Route
 
 from twinhelm.core.errors import BadInput, Denied, Overloaded, TwinhelmError, Unauthenticated
 from twinhelm.web.frame import fields_of
-from twinhelm.web.plain import form_page, hidden, page
 from twinhelm.web.who import COOKIE, Asker
 
 if TYPE_CHECKING:
     from twinhelm.app import House
 
-__all__ = ["signin_routes"]
+__all__ = ["refusal_page", "signin_routes"]
 
 FORM_COOKIE = "twinhelm_form"
 MAX_FIELDS = 20
+STYLE = """
+:root{color-scheme:light dark;--ground:#f8fafc;--card:#fff;--ink:#0f172a;--muted:#475569;
+--edge:#cbd5e1;--blue:#1d4ed8;--red:#b91c1c;--on:#fff}
+@media(prefers-color-scheme:dark){:root{--ground:#0f172a;--card:#1e293b;--ink:#f1f5f9;
+--muted:#cbd5e1;--edge:#475569;--blue:#93c5fd;--red:#fca5a5;--on:#0f172a}}
+body{margin:0;background:var(--ground);color:var(--ink);font:14px/20px system-ui,sans-serif}
+main{box-sizing:border-box;max-width:400px;margin:64px auto;padding:24px;background:var(--card);
+border:1px solid var(--edge);border-radius:8px}
+h1{font-size:20px;line-height:28px;margin:0 0 12px}p{margin:0 0 12px}
+label{display:block;margin:12px 0 4px}
+input{box-sizing:border-box;width:100%;padding:8px;font:inherit;color:inherit;
+background:transparent;border:1px solid var(--muted);border-radius:4px}
+button{margin-top:16px;padding:8px 16px;font:inherit;font-weight:600;color:var(--on);
+background:var(--blue);border:0;border-radius:4px}a{color:var(--blue)}
+:focus-visible{outline:2px solid var(--blue);outline-offset:2px}
+.muted{color:var(--muted)}.wrong{color:var(--red)}
+"""
 
 
 def signin_routes(house: House) -> list[Route]:
@@ -74,9 +93,9 @@ class _Desk:
         if not secret:
             raise BadInput("the link holds no secret", hint="copy the whole of it")
         token = _form_token(request)
-        fields = hidden("secret", secret) + hidden("form", token)
+        fields = _hidden("secret", secret) + _hidden("form", token)
         says = "This link works once. After that, sign in by password or ask for another link."
-        body = form_page("Sign in", says, fields, action="/sign-in/first", button="Sign in here")
+        body = _form_page("Sign in", says, fields, action="/sign-in/first", button="Sign in here")
         return _remember_form(request, _html(body), token)
 
     async def redeem(self, request: Request) -> Response:
@@ -104,12 +123,12 @@ class _Desk:
             f'autocomplete="username" value="{escape(name[:200])}">'
             '<label for="password">Password</label><input id="password" name="password" '
             'type="password" required autocomplete="current-password">'
-            + hidden("next", _inside(goes_to))
-            + hidden("form", token)
+            + _hidden("next", _inside(goes_to))
+            + _hidden("form", token)
         )
         says = "Looking may need nobody on this machine; changing things needs somebody."
         alert = str(wrong) if wrong else ""
-        body = form_page("Sign in", says, fields, action="/sign-in", button="Sign in", wrong=alert)
+        body = _form_page("Sign in", says, fields, action="/sign-in", button="Sign in", wrong=alert)
         return _remember_form(request, _html(body, wrong.status if wrong else 200), token)
 
     def _signed_in(self, request: Request, session: str, goes_to: str) -> Response:
@@ -121,11 +140,11 @@ class _Desk:
 
 def _signed_in(asker: Asker) -> bytes:
     roles = ", ".join(sorted(role.value for role in asker.identity.roles)) or "no role"
-    return page(
+    return _page(
         "Signed in",
         f"<p>{escape(asker.identity.name)} ({escape(roles)})</p><p><a href='/'>Overview</a></p>"
         '<form method="post" action="/sign-out">'
-        + hidden("csrf", asker.csrf)
+        + _hidden("csrf", asker.csrf)
         + "<button>Sign out</button></form>",
     )
 
@@ -179,3 +198,39 @@ def _inside(goes_to: str) -> str:
 
 def _html(body: bytes, status: int = 200) -> Response:
     return HTMLResponse(body, status, {"cache-control": "no-store"})
+
+
+def _page(title: str, body: str) -> bytes:
+    """Wrap ``body``, which is HTML that the caller has escaped, in the frame."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)} - twinhelm</title><style>{STYLE}</style></head>"
+        f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
+    ).encode()
+
+
+def refusal_page(error: TwinhelmError) -> bytes:
+    """Say what was refused and what to try."""
+    hint = f'<p class="muted">{escape(error.hint)}</p>' if error.hint else ""
+    title = {401: "Sign in first", 403: "Not allowed", 404: "Nothing here"}.get(
+        error.status, "This did not work"
+    )
+    return _page(title, f'<p>{escape(error.message)}</p>{hint}<p><a href="/">Overview</a></p>')
+
+
+def _form_page(
+    title: str, says: str, fields: str, *, action: str, button: str, wrong: str = ""
+) -> bytes:
+    """Make a page with one form; ``fields`` is escaped HTML, ``wrong`` what failed last time."""
+    alert = f'<p class="wrong" role="alert">{escape(wrong)}</p>' if wrong else ""
+    return _page(
+        title,
+        f'<p class="muted">{escape(says)}</p>{alert}<form method="post" action="{escape(action)}">'
+        f"{fields}<button>{escape(button)}</button></form>",
+    )
+
+
+def _hidden(name: str, value: str) -> str:
+    """Make a field that the reader does not see."""
+    return f'<input type="hidden" name="{name}" value="{escape(value)}">'

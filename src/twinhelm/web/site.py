@@ -25,11 +25,10 @@ from twinhelm.web.doors.otlp import OTLP
 from twinhelm.web.doors.remote_write import REMOTE_WRITE
 from twinhelm.web.doors.simple import SIMPLE
 from twinhelm.web.guard import SAFE, Guard
-from twinhelm.web.hosts import HostRule
 from twinhelm.web.prometheus.api import prometheus_routes
 from twinhelm.web.routes import ROUTES, RouteTable
 from twinhelm.web.signin import signin_routes
-from twinhelm.web.who import Who
+from twinhelm.web.who import HostRule, Who
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

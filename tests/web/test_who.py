@@ -1,7 +1,7 @@
 import pytest
 
 from twinhelm.core.errors import BadInput
-from twinhelm.web.hosts import HostRule, is_loopback, listen_address, split_host
+from twinhelm.web.who import HostRule, is_loopback, listen_address, split_host
 
 LOCAL = HostRule("127.0.0.1", frozenset({"helm.example"}))
 WIDE = HostRule("0.0.0.0", frozenset({"helm.example"}))  # noqa: S104 - it is what is tested
