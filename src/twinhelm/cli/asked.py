@@ -84,28 +84,14 @@ Last = Annotated[
     int | None,
     typer.Option("--last", parser=duration_ms, metavar="DURATION", help="How far back: 15m, 1h."),
 ]
+_SERVER = "Address of the server; else the one that runs on the data directory."
+_TOKEN = "Token to show to the server; else the one kept in the data directory."  # noqa: S105 - a help text
+_JSON = "Answer in JSON: one document on standard output."
 _SHARED: dict[str, tuple[Any, Any]] = {
-    "data": (Path | None, typer.Option(None, "--data", help="The data directory.")),
-    "server": (
-        str | None,
-        typer.Option(
-            None,
-            envvar="TWINHELM_SERVER",
-            help="Address of the server; else the one that runs on the data directory.",
-        ),
-    ),
-    "token": (
-        str | None,
-        typer.Option(
-            None,
-            envvar="TWINHELM_TOKEN",
-            help="Token to show to the server; else the one kept in the data directory.",
-        ),
-    ),
-    "as_json": (
-        bool,
-        typer.Option(False, "--json", help="Answer in JSON: one document on standard output."),
-    ),
+    "data": (Path | None, typer.Option(None, help="The data directory.")),
+    "server": (str | None, typer.Option(None, envvar="TWINHELM_SERVER", help=_SERVER)),
+    "token": (str | None, typer.Option(None, envvar="TWINHELM_TOKEN", help=_TOKEN)),
+    "as_json": (bool, typer.Option(False, "--json", help=_JSON)),
 }
 
 

@@ -15,6 +15,7 @@ app = typer.Typer()
 
 MOST_LINES = 40
 """More of a timeline than this is for the page and for ``--json``."""
+_WHY_NONE = "`twinhelm decisions` says why nothing was raised, `twinhelm status` what is watched."
 _COLUMNS: tuple[Column, ...] = (
     (">no.", "id"),
     ("state", "state", styled),
@@ -48,10 +49,9 @@ def incidents(
 
     def show() -> None:
         tick = None if rows else there.get("status")["last_tick_ms"]
+        asked = f" in state {','.join(state)}" if state else ""
         looked = f"; last looked {when(tick)}" if tick else ""
-        empty = f"No incidents{f' in state {chr(44).join(state)}' if state else ''}{looked}.\n"
-        empty += "`twinhelm decisions` says why nothing was raised, `twinhelm status` what is "
-        listing(rows, _COLUMNS, empty + "watched.")
+        listing(rows, _COLUMNS, f"No incidents{asked}{looked}.\n{_WHY_NONE}")
         if state is None and total > len(rows) > 0:
             say(f"The newest {len(rows)} of {total}; --limit shows more.", "dim")
 

@@ -46,7 +46,7 @@ def add_person(
     stdin: FromInput = False,
 ) -> None:
     """Let somebody in: by a one-time link unless a password is given."""
-    read = [role(each) for each in roles]
+    read = list(map(role, roles))
     held = to.ledger(make=True)
     secret = _password(stdin) if password or stdin else None
     held.identities.add_person(name, read, secret, actor())
@@ -77,7 +77,7 @@ def list_people(to: Asked) -> None:
 @command(user.command("roles"), LOCAL)
 def set_roles(to: Asked, name: Name, roles: Roles) -> None:
     """Change what somebody may do, in open sessions too."""
-    read = [role(each) for each in roles]
+    read = list(map(role, roles))
     to.ledger().identities.set_roles(name, read, actor())
     told = sorted({each.value for each in read})
     to.answer({"name": name, "roles": told}, f"{name} is now {', '.join(told)}.")
@@ -100,7 +100,7 @@ def make_link(to: Asked, name: Name) -> None:
 @command(token.command("create"), LOCAL)
 def create_token(to: Asked, name: Name, roles: Roles) -> None:
     """Make a token; its secret is shown this once."""
-    read = [role(each) for each in roles]
+    read = list(map(role, roles))
     secret = to.ledger(make=True).identities.create_token(name, read, actor())
     told = f"The secret of {name}, shown this once (Authorization: Bearer ...):"
     to.answer({"name": name, "secret": secret}, f"{told}\n{secret}")

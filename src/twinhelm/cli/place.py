@@ -102,8 +102,7 @@ def light_beacon(data: Path, beacon: Beacon) -> None:
 
 def put_out_beacon(data: Path) -> None:
     """Remove ``server.json`` if it is this process's."""
-    beacon = read_beacon(data)
-    if beacon is not None and beacon.pid == os.getpid():
+    if (beacon := read_beacon(data)) and beacon.pid == os.getpid():
         (data / BEACON).unlink(missing_ok=True)
 
 
