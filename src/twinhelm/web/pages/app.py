@@ -7,7 +7,6 @@ from elsewhere, and its own storage is not used.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,30 +17,23 @@ from nicegui import run, ui
 from starlette.requests import Request
 
 from twinhelm.core.errors import TwinhelmError
-from twinhelm.web.pages.audit import audit
 from twinhelm.web.pages.capacity import capacity
 from twinhelm.web.pages.connect import connect
 from twinhelm.web.pages.drawing import Drawer
-from twinhelm.web.pages.elements import Node
+from twinhelm.web.pages.elements import Node, sentence
 from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.incident import incident
-from twinhelm.web.pages.incidents import incidents
-from twinhelm.web.pages.logs import logs
+from twinhelm.web.pages.incident import incident, incidents
+from twinhelm.web.pages.ledgers import audit, products, rejected
+from twinhelm.web.pages.logs import logs, traces
 from twinhelm.web.pages.overview import overview
-from twinhelm.web.pages.products import products
-from twinhelm.web.pages.rejected import rejected
 from twinhelm.web.pages.series import series
 from twinhelm.web.pages.settings import settings
-from twinhelm.web.pages.sheet import Sheet
-from twinhelm.web.pages.traces import traces
-from twinhelm.web.pages.visitor import Visitor
+from twinhelm.web.pages.sheet import Sheet, Visitor
 
 if TYPE_CHECKING:
     from twinhelm.app import House
 
 __all__ = ["PAGES", "pages_app"]
-
-log = logging.getLogger(__name__)
 
 Builder = Callable[[Sheet], Awaitable[None]]
 
@@ -117,8 +109,8 @@ def _page(
 def _refused(title: str, error: TwinhelmError) -> None:
     title_row(title)
     with Node("div", classes="card empty"):
-        Node("p", f"{error.message[:1].upper()}{error.message[1:]}.", "lead wrapany")
+        Node("p", sentence(error.message), "lead wrapany")
         if error.hint:
-            Node("p", f"{error.hint[:1].upper()}{error.hint[1:]}.", "muted")
+            Node("p", sentence(error.hint), "muted")
         with Node("p"):
             Node("a", "Go to the overview", href="/")

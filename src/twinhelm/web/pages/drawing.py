@@ -20,13 +20,12 @@ from twinhelm.aiops.types import Scores
 from twinhelm.aiops.words import quantity, unit_of
 from twinhelm.core.arrays import F64, I64
 from twinhelm.core.labels import METRIC, Labels, metric_name
-from twinhelm.core.telemetry import SeriesInfo
 from twinhelm.web.thinning import thin
 
 if TYPE_CHECKING:
     from twinhelm.app import House
 
-__all__ = ["Drawer", "Drawing", "query_of", "short_name"]
+__all__ = ["Drawer", "Drawing", "query_of", "quoted", "short_name"]
 
 STEP_MS = 5_000
 """Ranges are widened to this grid, so that readers who ask a second apart share a drawing."""
@@ -49,7 +48,6 @@ class Drawing:
     query: str
     now: str = ""
     usual: str = ""
-    last_ms: int = 0
     strange: bool = False
     names: tuple[str, ...] = ()
     waits: str = ""
@@ -73,10 +71,7 @@ class Drawing:
         marks: Sequence[tuple[int, str, str]] = (),
     ) -> Drawing:
         """Add shaded spans (ms, ms) and vertical marks (ms, text, kind)."""
-        return replace(
-            self,
-            model={**self.model, "spans": [*spans], "marks": [*marks]},
-        )
+        return replace(self, model={**self.model, "spans": [*spans], "marks": [*marks]})
 
 
 class Drawer:
@@ -95,19 +90,18 @@ class Drawer:
         *,
         band: bool = True,
         names: Sequence[str] = (),
-        zero: bool = True,
     ) -> Drawing:
         """Draw series in one chart; raises :class:`NotFound` for an id never given out."""
         start_ms -= start_ms % STEP_MS
         end_ms += -end_ms % STEP_MS
-        key = (tuple(ids), start_ms, end_ms, band, tuple(names), zero)
+        key = (tuple(ids), start_ms, end_ms, band, tuple(names))
         with self._lock:
             kept = self._kept.get(key)
-        # The newest stretch still grows: that of this moment is drawn anew each few seconds.
+        # The newest stretch still grows: it is drawn anew each few seconds.
         stamp = self._house.clock.now_ms() // STEP_MS
         if kept is not None and kept.model["stamp"] == stamp:
             return kept
-        made = self._draw(ids, start_ms, end_ms, band=band, names=names, zero=zero)
+        made = self._draw(ids, start_ms, end_ms, band, names)
         made.model["stamp"] = stamp
         with self._lock:
             self._kept[key] = made
@@ -117,22 +111,14 @@ class Drawer:
         return made
 
     def _draw(
-        self,
-        ids: Sequence[int],
-        start_ms: int,
-        end_ms: int,
-        *,
-        band: bool,
-        names: Sequence[str],
-        zero: bool,
+        self, ids: Sequence[int], start_ms: int, end_ms: int, band: bool, names: Sequence[str]
     ) -> Drawing:
         infos = self._house.telemetry.series(np.array(ids, np.uint32))
         lines: list[dict[str, Any]] = []
         first: Scores | None = None
         for at, info in enumerate(infos):
             share = unit_of(metric_name(info.labels)) == "ratio"
-            judged = self._house.desk.band(info.id, start_ms, end_ms)
-            scores = _plausible(judged, share=share)
+            scores = _plausible(self._house.desk.band(info.id, start_ms, end_ms), share=share)
             first = first or scores
             name = names[at] if names else short_name(info.labels)
             lines.append({"name": name, "points": _points(scores.time_ms, scores.signal)})
@@ -142,13 +128,16 @@ class Drawer:
             "unit": unit,
             "from": start_ms,
             "to": end_ms,
-            "zero": zero,
+            "zero": True,
             "band": _band(first) if band and first is not None else [],
         }
         query = " or ".join(query_of(info.labels) for info in infos)
+        called = tuple(str(line["name"]) for line in lines)
         if first is None or not len(first.signal):
-            called = tuple(str(line["name"]) for line in lines)
-            return Drawing(model, query, names=called, waits=self._why_empty(infos, end_ms))
+            # A rate is made of two samples, so that one alone draws nothing.
+            young = any(end_ms - info.last_ms < YOUNG_MS for info in infos)
+            waits = "Waiting for a second sample to make a rate of" if young else ""
+            return Drawing(model, query, names=called, waits=waits)
         known = np.isfinite(first.low) & np.isfinite(first.high)
         usual = ""
         if known.any():
@@ -161,27 +150,18 @@ class Drawer:
             query,
             now=now,
             usual=usual,
-            last_ms=int(first.time_ms[-1]),
-            strange=bool(first.flagged[-3:].all()) and _outside(first),
-            names=tuple(str(line["name"]) for line in lines),
+            strange=bool(
+                first.flagged[-3:].all()
+                and (first.signal[-1] < first.low[-1] or first.signal[-1] > first.high[-1])
+            ),
+            names=called,
         )
-
-    def _why_empty(self, infos: Sequence[SeriesInfo], end_ms: int) -> str:
-        """Say why nothing is drawn where samples did come: a rate is made of two."""
-        if any(end_ms - info.last_ms < YOUNG_MS for info in infos):
-            return "Waiting for a second sample to make a rate of"
-        return ""
-
-
-def _outside(scores: Scores) -> bool:
-    newest = scores.signal[-1]
-    return bool(newest < scores.low[-1] or newest > scores.high[-1])
 
 
 def query_of(labels: Labels) -> str:
     """Write the selector that finds exactly what carries these labels."""
     name = metric_name(labels)
-    inside = ",".join(f"{key}={_quoted(value)}" for key, value in labels if key != METRIC)
+    inside = ",".join(f"{key}={quoted(value)}" for key, value in labels if key != METRIC)
     return f"{name}{{{inside}}}" if inside or not name else name
 
 
@@ -206,7 +186,8 @@ def _plausible(scores: Scores, *, share: bool) -> Scores:
     return replace(scores, low=np.clip(scores.low, 0.0, most), high=np.clip(scores.high, 0.0, most))
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Write a label's value as selectors have it."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
 
@@ -251,9 +232,8 @@ def _with_holes(time_ms: I64, value: F64) -> tuple[I64, F64]:
 
 def _rows(time_ms: I64, *columns: F64) -> list[list[float | None]]:
     """Turn columns into rows that JSON can say: NaN and infinities become null."""
-    shown = [_significant(column) for column in columns]
+    shown = [
+        [float(f"{each:.6g}") if np.isfinite(each) else None for each in column.tolist()]
+        for column in columns
+    ]
     return [list(row) for row in zip(time_ms.tolist(), *shown, strict=True)]
-
-
-def _significant(values: F64) -> list[float | None]:
-    return [float(f"{each:.6g}") if np.isfinite(each) else None for each in values.tolist()]

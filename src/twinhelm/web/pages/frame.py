@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
@@ -17,8 +17,9 @@ from nicegui.events import GenericEventArguments
 from twinhelm.aiops.types import IncidentState
 from twinhelm.core.labels import METRIC
 from twinhelm.web import VERSION
-from twinhelm.web.pages.elements import Node, When
-from twinhelm.web.pages.live import Live, Region, say
+from twinhelm.web.pages.drawing import quoted
+from twinhelm.web.pages.elements import UNAIDED, Node, Region, When, say
+from twinhelm.web.pages.live import Live
 from twinhelm.web.pages.sheet import RANGES, Sheet
 
 __all__ = ["RAIL", "framed", "title_row"]
@@ -40,39 +41,20 @@ RAIL: dict[str, tuple[tuple[str, str], ...]] = {
         ("Connect", "/connect"),
     ),
 }
-RANGE_WORDS = {
-    "15m": "15 minutes",
-    "1h": "1 hour",
-    "6h": "6 hours",
-    "24h": "24 hours",
-    "7d": "7 days",
-    "30d": "30 days",
-}
+RANGE_WORDS = {"m": "minutes", "h": "hours", "d": "days"}
 LATE_MS = 15_000
 FOUND = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
-    """How twinhelm is, as every page shows it."""
-
-    open: int
-    last_tick_ms: int
-    late: bool
-    trouble: str
-
-
-def pulse(sheet: Sheet) -> Pulse:
-    """Ask how twinhelm is; blocking."""
+def _pulse(sheet: Sheet) -> tuple[int, str, int]:
+    """Ask how twinhelm is: open incidents, what stops telemetry, since when none is judged."""
     house = sheet.house
-    counts = house.desk.counts()
-    last = house.watch.last_tick_ms
-    stats = house.telemetry.stats()
-    return Pulse(
-        open=sum(count for state, count in counts.items() if state != IncidentState.RESOLVED),
-        last_tick_ms=last,
-        late=bool(last) and house.clock.now_ms() - last > LATE_MS,
-        trouble="" if stats.taking else f"No telemetry is taken: {stats.reason}.",
+    counts, stats, last = house.desk.counts(), house.telemetry.stats(), house.watch.last_tick_ms
+    late = last and house.clock.now_ms() - last > LATE_MS
+    return (
+        sum(count for state, count in counts.items() if state != IncidentState.RESOLVED),
+        "" if stats.taking else f"No telemetry is taken: {stats.reason}.",
+        last if late else 0,
     )
 
 
@@ -91,11 +73,11 @@ def framed(sheet: Sheet, *, wing: str = "", ranged: bool = False) -> Iterator[No
             with Node("main", classes=f"sheet {wing}", id="content", tabindex="-1"):
                 troubles = Region("wait")
 
-                def show(now: Pulse) -> None:
-                    count.show(now.open, _count)
-                    troubles.show((now.trouble, now.late and now.last_tick_ms), _troubles)
+                def show(now: tuple[int, str, int]) -> None:
+                    count.show(now[0], _count)
+                    troubles.show(now[1:], _troubles)
 
-                Live(sheet, lambda: pulse(sheet), show)
+                Live(sheet, lambda: _pulse(sheet), show)
                 yield
     _palette(sheet)
     for live in sheet.lives:
@@ -172,7 +154,8 @@ def _ranges(sheet: Sheet) -> None:
             Node("option", "Pinned range", value="", selected=True)
         for name in RANGES:
             chosen = sheet.fixed is None and name == sheet.range_name
-            Node("option", f"Last {RANGE_WORDS[name]}", value=name, selected=chosen)
+            said = "1 hour" if name == "1h" else f"{name[:-1]} {RANGE_WORDS[name[-1]]}"
+            Node("option", f"Last {said}", value=name, selected=chosen)
     choice.on(
         "change",
         js_handler="(e) => { const u = new URL(location.href); "
@@ -200,8 +183,7 @@ def _palette(sheet: Sheet) -> None:
             type="search",
             placeholder="Page, incident number or metric",
             aria_label="Search pages, incidents and metrics",
-            autocomplete="off",
-            spellcheck="false",
+            **UNAIDED,
         )
         found = Region(tag="ul")
         found.show(_pages(""), _offers)
@@ -233,15 +215,10 @@ def _matches(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
         names = sheet.house.telemetry.label_values(METRIC, [])
         low = said.lower()
         near = [name for name in names if low in name.lower()]
-        rows += [(name, f"/series?{_query(name)}", "metric") for name in near[:FOUND]]
+        for name in near[:FOUND]:
+            query = urlencode({"q": f"{{__name__={quoted(name)}}}"})
+            rows.append((name, f"/series?{query}", "metric"))
     return rows
-
-
-def _query(name: str) -> str:
-    from urllib.parse import urlencode
-
-    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
-    return urlencode({"q": f'{{__name__="{quoted}"}}'})
 
 
 def _offers(rows: list[tuple[str, str, str]]) -> None:

@@ -1,4 +1,4 @@
-"""One incident: what is broken since when, why, where, what changed, and what can be done.
+"""Incidents: the list of them, and one: what is broken since when, why, and what can be done.
 
 Everything stays true while the reader looks: state, suspects, timeline and charts follow the
 records. What a person does here is checked against who they are at that moment.
@@ -6,7 +6,8 @@ records. What a person does here is checked against who they are at that moment.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from nicegui import ui
@@ -20,25 +21,152 @@ from twinhelm.core.entities import Edge
 from twinhelm.core.errors import NotFound, TwinhelmError
 from twinhelm.core.roles import Right
 from twinhelm.web.pages.drawing import Drawing
-from twinhelm.web.pages.elements import Node, When
-from twinhelm.web.pages.evidence import draw_evidence, window
-from twinhelm.web.pages.frame import framed
-from twinhelm.web.pages.incidents import lasted
-from twinhelm.web.pages.live import Live, Region, say
-from twinhelm.web.pages.pieces import ChartCard, severity_chip, state_chip
-from twinhelm.web.pages.sheet import Sheet
-from twinhelm.web.pages.story import changes, grouping, timeline, where, why
-from twinhelm.web.pages.visitor import work
-from twinhelm.web.pages.whynot import decisions
+from twinhelm.web.pages.elements import (
+    Charts,
+    Column,
+    Node,
+    Region,
+    When,
+    chip,
+    empty,
+    say,
+    segments,
+    severity_chip,
+    state_chip,
+    table,
+)
+from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.live import Live
+from twinhelm.web.pages.sheet import Sheet, work
+from twinhelm.web.pages.story import changes, draw_evidence, grouping, timeline, where, why, window
 
-__all__ = ["incident"]
+__all__ = ["LIVE", "incident", "incidents"]
 
+LIVE = (IncidentState.OPEN, IncidentState.REOPENED, IncidentState.ACKNOWLEDGED)
+CHOICES: dict[str, tuple[str, tuple[IncidentState, ...] | None]] = {
+    "": ("All", None),
+    "live": ("Not resolved", LIVE),
+    "open": ("Needs somebody", (IncidentState.OPEN, IncidentState.REOPENED)),
+    "acknowledged": ("Acknowledged", (IncidentState.ACKNOWLEDGED,)),
+    "resolved": ("Resolved", (IncidentState.RESOLVED,)),
+}
+QUIET = {
+    "resolved": "Nothing was resolved yet.",
+    "acknowledged": "Nobody has taken an incident.",
+}
+PAGE = 200
 NEAR_MS = 600_000
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """What the list shows."""
+
+    found: list[Incident]
+    counts: dict[str, int]
+    last_tick_ms: int
+    decisions: list[Decision]
+
+
+async def incidents(sheet: Sheet) -> None:
+    """Show the list: newest first, by state; on a good day it is empty and says so."""
+    house, chosen = sheet.house, sheet.asked("state")
+    chosen = chosen if chosen in CHOICES else ""
+    checked: list[When] = []
+
+    def ask() -> Listed:
+        return Listed(
+            house.desk.incidents(states=CHOICES[chosen][1], limit=PAGE),
+            house.desk.counts(),
+            house.watch.last_tick_ms,
+            [one for one in house.desk.decisions(60) if one.incident is None][:20],
+        )
+
+    def quiet(last_tick_ms: int) -> None:
+        lead = QUIET.get(chosen, "All is well: no incidents.")
+        good = chosen not in QUIET and bool(last_tick_ms)
+        with empty(lead, good=good), Node("p", "Last check ", "muted"):
+            checked.append(When(last_tick_ms))
+
+    def fill(now: Listed) -> None:
+        checked.clear()
+        _table(now.found, lambda: quiet(now.last_tick_ms))
+
+    def show(now: Listed) -> None:
+        choices.show(now.counts, lambda counts: _choices(chosen, counts))
+        rows.show((now.found, bool(now.last_tick_ms)), lambda _: fill(now))
+        for moment in checked:
+            moment.at(now.last_tick_ms)
+        whynot.show(now.decisions, _decisions)
+
+    with framed(sheet, wing="machines"):
+        title_row("Incidents", "What belongs together, in few words")
+        choices, rows, whynot = Region(), Region("card flush"), Region("wait")
+        await Live(sheet, ask, show).start()
+
+
+def _choices(chosen: str, counts: dict[str, int]) -> None:
+    offered = [
+        (key, f"{text} {sum(counts.get(state, 0) for state in (states or IncidentState))}")
+        for key, (text, states) in CHOICES.items()
+    ]
+    segments("/incidents", "State", offered, chosen)
+
+
+def _table(found: list[Incident], nothing: Callable[[], object]) -> None:
+    def href(one: Incident) -> str:
+        return f"/incidents/{one.id}"
+
+    table(
+        (
+            Column("", "tightcol muted", lambda one: f"#{one.id}"),
+            Column("Severity", "tightcol", lambda one: severity_chip(one.severity)),
+            Column("State", "tightcol", lambda one: state_chip(one.state)),
+            Column("What", "cutoff", lambda one: Node("a", one.title, href=href(one))),
+            Column("Where", "wrapany", lambda one: _places(one, 3)),
+            Column("Began", "tightcol", lambda one: When(one.started_ms)),
+            Column("Lasted", "tightcol", _lasted),
+            Column("Owner", "tightcol", lambda one: one.owner or Node("span", "nobody", "muted")),
+        ),
+        found,
+        nothing,
+        href=href,
+    )
+
+
+def _places(one: Incident, most: int) -> str:
+    places = [place(entity) for entity in one.entities]
+    more = f" and {len(places) - most} more" if len(places) > most else ""
+    return ", ".join(places[:most]) + more
+
+
+def _lasted(one: Incident) -> str:
+    if one.resolved_ms is None:
+        return "still"
+    seconds = max(0, one.resolved_ms - one.started_ms) / 1000
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _decisions(found: list[Decision]) -> None:
+    """List signs that are in no incident, and why not."""
+    if not found:
+        return
+    columns = (
+        Column("When", "tightcol", lambda one: When(one.time_ms)),
+        Column("Outcome", "tightcol", lambda one: chip(one.outcome.replace("_", " "))),
+        Column("Why", "wrapany", lambda one: one.text),
+    )
+    with Node("details"):
+        Node("summary", f"Why not? {len(found)} signs that were seen and not raised")
+        with Node("div", classes="card flush", style="margin-top:8px"):
+            table(columns, found)
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
-    """All that the page shows of it."""
+    """All that the page shows of one."""
 
     file: IncidentFile
     edges: tuple[Edge, ...]
@@ -47,11 +175,11 @@ class Known:
 
 
 async def incident(sheet: Sheet) -> None:
-    """Build the page; raises :class:`NotFound`."""
-    said = str(sheet.request.path_params["incident_id"])
-    if not (said.isascii() and said.isdigit() and len(said) < 16):
-        raise NotFound(f"there is no incident {said[:40]}", hint="incidents have numbers")
-    number = int(said)
+    """Show one; raises :class:`NotFound`."""
+    named = str(sheet.request.path_params["incident_id"])
+    if not re.fullmatch(r"[0-9]{1,15}", named):
+        raise NotFound(f"there is no incident {named[:40]}", hint="incidents have numbers")
+    number = int(named)
     # Asked once before anything is built, so that what is not there is answered with 404.
     await work(lambda: sheet.house.desk.file(number))
     with framed(sheet, wing="machines"):
@@ -62,35 +190,33 @@ async def incident(sheet: Sheet) -> None:
                 with Node("div", classes="twos"):
                     places, changed = Region("card"), Region("card")
                 story = Region("card")
-        charts = Region("stack tight")
+        charts = Charts("stack tight")
         grouped, others = Region("card"), Region("wait")
-        cards: dict[str, ChartCard] = {}
         desk = _Desk(sheet, number)
 
         def show(now: Known) -> None:
-            file = now.file
-            head.show(file.incident, lambda _: _head(file.incident, desk))
+            file, one = now.file, now.file.incident
+            head.show(one, lambda _: _head(one, desk))
             start, end = window(file, sheet.house.clock.now_ms())
-            kept = (
-                file.incident.verdict,
-                [(c.text, c.confidence, c.evidence_for, c.evidence_against) for c in file.claims],
-            )
-            reasons.show(kept, lambda _: why(file, start, end))
-            places.show((file.incident.entities, now.edges), lambda _: where(file, now.edges))
+            claims = [
+                (claim.text, claim.confidence, claim.evidence_for, claim.evidence_against)
+                for claim in file.claims
+            ]
+            reasons.show((one.verdict, claims), lambda _: why(file, start, end))
+            places.show((one.entities, now.edges), lambda _: where(file, now.edges))
             changed.show(file.changes, lambda _: changes(file))
             story.show(file.timeline, timeline)
-            grouped.show(file.incident.grouping, lambda _: grouping(file))
-            others.show(now.others, decisions)
+            grouped.show(one.grouping, lambda _: grouping(file))
+            others.show(now.others, _decisions)
+            charts.follow(
+                now.evidence,
+                lambda: None,
+                head="Evidence",
+                notes=[("anomaly", "--span"), ("expected", "--band")],
+                live=one.state is not IncidentState.RESOLVED,
+            )
 
-            def draw(_: object) -> None:
-                cards.clear()
-                _charts(now, cards)
-
-            charts.show([title for title, _, _ in now.evidence], draw)
-            for title, _, drawing in now.evidence:
-                cards[title].show(drawing)
-
-        live = Live(sheet, lambda: _ask(sheet, number), show, every_s=5.0)
+        live = Live(sheet, lambda: _ask(sheet, number), show)
         desk.changed = live.ask
         await live.start()
 
@@ -102,66 +228,44 @@ def _ask(sheet: Sheet, number: int) -> Known:
     with house.records.reading() as unit:
         edges = [load(Edge, record) for record in unit.find("edge", limit=2000)]
     now = house.clock.now_ms()
-    until = file.incident.resolved_ms or now
-    return Known(
-        file,
-        tuple(
-            edge
-            for edge in edges
-            if (edge.source in near or edge.target in near) and edge.alive(now)
-        )[:200],
-        draw_evidence(sheet, file),
-        [
-            one
-            for one in house.desk.decisions(300)
-            if one.incident is None
-            and file.incident.started_ms - NEAR_MS <= one.time_ms <= until + NEAR_MS
-        ][:30],
-    )
+    edges = [each for each in edges if near & {each.source, each.target} and each.alive(now)]
+    since, until = file.incident.started_ms - NEAR_MS, (file.incident.resolved_ms or now) + NEAR_MS
+    others = [
+        one
+        for one in house.desk.decisions(300)
+        if one.incident is None and since <= one.time_ms <= until
+    ]
+    return Known(file, tuple(edges[:200]), draw_evidence(sheet, file), others[:30])
 
 
 def _head(now: Incident, desk: _Desk) -> None:
     with Node("div", classes="row"):
         Node("a", "Incidents", href="/incidents")
         Node("span", f"/ #{now.id}", "muted")
-    with Node("div", classes="title"):
-        Node("h1", now.title)
+    title_row(now.title)
     with Node("div", classes="row"):
         severity_chip(now.severity)
         state_chip(now.state)
         with Node("span", "Began ", "muted"):
             When(now.started_ms)
         if now.resolved_ms is not None:
-            with Node("span", f"lasted {lasted(now)}, over ", "muted"):
+            with Node("span", f"lasted {_lasted(now)}, over ", "muted"):
                 When(now.resolved_ms)
         Node("span", f"Owner: {now.owner or 'nobody yet'}", "muted")
         if now.flaps:
             times = "once" if now.flaps == 1 else f"{now.flaps} times"
             Node("span", f"came back {times}", "muted")
-        places = [place(one) for one in now.entities]
-        more = f" and {len(places) - 4} more" if len(places) > 4 else ""
-        Node("span", ", ".join(places[:4]) + more, "muted wrapany")
+        Node("span", _places(now, 4), "muted wrapany")
     desk.buttons(now)
-
-
-def _charts(now: Known, cards: dict[str, ChartCard]) -> None:
-    if not now.evidence:
-        return
-    Node("h2", "Evidence")
-    notes = [("anomaly", "--span"), ("expected", "--band")]
-    over = now.file.incident.state is IncidentState.RESOLVED
-    with Node("div", classes="charts wide"):
-        for title, href, drawing in now.evidence:
-            cards[title] = ChartCard(title, drawing, href=href, notes=notes, live=not over)
 
 
 class _Desk:
     """The buttons of an incident and the dialogs behind them, which outlive the buttons."""
 
+    changed: Callable[[], Awaitable[None]]
+
     def __init__(self, sheet: Sheet, number: int) -> None:
         self._sheet = sheet
-        self._number = number
-        self.changed: Callable[[], object] = lambda: None
         desk = sheet.house.desk
         self._dialog(
             "take",
@@ -195,11 +299,21 @@ class _Desk:
         over = now.state is IncidentState.RESOLVED
         taken = now.state is IncidentState.ACKNOWLEDGED
         with Node("div", classes="row"):
-            _button("Acknowledge", "take", barred or ("It is over." if over else ""), not taken)
-            _button(
-                "Resolve", "close", barred or ("It is resolved already." if over else ""), taken
-            )
-            _button("Comment", "remark", barred, False)
+            for text, key, wrong, primary in (
+                ("Acknowledge", "take", "It is over." if over else "", not taken),
+                ("Resolve", "close", "It is resolved already." if over else "", taken),
+                ("Comment", "remark", "", False),
+            ):
+                wrong = barred or wrong
+                Node(
+                    "button",
+                    text,
+                    "primary" if primary and not wrong else "",
+                    type="button",
+                    data_opens=f"dialog-{key}",
+                    disabled=bool(wrong),
+                    title=wrong or None,
+                )
             if barred:
                 Node("span", barred, "muted small")
 
@@ -212,11 +326,11 @@ class _Desk:
         change: Callable[[str, str], object],
         field: str = "",
     ) -> None:
+        box = f"text-{key}"
         with Node("dialog", id=f"dialog-{key}", aria_labelledby=f"title-{key}"):
             Node("h2", title, id=f"title-{key}")
             with Node("div", classes="stack"):
                 Node("p", says, "muted")
-                box = f"text-{key}"
                 if field:
                     with Node("label", classes="field"):
                         Node("span", field)
@@ -227,35 +341,21 @@ class _Desk:
                     go = Node("button", button, "primary", type="button")
 
         async def act(text: object) -> None:
-            said = str(text or "")
+            written = str(text or "")
             try:
-                await self._sheet.visitor.act(Right.OPERATE, lambda who: change(who, said))
+                await self._sheet.visitor.act(Right.OPERATE, lambda who: change(who, written))
             except TwinhelmError as error:
-                wrong.show(str(error), lambda why_not: say(why_not, kind="failed"))
+                wrong.show(str(error), lambda told: say(told, kind="failed"))
                 return
             wrong.show("", lambda _: None)
             ui.run_javascript(
                 f"document.getElementById('dialog-{key}').close();"
                 f"const t = document.getElementById('{box}'); if (t) t.value = '';"
             )
-            result = self.changed()
-            if hasattr(result, "__await__"):
-                await result
+            await self.changed()
 
         go.on(
             "click",
             lambda event: act(event.args),
             js_handler=f"() => emit(document.getElementById('{box}')?.value || '')",
         )
-
-
-def _button(text: str, key: str, barred: str, primary: bool) -> None:
-    Node(
-        "button",
-        text,
-        "primary" if primary and not barred else "",
-        type="button",
-        data_opens=f"dialog-{key}",
-        disabled=bool(barred),
-        title=barred or None,
-    )

@@ -2,45 +2,26 @@
 
 :class:`Live` asks a question in a worker thread, every few seconds while somebody looks, and
 hands the answer to a function that shows it. It asks only once at a time, stops when the reader
-leaves, and says in place when an answer could not be had. :class:`Region` is rendered anew only
-when what it shows has changed, so that nothing jumps and nobody loses their place.
+leaves, and says in place when an answer could not be had.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from nicegui import ui
 
 from twinhelm.core.errors import TwinhelmError, Unauthenticated
-from twinhelm.web.pages.elements import Node
+from twinhelm.web.pages.elements import Node, Region, say, sentences
 from twinhelm.web.pages.sheet import Sheet
 
-__all__ = ["Live", "Region", "say"]
+__all__ = ["Live", "follow"]
 
 T = TypeVar("T")
 PATIENCE_S = 0.3
 """A page waits this long for its first answer; then it shows that it is on its way."""
-
-
-class Region:
-    """A box whose content follows a value."""
-
-    def __init__(self, classes: str = "", *, tag: str = "div") -> None:
-        self.box = Node(tag, classes=classes)
-        self._shown = ""
-
-    def show(self, value: object, render: Callable[[Any], object]) -> None:
-        """Render ``value`` if it is not what stands here."""
-        now = repr(value)
-        if now == self._shown:
-            return
-        self._shown = now
-        self.box.clear()
-        with self.box:
-            render(value)
 
 
 class Live(Generic[T]):
@@ -91,9 +72,9 @@ class Live(Generic[T]):
         except Unauthenticated:
             if self._timer is not None:
                 self._timer.cancel()
-            self._tell("Your session has ended.", "Reload the page to sign in again.")
+            self._tell("Your session has ended", "Reload the page to sign in again")
         except TwinhelmError as error:
-            self._tell(_sentence(error.message), _sentence(error.hint))
+            self._tell(error.message, error.hint)
         else:
             if not self._wait.box.is_deleted:
                 self._wait.show("", lambda _: None)
@@ -105,26 +86,26 @@ class Live(Generic[T]):
     def _tell(self, what: str, hint: str) -> None:
         if self._wait.box.is_deleted:
             return
-        old = "What you see below may be out of date." if self._stood else ""
-        again = "Asking again by itself." if self._every_s else ""
-        said = " ".join(part for part in (what, hint, old, again) if part)
-        self._wait.show(said, lambda text: say(text, kind="failed"))
+        old = "What you see below may be out of date" if self._stood else ""
+        again = "Asking again by itself" if self._every_s else ""
+        told = sentences(what, hint, old, again)
+        self._wait.show(told, lambda text: say(text, kind="failed"))
 
 
-def say(text: str, *, kind: str = "") -> Node:
-    """Show a notice in place; ``kind`` failed is read out at once by a screen reader."""
-    role = "alert" if kind == "failed" else "status"
-    return Node("p", text, f"notice {kind}", role=role)
+async def follow(
+    sheet: Sheet,
+    question: Callable[[], T],
+    render: Callable[[T], object],
+    *,
+    every_s: float = 5.0,
+    classes: str = "card flush",
+) -> None:
+    """Show one box that stays true: ``render`` builds the answer in it anew when that changed."""
+    box = Region(classes)
+    await Live(sheet, question, lambda now: box.show(now, render), every_s=every_s).start()
 
 
 def _skeleton(_: object) -> None:
     with Node("div", classes="skeleton", role="status", aria_label="Loading"):
         for _row in range(3):
             Node("div")
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    if not text:
-        return ""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".")

@@ -1,25 +1,42 @@
-"""Logs: a selector, words that must stand in the line, a range, and a live tail."""
+"""Logs and traces: what was said and what was called, the newest first, with a live tail."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from twinhelm.aiops.words import quantity
 from twinhelm.core.errors import BadInput
-from twinhelm.core.labels import METRIC
-from twinhelm.core.telemetry import LogRecord
-from twinhelm.web.pages.elements import Node, When
+from twinhelm.core.labels import METRIC, Labels
+from twinhelm.core.telemetry import LogRecord, Span
+from twinhelm.web.pages.elements import (
+    UNAIDED,
+    Column,
+    Node,
+    When,
+    chip,
+    empty,
+    entry,
+    say,
+    searching,
+    sentences,
+    table,
+)
 from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.live import Live, Region, say
-from twinhelm.web.pages.pieces import chip, empty
+from twinhelm.web.pages.live import follow
 from twinhelm.web.pages.series import matchers_of
 from twinhelm.web.pages.sheet import Sheet
 
-__all__ = ["logs", "stream_of"]
+__all__ = ["logs", "traces"]
 
-MOST = 200
+LINES = 200
 LONGEST = 2000
+TRACES = 100
+SPANS = 1000
 NS = 1_000_000
+DEEP = 12
 SEVERITIES = (
     (21, "fatal", "red"),
     (17, "error", "red"),
@@ -28,67 +45,47 @@ SEVERITIES = (
     (5, "debug", ""),
     (1, "trace", ""),
 )
+NAMING = ("service_name", "service.name", "app", "job", "container", "host")
 
 
 async def logs(sheet: Sheet) -> None:
-    """Build the page."""
+    """Show lines by a selector, words that must stand in them, and a range."""
     query, words, tail = sheet.asked("q"), sheet.asked("contains"), sheet.asked("tail") == "1"
+
+    def ask() -> list[LogRecord]:
+        start, end = sheet.range()
+        return sheet.house.telemetry.read_logs(
+            matchers, start * NS, end * NS, contains=words, limit=LINES + 1
+        )
+
+    def fill(found: list[LogRecord]) -> None:
+        if found:
+            _lines(found)
+        elif query or words:
+            empty(
+                "No log lines match in this range.",
+                "Take a matcher or the words away, or choose a longer range.",
+            )
+        else:
+            with empty("No log lines in this range.", "Send logs by OTLP or Loki push."):
+                Node("a", "How to send logs", href="/connect#logs")
+
     with framed(sheet, wing="machines", ranged=True):
         title_row("Logs", "The newest first")
         _form(sheet, query, words, tail)
         try:
             matchers = matchers_of(query)
         except BadInput as error:
-            hint = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
-            say(f"{error.message[:1].upper()}{error.message[1:]}.{hint}", kind="failed")
+            say(sentences(error.message, error.hint), kind="failed")
             return
-        rows = Region("card flush")
-
-        def ask() -> list[LogRecord]:
-            start, end = sheet.range()
-            return sheet.house.telemetry.read_logs(
-                matchers, start * NS, end * NS, contains=words, limit=MOST + 1
-            )
-
-        def fill(found: list[LogRecord]) -> None:
-            if found:
-                _table(found)
-            elif query or words:
-                empty(
-                    "No log lines match in this range.",
-                    "Take a matcher or the words away, or choose a longer range.",
-                )
-            else:
-                with empty("No log lines in this range.", "Send logs by OTLP or Loki push."):
-                    Node("a", "How to send logs", href="/connect#logs")
-
-        every = 2.0 if tail else 0.0
-        await Live(sheet, ask, lambda now: rows.show(now, fill), every_s=every).start()
+        await follow(sheet, ask, fill, every_s=2.0 if tail else 0.0)
 
 
 def _form(sheet: Sheet, query: str, words: str, tail: bool) -> None:
-    with Node("form", classes="row", method="get", action="/logs", role="search"):
-        Node(
-            "input",
-            classes="grow mono",
-            name="q",
-            value=query,
-            placeholder='{service_name="checkout"}',
-            aria_label="Stream selector",
-            autocomplete="off",
-            spellcheck="false",
-        )
-        Node(
-            "input",
-            classes="grow",
-            name="contains",
-            value=words,
-            placeholder="Words in the line",
-            aria_label="Words in the line",
-        )
-        Node("input", type="hidden", name="range", value=sheet.range_name)
-        if tail:
-            Node("input", type="hidden", name="tail", value="1")
+    with searching("/logs", range=sheet.range_name, tail="1" if tail else ""):
+        hint = '{service_name="checkout"}'
+        entry("q", query, hint, "Stream selector", "grow mono", **UNAIDED)
+        entry("contains", words, "Words in the line", "Words in the line", "grow")
         Node("button", "Search", "primary", type="submit")
         kept = {"q": query, "contains": words, "range": sheet.range_name}
         kept |= {} if tail else {"tail": "1"}
@@ -96,26 +93,25 @@ def _form(sheet: Sheet, query: str, words: str, tail: bool) -> None:
         Node("a", "Stop following" if tail else "Follow live", "button", href=where)
 
 
-def _table(found: list[LogRecord]) -> None:
-    with Node("div", classes="scroll"), Node("table", classes="loglines"):
-        with Node("thead"), Node("tr"):
-            for head in ("Time", "Severity", "From", "Line"):
-                Node("th", head, "" if head == "Line" else "tightcol", scope="col")
-        with Node("tbody"):
-            for record in found[:MOST]:
-                with Node("tr"):
-                    with Node("td", classes="tightcol muted"):
-                        When(record.time_ns // NS, absolute=True)
-                    with Node("td", classes="tightcol"):
-                        _severity(record.severity)
-                    Node("td", stream_of(record.labels), "muted")
-                    cut = len(record.body) > LONGEST
-                    Node("td", record.body[:LONGEST] + (" ... (cut)" if cut else ""), "body")
-    if len(found) > MOST:
-        oldest = datetime.fromtimestamp(found[MOST - 1].time_ns / 1e9, UTC)
+def _lines(found: list[LogRecord]) -> None:
+    def body(record: LogRecord) -> str:
+        return record.body[:LONGEST] + (" ... (cut)" if len(record.body) > LONGEST else "")
+
+    table(
+        (
+            Column("Time", "tightcol muted", lambda one: When(one.time_ns // NS, absolute=True)),
+            Column("Severity", "tightcol", lambda one: _severity(one.severity)),
+            Column("From", "muted", lambda one: _stream(one.labels), "tightcol"),
+            Column("Line", "body", body),
+        ),
+        found[:LINES],
+        classes="loglines",
+    )
+    if len(found) > LINES:
+        oldest = datetime.fromtimestamp(found[LINES - 1].time_ns / 1e9, UTC)
         Node(
             "p",
-            f"The newest {MOST} lines are shown, back to {oldest:%H:%M:%S} UTC; narrow to see "
+            f"The newest {LINES} lines are shown, back to {oldest:%H:%M:%S} UTC; narrow to see "
             "others.",
             "notice",
         )
@@ -129,10 +125,109 @@ def _severity(number: int) -> None:
     Node("span", "unknown", "muted")
 
 
-def stream_of(labels: tuple[tuple[str, str], ...]) -> str:
+def _stream(labels: Labels) -> str:
     """Name a stream by its most telling labels."""
     known = dict(labels)
-    for name in ("service_name", "service.name", "app", "job", "container", "host"):
-        if name in known:
-            return known[name][:120]
-    return ", ".join(f"{name}={value}" for name, value in labels if name != METRIC)[:120]
+    telling = next((known[name] for name in NAMING if name in known), "")
+    rest = (f"{name}={value}" for name, value in labels if name != METRIC)
+    return (telling or ", ".join(rest))[:120]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One trace, as far as its spans were read."""
+
+    id: str
+    root: Span
+    spans: int
+    errors: int
+    seconds: float
+
+
+async def traces(sheet: Sheet) -> None:
+    """Show recent spans gathered by trace, or one trace where the address names it."""
+    one = sheet.asked("trace")
+    one = one if len(one) == 32 and all(each in "0123456789abcdef" for each in one) else ""
+
+    def ask() -> list[Span]:
+        start, end = sheet.range()
+        store = sheet.house.telemetry
+        return store.read_spans([], start * NS, end * NS, trace_id=one, limit=SPANS)
+
+    def fill(found: list[Span]) -> None:
+        if not found:
+            with empty("No spans in this range.", "Point an OpenTelemetry SDK here."):
+                Node("a", "How to send traces", href="/connect#opentelemetry")
+        elif one:
+            _tree(found)
+        else:
+            _list(sheet, _gathered(found)[:TRACES])
+
+    with framed(sheet, wing="machines", ranged=True):
+        title_row("Traces", f"Trace {one}" if one else "The newest first")
+        await follow(sheet, ask, fill, every_s=10.0)
+
+
+def _gathered(found: Sequence[Span]) -> list[Trace]:
+    by_trace: dict[str, list[Span]] = {}
+    for span in found:
+        by_trace.setdefault(span.trace_id, []).append(span)
+    made = []
+    for key, spans in by_trace.items():
+        root = next((span for span in spans if not span.parent_id), spans[0])
+        took_s = (max(one.end_ns for one in spans) - min(one.start_ns for one in spans)) / 1e9
+        made.append(Trace(key, root, len(spans), sum(one.status == 2 for one in spans), took_s))
+    return sorted(made, key=lambda trace: -trace.root.start_ns)
+
+
+def _list(sheet: Sheet, found: list[Trace]) -> None:
+    def name(trace: Trace) -> None:
+        where = f"/traces?range={sheet.range_name}&trace={trace.id}"
+        Node("a", trace.root.name[:200] or trace.id, href=where)
+
+    table(
+        (
+            Column("Began", "tightcol", lambda one: When(one.root.start_ns // NS)),
+            Column("Root", "wrapany", name),
+            Column("Service", "wrapany", lambda one: _stream(one.root.labels)),
+            Column("Spans", "num", lambda one: str(one.spans)),
+            Column("", "tightcol", lambda one: one.errors and chip(f"{one.errors} failed", "red")),
+            Column("Took", "tightcol", lambda one: quantity(one.seconds, "seconds")),
+        ),
+        found,
+    )
+
+
+def _tree(found: Sequence[Span]) -> None:
+    """Show the spans of one trace as a tree with a bar for each."""
+    parents = {span.span_id: span.parent_id for span in found}
+    start = min(span.start_ns for span in found)
+    whole = max(max(span.end_ns for span in found) - start, 1)
+
+    def name(span: Span) -> None:
+        depth, at = 0, span.parent_id
+        while at in parents and depth < DEEP:
+            depth, at = depth + 1, parents[at]
+        Node("div", span.name[:200], style=f"padding-left:{16 * depth}px")
+
+    def bar(span: Span) -> None:
+        left = (span.start_ns - start) / whole
+        width = max((span.end_ns - span.start_ns) / whole, 0.003)
+        colour = "var(--red)" if span.status == 2 else "var(--series-1)"
+        Node(
+            "div",
+            style=f"height:8px;border-radius:2px;margin:5px 0 0 {left:.2%};"
+            f"width:{min(width, 1 - left):.2%};min-width:2px;background:{colour}",
+        )
+
+    def took(span: Span) -> str:
+        said = quantity((span.end_ns - span.start_ns) / 1e9, "seconds")
+        return said + (" failed" if span.status == 2 else "")
+
+    columns = (
+        Column("Span", "wrapany", name),
+        Column("Service", "wrapany muted", lambda span: _stream(span.labels)),
+        Column("When", "barcol", bar),
+        Column("Took", "tightcol", took),
+    )
+    table(columns, sorted(found, key=lambda span: span.start_ns))

@@ -1,61 +1,63 @@
 """The overview: is all well, what needs me, how is this host, what comes next, what was done.
 
 Machines on the left, models on the right, a sentence each on top. The charts of this host begin
-with the first sample and widen to the range asked for.
+with the first sample and widen to the range asked for; what it does not have (no pressure in its
+kernel, no second disk) is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import urlencode
 
 from twinhelm.aiops.types import Forecast, Incident, IncidentState
 from twinhelm.aiops.words import place, quantity, unit_of
-from twinhelm.core.labels import metric_name
+from twinhelm.core.labels import METRIC, Matcher, MatchKind, metric_name
 from twinhelm.core.ports import JournalRow
+from twinhelm.core.telemetry import SeriesInfo
 from twinhelm.mlops.register import products
 from twinhelm.mlops.types import Product
-from twinhelm.web.pages.drawing import Drawing
-from twinhelm.web.pages.elements import Node, When
-from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.hostcharts import Panel, panels
-from twinhelm.web.pages.live import Live, Region
-from twinhelm.web.pages.pieces import (
-    ChartCard,
-    chip,
+from twinhelm.web.pages.drawing import Drawing, query_of
+from twinhelm.web.pages.elements import (
+    Charts,
+    Node,
+    Region,
+    When,
+    card_head,
+    dot,
     empty,
+    linked,
+    plural,
     severity_chip,
     state_chip,
 )
+from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.incident import LIVE
+from twinhelm.web.pages.ledgers import deed, live_chip
+from twinhelm.web.pages.live import Live
 from twinhelm.web.pages.sheet import Sheet
-from twinhelm.web.pages.wording import deed
 
 __all__ = ["overview"]
 
-LIVE = (IncidentState.OPEN, IncidentState.REOPENED, IncidentState.ACKNOWLEDGED)
 LEAST_MS = 120_000
+HEARD_MS = 86_400_000
+HOST = Matcher("job", MatchKind.EQUAL, "host")
+CHARTED = Matcher(
+    METRIC,
+    MatchKind.REGEX,
+    "host_cpu_busy_ratio|host_memory_used_ratio|host_disk_used_ratio|node_load1"
+    "|node_network_(receive|transmit)_bytes_total|node_pressure_.*_waiting_seconds_total",
+)
+PRESSURE = {"cpu": "waits for CPU", "io": "waits for disk", "memory": "waits for memory"}
+AWAY = {"lo", "ifb0", "ifb1", "docker0"}
 SHOWN = 8
 READ = 200
 QUIET = {"incident.updated", "session.signed_in", "session.signed_out", "detector.registered"}
 """Kinds of event that the audit page lists and that are no news."""
 
 
-@dataclass(frozen=True, slots=True)
-class Machines:
-    """What the machines' half says."""
-
-    live: list[Incident]
-    series: int
-    last_tick_ms: int
-    forecasts: list[Forecast]
-
-
-@dataclass(frozen=True, slots=True)
-class Models:
-    """What the models' half says."""
-
-    products: list[Product]
-    deeds: list[JournalRow]
+Panel = tuple[str, list[tuple[SeriesInfo, str]]]
+"""A chart's title, and the series that it draws with what each is called in it."""
 
 
 async def overview(sheet: Sheet) -> None:
@@ -70,77 +72,53 @@ async def overview(sheet: Sheet) -> None:
 
 
 async def _machines(sheet: Sheet) -> None:
-    lead, mine = Region("card machines"), Region("wait")
-
-    def show(now: Machines) -> None:
-        lead.show((now.live, now.series, bool(now.last_tick_ms)), lambda _: _sentence(now))
-        if last_check:
-            last_check[-1].at(now.last_tick_ms)
-        mine.show(now.live, _needs_me)
-        ahead.show(now.forecasts, _ahead)
-
+    house = sheet.house
     last_check: list[When] = []
 
-    def _sentence(now: Machines) -> None:
+    def ask() -> tuple[list[Incident], int, int, list[Forecast]]:
+        return (
+            house.desk.incidents(states=LIVE, limit=50),
+            house.telemetry.series_count(),
+            house.watch.last_tick_ms,
+            house.desk.forecasts()[:SHOWN],
+        )
+
+    def show(now: tuple[list[Incident], int, int, list[Forecast]]) -> None:
+        live, series, last_ms, forecasts = now
+        lead.show((live, series, bool(last_ms)), lambda _: say(live, series, last_ms))
+        for moment in last_check:
+            moment.at(last_ms)
+        mine.show(live, _needs_me)
+        ahead.show(forecasts, _ahead)
+
+    def say(live: list[Incident], series: int, last_ms: int) -> None:
         last_check.clear()
-        waiting = [one for one in now.live if one.state is not IncidentState.ACKNOWLEDGED]
+        waiting = sum(one.state is not IncidentState.ACKNOWLEDGED for one in live)
         with Node("p", classes="lead row"):
-            if not now.live:
-                Node("span", classes=f"dot {'green' if now.last_tick_ms else ''}")
-                said = "Machines: all quiet" if now.last_tick_ms else "Machines: starting to watch"
+            if live:
+                dot("red")
+                needs = "1 needs you" if waiting == 1 else f"{waiting} need you"
+                needs = needs if waiting else "all taken"
+                Node("span", f"Machines: {plural(len(live), 'incident')}, {needs}")
             else:
-                Node("span", classes="dot red", aria_hidden="true")
-                count = len(now.live)
-                noun = "incident" if count == 1 else "incidents"
-                needs = f"{len(waiting)} needs you" if len(waiting) == 1 else ""
-                needs = needs or (f"{len(waiting)} need you" if waiting else "all taken")
-                said = f"Machines: {count} {noun}, {needs}"
-            Node("span", said)
-        with Node("p", f"{now.series} series watched", "muted"):
-            if now.last_tick_ms:
+                dot("green" if last_ms else "")
+                Node("span", f"Machines: {'all quiet' if last_ms else 'starting to watch'}")
+        with Node("p", f"{series} series watched", "muted"):
+            if last_ms:
                 Node("span", "; last check ")
-                last_check.append(When(now.last_tick_ms))
+                last_check.append(When(last_ms))
 
+    lead, mine = Region("card machines"), Region("wait")
     charts, ahead = Node("div", classes="stack"), Region("card")
-    await Live(sheet, lambda: _ask_machines(sheet), show).start()
-    with charts:
-        await _charts(sheet)
-
-
-async def _charts(sheet: Sheet) -> None:
-    """Draw this host; apart from the sentence above, which must not wait for it."""
-    box = Region()
-    cards: dict[str, ChartCard] = {}
-
-    def show(found: list[tuple[Panel, Drawing]]) -> None:
-        def draw(titles: list[str]) -> None:
-            cards.clear()
-            if not titles:
-                _no_host(sheet)
-                return
-            with Node("div", classes="charts"):
-                for panel, drawing in found:
-                    cards[panel.title] = ChartCard(panel.title, drawing, href=panel.href)
-
-        box.show([panel.title for panel, _ in found], draw)
-        for panel, drawing in found:
-            cards[panel.title].show(drawing)
-
-    def ask() -> list[tuple[Panel, Drawing]]:
-        start, end = sheet.range()
-        return panels(sheet, start, end, least_ms=LEAST_MS)
-
     await Live(sheet, ask, show).start()
-
-
-def _ask_machines(sheet: Sheet) -> Machines:
-    house = sheet.house
-    return Machines(
-        live=house.desk.incidents(states=LIVE, limit=50),
-        series=house.telemetry.series_count(),
-        last_tick_ms=house.watch.last_tick_ms,
-        forecasts=house.desk.forecasts()[:SHOWN],
-    )
+    # Apart from the sentence above, which must not wait for charts.
+    with charts:
+        box = Charts()
+        await Live(
+            sheet,
+            lambda: _drawn(sheet),
+            lambda found: box.follow(found, lambda: _no_host(sheet), classes="charts"),
+        ).start()
 
 
 def _needs_me(live: Sequence[Incident]) -> None:
@@ -166,6 +144,57 @@ def _needs_me(live: Sequence[Incident]) -> None:
                             Node("span", f"taken by {incident.owner}")
 
 
+def _drawn(sheet: Sheet) -> list[tuple[str, str, Drawing]]:
+    """Draw the host over a range, which begins no earlier than the host was first heard of."""
+    start, end = sheet.range()
+    found = sheet.house.telemetry.find_series(
+        [HOST, CHARTED], start_ms=min(start, end - HEARD_MS), limit=500
+    )
+    if not found:
+        return []
+    start = max(start, min(*(info.first_ms for info in found), end - LEAST_MS))
+    drawn = []
+    for title, lines in _panels(found):
+        ids, names = [info.id for info, _ in lines], [name for _, name in lines]
+        href = "/series?" + urlencode({"q": query_of(lines[0][0].labels)})
+        drawn.append((title, href, sheet.drawer.draw(ids, start, end, names=names)))
+    return drawn
+
+
+def _panels(found: Iterable[SeriesInfo]) -> Iterator[Panel]:
+    by_name: dict[str, list[SeriesInfo]] = {}
+    for info in found:
+        by_name.setdefault(metric_name(info.labels), []).append(info)
+
+    def by_label(name: str, label: str) -> dict[str, SeriesInfo]:
+        return {dict(info.labels).get(label, ""): info for info in by_name.get(name, ())}
+
+    for info in by_name.get("host_cpu_busy_ratio", ())[:1]:
+        yield "CPU busy", [(info, "used")]
+    for info in by_name.get("host_memory_used_ratio", ())[:1]:
+        yield "Memory used", [(info, "used")]
+    mounts = [
+        (dict(info.labels).get("mountpoint", ""), info)
+        for info in by_name.get("host_disk_used_ratio", ())
+    ]
+    for mount, info in sorted(mounts, key=lambda one: len(one[0]))[:1]:
+        yield f"Disk used, {mount}", [(info, "used")]
+    received = by_label("node_network_receive_bytes_total", "device")
+    sent = by_label("node_network_transmit_bytes_total", "device")
+    devices = sorted((received.keys() & sent.keys()) - AWAY)
+    for device in sorted(devices, key=lambda name: not name.startswith(("e", "w")))[:1]:
+        yield f"Network, {device}", [(received[device], "received"), (sent[device], "sent")]
+    for info in by_name.get("node_load1", ())[:1]:
+        yield "Load, 1 minute", [(info, "tasks")]
+    pressure = [
+        (info, said)
+        for word, said in PRESSURE.items()
+        for info in by_name.get(f"node_pressure_{word}_waiting_seconds_total", ())[:1]
+    ]
+    if pressure:
+        yield "Pressure", pressure
+
+
 def _no_host(sheet: Sheet) -> None:
     with Node("div", classes="card flush"):
         if sheet.house.settings.host.enabled:
@@ -176,10 +205,7 @@ def _no_host(sheet: Sheet) -> None:
 
 
 def _ahead(forecasts: Sequence[Forecast]) -> None:
-    with Node("div", classes="card-head"):
-        Node("h2", "What runs out next")
-        if forecasts:
-            Node("a", "Capacity", href="/capacity", classes="small")
+    card_head("What runs out next", "Capacity" if forecasts else "", "/capacity")
     if not forecasts:
         Node(
             "p",
@@ -200,65 +226,49 @@ def _ahead(forecasts: Sequence[Forecast]) -> None:
 
 
 async def _models(sheet: Sheet) -> None:
-    lead, stages, done = Region("card models"), Region("card"), Region("card")
-
-    def show(now: Models) -> None:
-        lead.show([(one.name, one.live) for one in now.products], lambda _: _portfolio(now))
-        stages.box.set_visibility(bool(now.products))
-        stages.show(now.products, _stages)
-        done.show(now.deeds, _deeds)
-
-    live = Live(sheet, lambda: _ask_models(sheet), show, every_s=5.0)
-    await live.start()
-
-
-def _ask_models(sheet: Sheet) -> Models:
     house = sheet.house
-    rows = house.journal.read(newest_first=True, limit=READ)
-    told = [row for row in rows if row.kind not in QUIET][:SHOWN]
-    return Models(products(house.records), told)
+
+    def ask() -> tuple[list[Product], list[JournalRow]]:
+        rows = house.journal.read(newest_first=True, limit=READ)
+        return products(house.records), [row for row in rows if row.kind not in QUIET][:SHOWN]
+
+    def show(now: tuple[list[Product], list[JournalRow]]) -> None:
+        found, rows = now
+        lead.show([(one.name, one.live) for one in found], lambda _: _portfolio(found))
+        stages.box.set_visibility(bool(found))
+        stages.show(found, _stages)
+        done.show(rows, _deeds)
+
+    lead, stages, done = Region("card models"), Region("card"), Region("card")
+    await Live(sheet, ask, show).start()
 
 
-def _portfolio(now: Models) -> None:
-    count, live = len(now.products), sum(bool(one.live) for one in now.products)
-    with Node("p", classes="lead row"):
-        good = count and live == count
-        Node("span", classes=f"dot {'green' if good else ''}", aria_hidden="true")
-        if not count:
-            Node("span", "Models: none registered yet")
-        else:
-            noun = "product" if count == 1 else "products"
-            Node("span", f"Models: {count} {noun}, {'all' if good else live} live")
+def _portfolio(found: Sequence[Product]) -> None:
+    count, live = len(found), sum(bool(one.live) for one in found)
+    good = count and live == count
+    told = f"{plural(count, 'product')}, {'all' if good else live} live"
     says = "The algorithms that twinhelm itself decides with." if count else "Nothing to watch."
+    with Node("p", classes="lead row"):
+        dot("green" if good else "")
+        Node("span", f"Models: {told if count else 'none registered yet'}")
     Node("p", says, "muted")
 
 
 def _stages(found: Sequence[Product]) -> None:
-    with Node("div", classes="card-head"):
-        Node("h2", "Products")
-        Node("a", "Portfolio", href="/products", classes="small")
+    card_head("Products", "Portfolio", "/products")
     with Node("ul", classes="items"):
         for one in found:
             with Node("li", classes="row", style="justify-content:space-between"):
                 Node("a", one.name, href=f"/products#{one.name}")
-                if one.live:
-                    chip(f"live {one.live}", "green")
-                else:
-                    chip("not live")
+                live_chip(one)
 
 
 def _deeds(rows: Sequence[JournalRow]) -> None:
-    with Node("div", classes="card-head"):
-        Node("h2", "What happened lately")
-        Node("a", "Audit", href="/audit", classes="small")
+    card_head("What happened lately", "Audit", "/audit")
     with Node("ul", classes="items plain"):
         for row in rows:
             with Node("li"):
-                text, href = deed(row)
-                if href:
-                    Node("a", text, "wrapany", href=href)
-                else:
-                    Node("span", text, "wrapany")
+                linked(*deed(row), "wrapany")
                 with Node("div", classes="muted small"):
                     When(row.time_ms)
                     Node("span", f", {row.actor}")

@@ -6,6 +6,7 @@ chart to look closer: the data come anew at a finer step; a double click goes ba
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -15,15 +16,26 @@ from nicegui.events import GenericEventArguments
 
 from twinhelm.aiops.records import load
 from twinhelm.aiops.types import Anomaly
-from twinhelm.aiops.words import unit_of
 from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import METRIC, Matcher, metric_name
 from twinhelm.core.telemetry import MetricMeta, SeriesInfo
-from twinhelm.web.pages.drawing import Drawing, query_of, short_name
-from twinhelm.web.pages.elements import Node
+from twinhelm.web.pages.drawing import Drawing, query_of, quoted, short_name
+from twinhelm.web.pages.elements import (
+    UNAIDED,
+    ChartCard,
+    Charts,
+    Column,
+    Node,
+    Region,
+    empty,
+    entry,
+    say,
+    searching,
+    sentences,
+    table,
+)
 from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.live import Live, Region, say
-from twinhelm.web.pages.pieces import ChartCard, empty
+from twinhelm.web.pages.live import Live, follow
 from twinhelm.web.pages.sheet import RANGES, Sheet
 from twinhelm.web.prometheus.selector import parse_selector
 
@@ -42,7 +54,7 @@ class Found:
     """What the selector found, and its charts."""
 
     infos: list[SeriesInfo]
-    drawings: list[tuple[str, Drawing]]
+    drawings: list[tuple[str, str, Drawing]]
     meta: MetricMeta | None
 
 
@@ -65,8 +77,7 @@ async def series(sheet: Sheet) -> None:
         try:
             matchers = matchers_of(view.query)
         except BadInput as error:
-            hint = f" {error.hint[:1].upper()}{error.hint[1:]}." if error.hint else ""
-            say(f"{error.message[:1].upper()}{error.message[1:]}.{hint}", kind="failed")
+            say(sentences(error.message, error.hint), kind="failed")
             matchers = None
         if view.query and matchers:
             await _charts(sheet, view, matchers)
@@ -80,21 +91,9 @@ def matchers_of(query: str) -> tuple[Matcher, ...]:
 
 
 def _form(sheet: Sheet, view: View) -> None:
-    with Node("form", classes="row", method="get", action="/series", role="search"):
-        Node(
-            "input",
-            classes="grow mono",
-            name="q",
-            value=view.query,
-            placeholder='node_load1{host="a"}',
-            aria_label="Selector",
-            autocomplete="off",
-            spellcheck="false",
-            maxlength="4096",
-        )
-        if not view.band:
-            Node("input", type="hidden", name="band", value="0")
-        Node("input", type="hidden", name="range", value=sheet.range_name)
+    with searching("/series", band="" if view.band else "0", range=sheet.range_name):
+        hint = 'node_load1{host="a"}'
+        entry("q", view.query, hint, "Selector", "grow mono", maxlength="4096", **UNAIDED)
         Node("button", "Show", "primary", type="submit")
 
 
@@ -130,7 +129,7 @@ def _ask(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> Found:
             if one.series in group and (one.end_ms or end) >= start
         ]
         title = "All in one chart" if view.together else _title(shown, at)
-        drawings.append((title, drawing.marked(spans=spans, marks=marks)))
+        drawings.append((title, "", drawing.marked(spans=spans, marks=marks)))
     name = metric_name(infos[0].labels) if infos else ""
     return Found(infos, drawings, house.telemetry.metric_meta().get(name))
 
@@ -146,8 +145,7 @@ def _title(infos: Sequence[SeriesInfo], at: int) -> str:
 
 
 async def _charts(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> None:
-    bar, charts, labels = Region(), Region(), Region("wait")
-    cards: dict[str, ChartCard] = {}
+    bar, charts, labels = Region(), Charts(), Region("wait")
 
     async def zoom(event: GenericEventArguments) -> None:
         start, end = event.args.get("from"), event.args.get("to")
@@ -159,25 +157,19 @@ async def _charts(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> None
         view.zoom = None
         await live.ask()
 
+    def listen(card: ChartCard) -> None:
+        card.chart.on("zoom", zoom)
+        card.chart.on("unzoom", unzoom)
+
     def show(now: Found) -> None:
         bar.show((len(now.infos), now.meta), lambda _: _bar(sheet, view, now))
-        titles = [title for title, _ in now.drawings]
-
-        def draw(_: object) -> None:
-            cards.clear()
-            if not titles:
-                _nothing(sheet, view)
-                return
-            with Node("div", classes="charts" if len(titles) > 4 else "charts wide"):
-                for title, drawing in now.drawings:
-                    notes = [("expected", "--band")] if view.band and not view.together else []
-                    cards[title] = ChartCard(title, drawing, notes=notes)
-                    cards[title].chart.on("zoom", zoom)
-                    cards[title].chart.on("unzoom", unzoom)
-
-        charts.show(titles, draw)
-        for title, drawing in now.drawings:
-            cards[title].show(drawing)
+        charts.follow(
+            now.drawings,
+            lambda: _nothing(sheet),
+            classes="charts" if len(now.drawings) > 4 else "charts wide",
+            each=listen,
+            notes=[("expected", "--band")] if view.band and not view.together else [],
+        )
         labels.show([info.labels for info in now.infos], lambda _: _narrow(sheet, now.infos))
 
     moving = sheet.fixed is None and RANGES[sheet.range_name] <= SLOW_MS
@@ -198,22 +190,14 @@ def _bar(sheet: Sheet, view: View, now: Found) -> None:
         Node("span", style="flex:1")
         if count > 1:
             other = "" if view.together else "one"
-            Node(
-                "a",
-                "One chart each" if view.together else "All in one chart",
-                "button",
-                href=_link(sheet, **{"as": other}),
-            )
+            says = "One chart each" if view.together else "All in one chart"
+            Node("a", says, "button", href=_link(sheet, **{"as": other}))
         if not view.together:
-            Node(
-                "a",
-                "Hide expected range" if view.band else "Show expected range",
-                "button",
-                href=_link(sheet, band="0" if view.band else ""),
-            )
+            says = "Hide expected range" if view.band else "Show expected range"
+            Node("a", says, "button", href=_link(sheet, band="0" if view.band else ""))
 
 
-def _nothing(sheet: Sheet, view: View) -> None:
+def _nothing(sheet: Sheet) -> None:
     longer = [name for name in RANGES if RANGES[name] > RANGES[sheet.range_name]]
     with (
         Node("div", classes="card flush"),
@@ -230,11 +214,10 @@ def _narrow(sheet: Sheet, infos: Sequence[SeriesInfo]) -> None:
     """Offer the labels that differ between what was found, to narrow by."""
     if len(infos) < 2:
         return
-    values: dict[str, dict[str, int]] = {}
+    values: dict[str, Counter[str]] = {}
     for info in infos:
         for name, value in info.labels:
-            counted = values.setdefault(name, {})
-            counted[value] = counted.get(value, 0) + 1
+            values.setdefault(name, Counter())[value] += 1
     differing = {name: found for name, found in values.items() if len(found) > 1}
     if not differing:
         return
@@ -257,47 +240,34 @@ def _added(query: str, name: str, value: str) -> str:
         for each in parse_selector(query).matchers
         if not (each.name == name and each.kind.value == "=")
     ]
-    quoted = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    written = [f"{each.name}{each.kind.value}{_quote(each.value)}" for each in matchers]
-    return "{" + ",".join([*written, f'{name}="{quoted}"']) + "}"
-
-
-def _quote(value: str) -> str:
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    written = [f"{each.name}{each.kind.value}{quoted(each.value)}" for each in matchers]
+    return "{" + ",".join([*written, f"{name}={quoted(value)}"]) + "}"
 
 
 async def _browser(sheet: Sheet) -> None:
     """List every metric there is, with what it says of itself."""
-    rows = Region("card flush")
 
-    def ask() -> list[tuple[str, str, str, int]]:
+    def ask() -> list[tuple[str, str, int]]:
         store = sheet.house.telemetry
         metas = store.metric_meta()
         infos = store.find_series([], limit=50_000)
         names, counts = np.unique([metric_name(info.labels) for info in infos], return_counts=True)
-        listed = []
-        for name, count in list(zip(names.tolist(), counts.tolist(), strict=True))[:NAMES]:
-            meta = metas.get(name)
-            unit = (meta.unit if meta else "") or unit_of(name)
-            listed.append((name, meta.help if meta else "", unit, int(count)))
-        return listed
+        return [
+            (name, metas[name].help if name in metas else "", count)
+            for name, count in zip(names[:NAMES].tolist(), counts.tolist(), strict=False)
+        ]
 
-    def fill(found: list[tuple[str, str, str, int]]) -> None:
-        if not found:
-            with empty("No series yet.", "The first samples show within seconds of being sent."):
-                Node("a", "How to send telemetry", href="/connect")
-            return
-        with Node("div", classes="scroll"), Node("table"):
-            with Node("thead"), Node("tr"):
-                for head, classes in (("Metric", ""), ("What it is", ""), ("Series", "num")):
-                    Node("th", head, classes, scope="col")
-            with Node("tbody"):
-                for name, says, _unit, count in found:
-                    query = f"{{__name__={_quote(name)}}}"
-                    with Node("tr"):
-                        with Node("td", classes="wrapany"):
-                            Node("a", name or "(no name)", "mono", href=_link(sheet, q=query))
-                        Node("td", says, "muted cutoff")
-                        Node("td", str(count), "num tightcol")
+    def metric(row: tuple[str, str, int]) -> None:
+        query = f"{{__name__={quoted(row[0])}}}"
+        Node("a", row[0] or "(no name)", "mono", href=_link(sheet, q=query))
 
-    await Live(sheet, ask, lambda now: rows.show(now, fill), every_s=15.0).start()
+    def nothing() -> None:
+        with empty("No series yet.", "The first samples show within seconds of being sent."):
+            Node("a", "How to send telemetry", href="/connect")
+
+    columns = (
+        Column("Metric", "wrapany", metric),
+        Column("What it is", "muted cutoff", lambda row: row[1]),
+        Column("Series", "num tightcol", lambda row: str(row[2])),
+    )
+    await follow(sheet, ask, lambda found: table(columns, found, nothing), every_s=15.0)

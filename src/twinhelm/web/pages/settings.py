@@ -1,48 +1,39 @@
-"""Settings and health: is the store well, how is everything set, who may come in."""
+"""Settings and health: is the store well, how is everything set, who may come in.
+
+People and tokens are for admins. Secrets (one-time links, tokens) are shown once, on the page of
+whoever made them, and are kept nowhere readable.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from nicegui.events import GenericEventArguments
 from pydantic import BaseModel
 
 from twinhelm.aiops.words import quantity
+from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.logs import strike_secrets
 from twinhelm.core.ports import StoreStats
-from twinhelm.core.roles import Right
+from twinhelm.core.roles import Right, Role
 from twinhelm.core.settings import Settings
+from twinhelm.events.identities import Person
+from twinhelm.events.tokens import Token
 from twinhelm.web import VERSION
-from twinhelm.web.pages.elements import Node, When
+from twinhelm.web.pages.elements import Column, Node, Region, When, copier, dot, say, table
 from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.live import Live, Region
-from twinhelm.web.pages.people import people
-from twinhelm.web.pages.pieces import table
+from twinhelm.web.pages.live import Live
 from twinhelm.web.pages.sheet import Sheet
 
-__all__ = ["listed", "settings"]
+__all__ = ["settings"]
 
+Setting = tuple[str, str, str, str]
+"""A setting's name, its value, where that came from, and what it does."""
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """How twinhelm is."""
-
-    store: StoreStats
-    ready: bool
-    last_tick_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One setting, ready to be shown."""
-
-    name: str
-    value: str
-    source: str
-    description: str
+ROLES = [role.value for role in Role]
 
 
 async def settings(sheet: Sheet) -> None:
@@ -54,7 +45,7 @@ async def settings(sheet: Sheet) -> None:
             Node("h2", "Health")
             health = Region()
         if sheet.visitor.may(Right.ADMIN):
-            await people(sheet)
+            await _People(sheet).start()
         else:
             with Node("section", classes="card"):
                 Node("h2", "People and tokens")
@@ -68,59 +59,58 @@ async def settings(sheet: Sheet) -> None:
                     "by flags; they hold from the next start.",
                     "muted prose",
                 )
-            heads: list[str | tuple[str, str]] = [
-                "Setting",
-                "Value",
-                ("From", "tightcol"),
-                "What it does",
-            ]
-            table(heads, list(listed(house.settings)), _setting)
+            columns = (
+                Column("Setting", "tightcol", lambda one: Node("code", one[0])),
+                Column("Value", "namecol", lambda one: one[1]),
+                Column("From", "namecol", _source, "tightcol"),
+                Column("What it does", "muted cutoff", lambda one: one[3]),
+            )
+            table(columns, list(_listed(house.settings)))
 
-        def ask() -> Health:
-            return Health(house.telemetry.stats(), house.ready, house.watch.last_tick_ms)
+        def ask() -> tuple[StoreStats, bool, int]:
+            return house.telemetry.stats(), house.ready, house.watch.last_tick_ms
 
-        await Live(sheet, ask, lambda now: health.show(now, _health), every_s=5.0).start()
+        await Live(sheet, ask, lambda now: health.show(now, _health)).start()
 
 
-def _health(now: Health) -> None:
-    store = now.store
-    well = now.ready and store.taking
+def _health(now: tuple[StoreStats, bool, int]) -> None:
+    store, ready, last_ms = now
+    told = "Telemetry is taken and judged"
+    if not ready:
+        told = "Starting: telemetry is kept, and judged once the watch stands"
+    elif not store.taking:
+        told = f"No telemetry is taken: {store.reason}"
     with Node("p", classes="lead row", style="margin-bottom:8px"):
-        Node("span", classes=f"dot {'green' if well else 'red'}", aria_hidden="true")
-        if not now.ready:
-            Node("span", "Starting: telemetry is kept, and judged once the watch stands")
-        elif not store.taking:
-            Node("span", f"No telemetry is taken: {store.reason}")
-        else:
-            Node("span", "Telemetry is taken and judged")
+        dot("green" if ready and store.taking else "red")
+        Node("span", told)
+    disk, free = quantity(store.disk_bytes, "bytes"), quantity(store.free_bytes, "bytes")
+    facts = {
+        "Series": f"{store.series:,}",
+        "Samples": f"{store.samples:,}",
+        "Log lines": f"{store.logs:,}",
+        "Spans": f"{store.spans:,}",
+        "Changes": f"{store.changes:,}",
+        "On disk": f"{disk}, {free} free",
+    }
+    if store.samples:
+        facts["Waiting to be moved"] = f"{store.pending_rows:,} rows (safe in the append log)"
     with Node("dl", classes="facts wide"):
         Node("dt", "Last check")
         with Node("dd"):
-            if now.last_tick_ms:
-                When(now.last_tick_ms)
+            if last_ms:
+                When(last_ms)
             else:
                 Node("span", "not yet")
-        counts = (
-            ("Series", store.series),
-            ("Samples", store.samples),
-            ("Log lines", store.logs),
-            ("Spans", store.spans),
-            ("Changes", store.changes),
-        )
-        for name, count in counts:
+        for name, fact in facts.items():
             Node("dt", name)
-            Node("dd", f"{count:,}")
-        Node("dt", "On disk")
-        Node(
-            "dd",
-            f"{quantity(store.disk_bytes, 'bytes')}, {quantity(store.free_bytes, 'bytes')} free",
-        )
-        if store.samples:
-            Node("dt", "Waiting to be moved")
-            Node("dd", f"{store.pending_rows:,} rows (safe in the append log)")
+            Node("dd", fact)
 
 
-def listed(found: Settings) -> Iterator[Setting]:
+def _source(one: Setting) -> object:
+    return Node("span", one[2], "muted") if one[2] == "default" else one[2]
+
+
+def _listed(found: Settings) -> Iterator[Setting]:
     """List every setting with its value, secrets struck out, and where it came from."""
     file = Path(os.environ.get("TWINHELM_CONFIG", str(found.data / "twinhelm.toml")))
     return _section(found, "", str(file) if file.is_file() else "flags or file")
@@ -134,13 +124,9 @@ def _section(section: BaseModel, prefix: str, file: str) -> Iterator[Setting]:
             continue
         whole = prefix + name
         variable = "TWINHELM_" + whole.upper().replace(".", "__")
-        if variable in os.environ:
-            source = variable
-        elif value == field.get_default(call_default_factory=True):
-            source = "default"
-        else:
-            source = file
-        yield Setting(whole, _shown(value), source, field.description or "")
+        usual = value == field.get_default(call_default_factory=True)
+        source = variable if variable in os.environ else "default" if usual else file
+        yield whole, _shown(value), source, field.description or ""
 
 
 def _shown(value: Any) -> str:
@@ -151,10 +137,151 @@ def _shown(value: Any) -> str:
     return strike_secrets(str(value)) or "(empty)"
 
 
-def _setting(one: Setting) -> None:
-    with Node("tr"):
-        with Node("td", classes="tightcol"):
-            Node("code", one.name)
-        Node("td", one.value, "namecol")
-        Node("td", one.source, "namecol" + (" muted" if one.source == "default" else ""))
-        Node("td", one.description, "muted cutoff")
+class _People:
+    """Shows and changes who may come in; each change is checked at that moment."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet = sheet
+        self._who = sheet.house.identities
+        self._said: dict[str, Region] = {}
+        with Node("div", classes="twos"):
+            self._persons = self._card("person", "people", "People")
+            self._tokens = self._card("token", "tokens", "Tokens, for programs")
+        self._live = Live(
+            sheet, lambda: (self._who.people(), self._who.tokens()), self._show, every_s=15.0
+        )
+
+    async def start(self) -> None:
+        """Show who may come in, and keep it true."""
+        await self._live.start()
+
+    def _card(self, what: str, anchor: str, title: str) -> Region:
+        with Node("section", classes="card", id=anchor):
+            Node("h2", title)
+            listed = Region()
+            with Node("div", classes="stack tight", style="margin-top:12px"):
+                self._said[what] = Region("wait")
+                with Node("div", classes="row"):
+                    Node(
+                        "input",
+                        id=f"new-{what}",
+                        placeholder="Name",
+                        aria_label=f"Name of the new {what}",
+                        maxlength="200",
+                        autocomplete="off",
+                    )
+                    with Node("select", id=f"role-{what}", aria_label=f"Role of the new {what}"):
+                        for role in ROLES:
+                            Node("option", role, value=role)
+                    add = Node("button", f"Add {what}", "primary", type="button")
+        add.on(
+            "click",
+            lambda event: self._add(what, event),
+            js_handler=f"() => emit([document.getElementById('new-{what}').value, "
+            f"document.getElementById('role-{what}').value])",
+        )
+        return listed
+
+    def _ask(self) -> tuple[list[Person], list[Token]]:
+        return self._who.people(), self._who.tokens()
+
+    def _show(self, now: tuple[list[Person], list[Token]]) -> None:
+        self._persons.show(now[0], self._person_rows)
+        self._tokens.show(now[1], self._token_rows)
+
+    async def _add(self, what: str, event: GenericEventArguments) -> None:
+        name, chosen = (str(each) for each in event.args)
+        if chosen not in ROLES:
+            return
+        roles = [Role(chosen)]
+
+        def person(by: str) -> str:
+            self._who.add_person(name, roles, None, by)
+            base = str(self._sheet.request.base_url).rstrip("/")
+            return f"{base}/sign-in/first?secret={self._who.link_secret(name, by)}"
+
+        def token(by: str) -> str:
+            return self._who.create_token(name, roles, by)
+
+        await self._change(what, person if what == "person" else token)
+
+    async def _change(self, what: str, change: Callable[[str], str | None]) -> None:
+        """Make a change; what it returns is a secret, shown this once."""
+        said = self._said[what]
+        try:
+            made = await self._sheet.visitor.act(Right.ADMIN, change)
+        except TwinhelmError as error:
+            said.show(str(error), lambda text: say(text, kind="failed"))
+            return
+        said.show(made or "", lambda text: _secret(what, text))
+        await self._live.ask()
+
+    def _person_rows(self, found: list[Person]) -> None:
+        columns = (
+            Column("Name", "namecol", lambda one: one.name),
+            Column("Role", "", self._roles),
+            Column("Since", "tightcol", lambda one: When(one.created_ms)),
+            Column("", "tightcol", lambda one: self._button("person", "Remove", one.name)),
+        )
+        table(columns, found, lambda: Node("p", "Nobody can sign in yet.", "muted"))
+
+    def _token_rows(self, found: list[Token]) -> None:
+        def made(one: Token) -> None:
+            When(one.created_ms)
+            Node("span", f", {one.created_by}", "muted")
+
+        columns = (
+            Column("Name", "namecol", lambda one: one.name),
+            Column("Role", "", lambda one: _roles_of(one)),
+            Column("Made", "tightcol", made),
+            Column("", "tightcol", lambda one: self._button("token", "Revoke", one.name)),
+        )
+        table(columns, found, lambda: Node("p", "No tokens yet.", "muted"))
+
+    def _roles(self, person: Person) -> None:
+        several = len(person.roles) > 1
+        with Node("select", aria_label=f"Role of {person.name}") as choice:
+            if several:
+                Node("option", _roles_of(person), value="", selected=True)
+            for role in ROLES:
+                mine = not several and role in person.roles
+                Node("option", role, value=role, selected=mine)
+
+        async def choose(event: GenericEventArguments) -> None:
+            chosen = str(event.args)
+            if chosen in ROLES:
+                roles = [Role(chosen)]
+                await self._change("person", lambda by: self._who.set_roles(person.name, roles, by))
+
+        choice.on("change", choose, js_handler="(e) => emit(e.target.value)")
+
+    def _button(self, what: str, verb: str, name: str) -> None:
+        button = Node("button", verb, "small", type="button", aria_label=f"{verb} {name}")
+        change = self._who.remove_person if what == "person" else self._who.revoke_token
+
+        async def go(_: GenericEventArguments) -> None:
+            await self._change(what, lambda by: change(name, by))
+
+        # A second press within a few seconds confirms; a dialog for each row would be heavier.
+        button.on(
+            "click",
+            go,
+            js_handler=f"(e) => {{ const b = e.currentTarget; if (b.dataset.sure) {{ emit(); "
+            f"return; }} b.dataset.sure = '1'; b.textContent = 'Sure? {verb}'; "
+            f"setTimeout(() => {{ delete b.dataset.sure; b.textContent = '{verb}'; }}, 4000); }}",
+        )
+
+
+def _roles_of(one: Person | Token) -> str:
+    return ", ".join(sorted(role.value for role in one.roles))
+
+
+def _secret(what: str, text: str) -> None:
+    if not text:
+        return
+    with Node("div", classes="notice amber", role="status"):
+        says = "This link signs them in once, within a day." if what == "person" else "The token."
+        Node("p", f"{says} It is shown this once only.")
+        with Node("div", classes="row"):
+            Node("code", text, "wrapany")
+            copier(text)

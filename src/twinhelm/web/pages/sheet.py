@@ -1,34 +1,133 @@
-"""What the builder of one page is given: the house, who looks, what the address asks."""
+"""What the builder of one page is given: the house, who looks, what the address asks.
+
+A page is opened by a request that the guard let pass, but lives on over a websocket that carries
+no headers. So whoever asked is bound when the page is built, and asked after anew each time:
+a session that ended, or a role that was taken away, counts within seconds.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from starlette.requests import Request
 
+from twinhelm.core.errors import Denied, Unauthenticated
+from twinhelm.core.roles import GRANTS, Identity, Right, allows
 from twinhelm.web.pages.drawing import Drawer
-from twinhelm.web.pages.visitor import Visitor
+from twinhelm.web.who import Asker
 
 if TYPE_CHECKING:
     from twinhelm.app import House
 
-__all__ = ["RANGES", "Kept", "Sheet"]
+__all__ = ["RANGES", "Kept", "Sheet", "Visitor", "holders", "work"]
 
-MINUTE_MS = 60_000
+T = TypeVar("T")
+WORKERS = ThreadPoolExecutor(8, "twinhelm-page")
+"""Pages wait here for stores, apart from the doors and the API."""
+HOUR_MS = 3_600_000
 RANGES: dict[str, int] = {
-    "15m": 15 * MINUTE_MS,
-    "1h": 60 * MINUTE_MS,
-    "6h": 360 * MINUTE_MS,
-    "24h": 1440 * MINUTE_MS,
-    "7d": 7 * 1440 * MINUTE_MS,
-    "30d": 30 * 1440 * MINUTE_MS,
+    "15m": HOUR_MS // 4,
+    "1h": HOUR_MS,
+    "6h": 6 * HOUR_MS,
+    "24h": 24 * HOUR_MS,
+    "7d": 7 * 24 * HOUR_MS,
+    "30d": 30 * 24 * HOUR_MS,
 }
 """The lengths of time that the header offers."""
 
 MAX_TEXT = 4096
 LATEST_MS = 253_402_300_799_000
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """One reader of one page."""
+
+    house: House
+    asker: Asker
+
+    @property
+    def name(self) -> str:
+        """Name them as the journal does."""
+        return self.asker.identity.name
+
+    @property
+    def signed_in(self) -> bool:
+        """Tell whether somebody signed in."""
+        return self.asker.identity.proof == "session"
+
+    def may(self, right: Right) -> bool:
+        """Tell whether they might do something, for what the page offers; see :meth:`act`."""
+        return allows(self.asker.identity, right)
+
+    def why_not(self, right: Right) -> str:
+        """Say what somebody needs who may not do something; empty where they may."""
+        if self.may(right):
+            return ""
+        if self.asker.identity.proof == "loopback":
+            return f"Sign in first: this needs the role {holders(right)}."
+        return f"{self.name} may not do this: it needs the role {holders(right)}."
+
+    async def act(self, right: Right, change: Callable[[str], T]) -> T:
+        """Do ``change`` in a worker thread, in their name, if they may do so now.
+
+        Raises :class:`Unauthenticated`, :class:`Denied`, and what ``change`` raises.
+        """
+
+        def checked() -> T:
+            identity = self._now()
+            if identity is None:
+                raise Unauthenticated(
+                    "nobody is signed in, or the session has ended", hint="sign in and try again"
+                )
+            if not allows(identity, right):
+                raise Denied(
+                    f"{identity.name} may not do this", hint=f"it needs the role {holders(right)}"
+                )
+            return change(identity.name)
+
+        return await work(checked)
+
+    async def read(self, question: Callable[[], T]) -> T:
+        """Answer ``question`` in a worker thread if they may still look.
+
+        Raises :class:`Unauthenticated` once they may not, and what ``question`` raises.
+        """
+
+        def checked() -> T:
+            if not self.asker.trusted:
+                identity = self._now()
+                if identity is None or not allows(identity, Right.READ):
+                    raise Unauthenticated("the session has ended", hint="sign in again")
+            return question()
+
+        return await work(checked)
+
+    def _now(self) -> Identity | None:
+        proof, identities = self.asker.identity.proof, self.house.identities
+        if proof == "session":
+            return identities.resolve_session(self.asker.session)
+        if proof == "token":
+            # Its secret is not kept here, so it is asked after by name: pages opened with one
+            # end with it, and only show.
+            known = next((one for one in identities.tokens() if one.name == self.name), None)
+            return Identity(self.name, known.roles, "token") if known else None
+        return None
+
+
+async def work(question: Callable[[], T]) -> T:
+    """Call ``question`` in a worker thread, so that what waits there holds up no other page."""
+    return await asyncio.get_running_loop().run_in_executor(WORKERS, question)
+
+
+def holders(right: Right) -> str:
+    """Name the roles that grant a right: "admin or operator"."""
+    return " or ".join(sorted(role.value for role, rights in GRANTS.items() if right in rights))
 
 
 class Kept(Protocol):

@@ -1,18 +1,37 @@
-"""The columns and the timeline of an incident: why, where, what changed, what happened when."""
+"""What an incident has to tell: its charts, why, where, what changed, what happened when.
+
+Charted are the series of its strongest signs, over the incident and a while around it, with its
+anomalies shaded and changes marked; drawing them blocks.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from twinhelm.aiops.flow.incidents import IncidentFile, TimelineEntry
+from twinhelm.aiops.types import Anomaly
 from twinhelm.aiops.words import place
 from twinhelm.core.claims import Claim, Evidence
 from twinhelm.core.entities import Edge
+from twinhelm.core.labels import metric_name
 from twinhelm.core.telemetry import Alert
-from twinhelm.web.pages.elements import Node, When, outside
-from twinhelm.web.pages.pieces import chip, confidence, range_link
+from twinhelm.web.pages.drawing import Drawing, query_of, short_name
+from twinhelm.web.pages.elements import (
+    Node,
+    When,
+    card_head,
+    chip,
+    confidence,
+    dot,
+    linked,
+    outside,
+    plural,
+    range_link,
+)
+from twinhelm.web.pages.sheet import Sheet
 
-__all__ = ["changes", "grouping", "timeline", "where", "why"]
+__all__ = ["changes", "draw_evidence", "grouping", "timeline", "where", "why", "window"]
 
 DOTS = {"anomaly": "amber", "alert": "red", "change": "blue", "action": "", "state": ""}
 LONG = 60
@@ -21,11 +40,64 @@ EDGES = 10
 WEAK = 0.2
 """Suspects below this confidence are folded away, unless there is no better one."""
 
+MOST = 6
+BEFORE_MS = 600_000
+AFTER_MS = 300_000
+LEAST_MS = 15_000
+"""An anomaly of one sample is shaded at least this wide, or it could not be seen."""
+
+
+def window(file: IncidentFile, now_ms: int) -> tuple[int, int]:
+    """Return the range to look at: the incident and a while before and after it."""
+    start = min([file.incident.started_ms, *(one.start_ms for one in file.anomalies)])
+    start = max(start, file.incident.started_ms - 6 * BEFORE_MS)
+    end = file.incident.resolved_ms
+    return start - BEFORE_MS, now_ms if end is None else min(now_ms, end + AFTER_MS)
+
+
+def draw_evidence(sheet: Sheet, file: IncidentFile) -> list[tuple[str, str, Drawing]]:
+    """Draw the evidence: (title, link, drawing), the most telling first."""
+    start, end = window(file, sheet.house.clock.now_ms())
+    shown = []
+    titles: set[str] = set()
+    for series in _ranked(file)[:MOST]:
+        own = [one for one in file.anomalies if one.series == series]
+        labels = own[0].labels
+        title = short_name(labels)
+        if title in titles:
+            title = query_of(labels)
+        titles.add(title)
+        drawing = sheet.drawer.draw([series], start, end).marked(
+            spans=[(one.start_ms, max(one.end_ms or end, one.start_ms + LEAST_MS)) for one in own],
+            marks=[
+                (change.time_ms, change.title, change.kind)
+                for change in file.changes
+                if start <= change.time_ms <= end
+            ][:20],
+        )
+        shown.append((title, range_link(query_of(labels), start, end), drawing))
+    return shown
+
+
+def _ranked(file: IncidentFile) -> list[int]:
+    """Order the series: those that the first suspects name, then by how strange they were."""
+    named: dict[str, float] = {}
+    for rank, claim in enumerate(file.claims):
+        named.setdefault(str(claim.facts.get("indicator", "")), rank)
+        for one in claim.evidence_for:
+            named.setdefault(one.series.partition("{")[0], rank + 0.5)
+
+    def key(one: Anomaly) -> tuple[float, float, float]:
+        rank = named.get(metric_name(one.labels), len(named))
+        return rank, -one.peak_score, -one.deviation
+
+    ordered = [one.series for one in sorted(file.anomalies, key=key)]
+    return list(dict.fromkeys(ordered))
+
 
 def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
     """Rank the suspects, with the evidence for and against each."""
-    with Node("div", classes="card-head"):
-        Node("h2", "Why")
+    with card_head("Why"):
         if file.claims:
             chip(file.incident.verdict, "blue" if file.incident.verdict == "conclusive" else "")
     if not file.claims:
@@ -46,8 +118,7 @@ def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
             _suspect(claim, start_ms, end_ms)
     if weaker:
         with Node("details"):
-            noun = "suspect" if len(weaker) == 1 else "suspects"
-            Node("summary", f"{len(weaker)} weaker {noun}")
+            Node("summary", plural(len(weaker), "weaker suspect"))
             with Node("ol", classes="items"):
                 for claim in weaker:
                     _suspect(claim, start_ms, end_ms)
@@ -78,16 +149,13 @@ def _evidence(one: Evidence, sign: str, start_ms: int, end_ms: int) -> None:
 def where(file: IncidentFile, edges: Sequence[Edge]) -> None:
     """Name the places, what each shows, and how they lean on one another."""
     Node("h2", "Where")
-    strange: dict[str, int] = {}
-    for anomaly in file.anomalies:
-        strange[anomaly.entity] = strange.get(anomaly.entity, 0) + 1
+    strange = Counter(anomaly.entity for anomaly in file.anomalies)
     inside = list(file.incident.entities)
     with Node("ul", classes="items"):
         for entity in inside[:12]:
             with Node("li", classes="row", style="justify-content:space-between"):
                 Node("b", place(entity), "wrapany")
-                count = strange.get(entity, 0)
-                Node("span", f"{count} signs" if count != 1 else "1 sign", "muted small")
+                Node("span", plural(strange[entity], "sign"), "muted small")
     if len(inside) > 12:
         Node("p", f"and {len(inside) - 12} more", "muted")
     running = [edge for edge in edges if edge.source.startswith("process:")]
@@ -140,14 +208,10 @@ def changes(file: IncidentFile) -> None:
 
 def _alert(alert: Alert) -> None:
     name = dict(alert.labels).get("alertname", "an alert")
-    url = outside(alert.url)
     with Node("li"):
-        Node("span", classes=f"dot {'red' if alert.ends_ms is None else ''}", aria_hidden="true")
+        dot("red" if alert.ends_ms is None else "")
         with Node("span"):
-            if url:
-                Node("a", name, href=url, rel="noopener noreferrer")
-            else:
-                Node("span", name)
+            linked(name, outside(alert.url), rel="noopener noreferrer")
             state = "fires" if alert.ends_ms is None else "ended"
             Node("span", f" ({state}, {alert.source})", "muted")
 
@@ -156,7 +220,7 @@ def timeline(entries: Sequence[TimelineEntry]) -> None:
     """Tell everything in order, the newest first."""
     Node("h2", "Timeline")
     with Node("ul", classes="timeline", tabindex="0", aria_label="Timeline"):
-        for entry in list(entries)[::-1][:LONG]:
+        for entry in entries[::-1][:LONG]:
             with Node("li"):
                 When(entry.time_ms, absolute=True)
                 Node("span", classes=f"dot {DOTS.get(entry.kind, '')}", title=entry.kind)

@@ -1,0 +1,272 @@
+"""The pages that are lists of records: the journal, what was not kept, and the portfolio."""
+
+from __future__ import annotations
+
+import re
+
+from twinhelm.aiops.clean import Reason
+from twinhelm.aiops.types import Rejection
+from twinhelm.core import json
+from twinhelm.core.ports import JournalRow
+from twinhelm.events.chain import Verification
+from twinhelm.events.kinds import EVENT_KINDS
+from twinhelm.mlops.register import products as all_products
+from twinhelm.mlops.register import versions
+from twinhelm.mlops.types import Product, ProductVersion
+from twinhelm.web.pages.elements import (
+    Column,
+    Node,
+    Region,
+    When,
+    card_head,
+    chip,
+    copier,
+    dot,
+    empty,
+    entry,
+    linked,
+    searching,
+    table,
+)
+from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.live import Live, follow
+from twinhelm.web.pages.sheet import Sheet
+
+__all__ = ["audit", "deed", "live_chip", "products", "rejected"]
+
+MOST = 200
+LONGEST = 4000
+SAID = ("title", "reason", "change", "note", "text", "name", "person", "target", "source", "what")
+WORDS = {
+    "server.started": "twinhelm started",
+    "server.stopped": "twinhelm stopped",
+    "incident.opened": "Incident {key} opened",
+    "incident.updated": "Incident {key} changed",
+    "incident.acknowledged": "Incident {key} acknowledged",
+    "incident.commented": "Remark on incident {key}",
+    "incident.resolved": "Incident {key} resolved",
+    "incident.reopened": "Incident {key} came back",
+}
+REMEDIES = {
+    Reason.DUPLICATE: "Nothing to do. Many of them mean that two senders send the same series.",
+    Reason.CONFLICTING: "Give each of the two senders a label of its own, such as replica.",
+    Reason.LATE: "Send in order of time; a back-fill brings the past in by its own path.",
+    Reason.TOO_FAR_AHEAD: "Set the sender's clock right, or raise limits.max_future_s.",
+    Reason.TOO_OLD: "Raise limits.max_past_days if this history is wanted.",
+    Reason.SERIES_LIMIT: "Drop labels whose values never end (ids, paths) at the sender, or raise "
+    "limits.max_series_per_tenant.",
+    Reason.BAD_LABELS: "Correct the labels at the sender; limits.max_labels and its kin say how "
+    "much may be.",
+    Reason.NATIVE_HISTOGRAM: "Let the sender write classic histograms as well.",
+    Reason.EXEMPLAR: "Nothing to do: the samples themselves were kept.",
+    Reason.DELTA_TEMPORALITY: "Set the SDK's temporality preference to cumulative.",
+    Reason.NO_TIME: "Let the sender put a time on each point.",
+    Reason.BAD_VALUE: "Correct the value at the sender.",
+    Reason.LINE_TOO_LONG: "Shorten the lines at the sender, or raise limits.max_log_line_bytes.",
+    Reason.TOO_LARGE: "Send smaller batches, or raise limits.max_body_bytes and its kin.",
+    Reason.MALFORMED: "Check which protocol the sender speaks, and that it is sent to its own "
+    "path.",
+    Reason.UNSUPPORTED: "Choose another form at the sender; Connect lists what is taken.",
+}
+STAGES = {"live": "green", "registered": "blue"}
+
+Portfolio = list[tuple[Product, list[ProductVersion]]]
+
+
+async def audit(sheet: Sheet) -> None:
+    """Show the journal as the auditor reads it: who, what, when, and whether it is whole."""
+    kind, subject = sheet.asked("kind"), sheet.asked("subject").strip()
+    actor = sheet.asked("actor").strip()
+    kind = kind if kind in EVENT_KINDS else ""
+    journal, clock = sheet.house.journal, sheet.house.clock
+
+    def ask() -> list[JournalRow]:
+        found = journal.read(
+            kind=kind or None,
+            subject=subject or None,
+            newest_first=True,
+            limit=5000 if actor else MOST,
+        )
+        return [row for row in found if not actor or row.actor == actor][:MOST]
+
+    with framed(sheet):
+        title_row("Audit", "Who did what, when; appended once, never changed")
+        chain = Region("card")
+        with chain.box:
+            Node("p", "The chain is being verified.", "muted")
+        _form(kind, subject, actor)
+        rows = Region("card flush")
+        await Live(
+            sheet,
+            lambda: (journal.verify(), clock.now_ms()),
+            lambda now: chain.show(now, _chain),
+            every_s=60.0,
+        ).start()
+        await Live(sheet, ask, lambda now: rows.show(now, _journal)).start()
+
+
+def _chain(now: tuple[Verification, int]) -> None:
+    found, time_ms = now
+    count = "1 row is" if found.rows == 1 else f"{found.rows:,} rows are"
+    with Node("p", classes="lead row"):
+        dot("green" if found.ok else "red")
+        Node(
+            "span",
+            f"The journal is whole: {count} as they were written"
+            if found.ok
+            else f"The journal was altered at row {found.first_bad_seq}: {found.reason}",
+        )
+    with Node("p", "Verified ", "muted"):
+        When(time_ms)
+        Node("span", "; each row carries the SHA-256 of the one before it. Newest hash ")
+        Node("code", found.head_hash[:16])
+        copier(found.head_hash, says="Copy all of it")
+
+
+def _form(kind: str, subject: str, actor: str) -> None:
+    with searching("/audit"):
+        with Node("select", name="kind", aria_label="Kind of event"):
+            Node("option", "Every kind", value="")
+            for name in sorted(EVENT_KINDS):
+                Node("option", _kind_words(name), value=name, selected=name == kind)
+        entry("subject", subject, "Subject, such as incident/3", "Subject")
+        entry("actor", actor, "Who", "Who")
+        Node("button", "Filter", type="submit")
+        if kind or subject or actor:
+            Node("a", "Show everything", href="/audit")
+
+
+def _journal(found: list[JournalRow]) -> None:
+    table(
+        (
+            Column("Row", "num tightcol muted", lambda row: str(row.seq)),
+            Column("When", "tightcol", lambda row: When(row.time_ms, absolute=True)),
+            Column("Who", "namecol", lambda row: row.actor, "tightcol"),
+            Column("What", "cutoff", _what),
+            Column("Subject", "tightcol mono", lambda row: row.subject),
+            Column("Hash", "tightcol", _hash),
+        ),
+        found,
+        lambda: empty("No rows match.", "Take a part of the filter away."),
+    )
+
+
+def _hash(row: JournalRow) -> Node:
+    return Node("code", row.hash[:8], "muted", title=row.hash)
+
+
+def _what(row: JournalRow) -> None:
+    linked(*deed(row))
+    with Node("details", classes="small"):
+        Node("summary", "Details", "muted")
+        Node("pre", json.dumps(dict(row.body), indent=True).decode()[:LONGEST], "snippet")
+
+
+def deed(row: JournalRow) -> tuple[str, str]:
+    """Say what happened, in a sentence, and the path it leads to (empty for none)."""
+    thing, _, key = row.subject.partition("/")
+    words = WORDS.get(row.kind, _kind_words(row.kind)).format(key=key)
+    said = [str(row.body[name]) for name in SAID if row.body.get(name)]
+    text = f"{words}: {', '.join(said)}" if said else words
+    if thing == "incident" and re.fullmatch(r"\d{1,15}", key):
+        return text, f"/incidents/{key}"
+    return text, "/products" if thing in {"product", "version", "detector"} else ""
+
+
+def _kind_words(kind: str) -> str:
+    words = kind.replace("_", " ").replace(".", " ")
+    return words[:1].upper() + words[1:]
+
+
+async def rejected(sheet: Sheet) -> None:
+    """Show what telemetry was not kept: by which door, why, and what to do about it."""
+
+    def ask() -> list[Rejection]:
+        found = sheet.house.intake.rejections.snapshot()[:500]
+        return sorted(found, key=lambda one: -one.last_ms)
+
+    with framed(sheet):
+        title_row("Rejected", "Telemetry that was not kept since the server started, and why")
+        await follow(sheet, ask, _rejections)
+
+
+def _rejections(found: list[Rejection]) -> None:
+    table(
+        (
+            Column("Why", "cutoff", _advice),
+            Column("Door", "tightcol", lambda one: one.door),
+            Column("Tenant", "tightcol", lambda one: one.tenant),
+            Column("How many", "num tightcol", lambda one: f"{one.count:,}"),
+            Column("Example", "cutoff", lambda one: Node("code", one.example[:300])),
+            Column("First", "tightcol", lambda one: When(one.first_ms)),
+            Column("Last", "tightcol", lambda one: When(one.last_ms)),
+        ),
+        found,
+        lambda: empty(
+            "Nothing was rejected.",
+            "Everything that was sent since the server started has been kept.",
+            good=True,
+        ),
+    )
+
+
+def _advice(one: Rejection) -> None:
+    known = Reason(one.reason) if one.reason in REMEDIES else None
+    Node("b", one.reason.replace("_", " "))
+    Node("div", known.meaning if known else "A reason that this version does not know.")
+    Node("div", REMEDIES[known] if known else "See the example.", "muted")
+
+
+async def products(sheet: Sheet) -> None:
+    """Show the portfolio: what learns or decides here, and which version of it is live."""
+    records = sheet.house.records
+
+    def ask() -> Portfolio:
+        return [(one, versions(records, one.name)) for one in all_products(records)]
+
+    with framed(sheet, wing="models"):
+        title_row("Portfolio", "The algorithms twinhelm decides with, as products")
+        await follow(sheet, ask, _portfolio, every_s=15.0, classes="stack")
+
+
+def _portfolio(found: Portfolio) -> None:
+    if not found:
+        with Node("div", classes="card flush"):
+            empty("No product is registered yet.", "twinhelm's own algorithms appear here.")
+    for product, known in found:
+        with Node("section", classes="card models", id=product.name):
+            with card_head(product.name):
+                live_chip(product)
+            Node("p", product.decides, "prose")
+            Node("p", f"Owner {product.owner}, risk tier {product.tier}", "muted small")
+            with Node("div", style="margin-top:12px"):
+                table(
+                    (
+                        Column("Version", "tightcol", lambda one: one.version),
+                        Column(
+                            "Stage",
+                            "tightcol",
+                            _stage,
+                        ),
+                        Column("Registered", "tightcol", lambda one: When(one.registered_ms)),
+                        Column("Method", "cutoff", lambda one: one.method),
+                        Column("Facts", "", _facts),
+                    ),
+                    known,
+                )
+
+
+def live_chip(product: Product) -> None:
+    """Say which version of a product is live."""
+    chip(f"live {product.live}" if product.live else "not live", "green" if product.live else "")
+
+
+def _stage(version: ProductVersion) -> Node:
+    return chip(version.stage, STAGES.get(version.stage, ""))
+
+
+def _facts(version: ProductVersion) -> None:
+    with Node("dl", classes="facts"):
+        for name, value in sorted(version.facts.items()):
+            Node("dt", name)
+            Node("dd", value)
