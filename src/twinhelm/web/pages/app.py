@@ -21,7 +21,7 @@ from twinhelm.web.pages.capacity import capacity
 from twinhelm.web.pages.connect import connect
 from twinhelm.web.pages.drawing import Drawer
 from twinhelm.web.pages.elements import Node, sentence
-from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.incident import incident, incidents
 from twinhelm.web.pages.ledgers import audit, products, rejected
 from twinhelm.web.pages.logs import logs, traces
@@ -100,14 +100,13 @@ def _page(
             ui.status_code(error.status)
             ui.context.client.content.clear()
             sheet.lives.clear()
-            with framed(sheet):
-                _refused(title, error)
+            with framed(sheet, title):
+                _refused(error)
 
     return page
 
 
-def _refused(title: str, error: TwinhelmError) -> None:
-    title_row(title)
+def _refused(error: TwinhelmError) -> None:
     with Node("div", classes="card empty"):
         Node("p", sentence(error.message), "lead wrapany")
         if error.hint:

@@ -9,9 +9,8 @@ from twinhelm.aiops.words import place, quantity, unit_of
 from twinhelm.core.labels import metric_name
 from twinhelm.web.pages.drawing import Drawing, query_of
 from twinhelm.web.pages.elements import Charts, Column, Node, Region, When, confidence, empty, table
-from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.live import Live
-from twinhelm.web.pages.sheet import Sheet
+from twinhelm.web.pages.frame import framed
+from twinhelm.web.pages.sheet import Live, Sheet
 
 __all__ = ["capacity"]
 
@@ -23,8 +22,7 @@ STEPS = 24
 
 async def capacity(sheet: Sheet) -> None:
     """Build the page."""
-    with framed(sheet, wing="machines"):
-        title_row("Capacity", "What runs out next, soonest first")
+    with framed(sheet, "Capacity", "What runs out next, soonest first", wing="machines"):
         rows, charts = Region("card flush"), Charts()
 
         def show(now: list[tuple[Forecast, Drawing]]) -> None:
@@ -81,17 +79,15 @@ def _title(one: Forecast) -> str:
 
 def _list(found: list[Forecast]) -> None:
     table(
-        (
-            Column("What", "cutoff", _what),
-            Column("Now", "tightcol", lambda one: _quantity(one, one.now)),
-            Column("Limit", "tightcol", lambda one: _quantity(one, one.threshold)),
-            Column("Earliest", "tightcol", lambda one: When(one.earliest_ms)),
-            Column("Likely", "tightcol", lambda one: When(one.likely_ms)),
-            Column("Latest", "tightcol", _latest),
-            Column("Confidence", "tightcol", _confidence),
-        ),
         found,
-        lambda: empty(
+        Column("What", "cutoff", _what),
+        Column("Now", "tightcol", lambda one: _quantity(one, one.now)),
+        Column("Limit", "tightcol", lambda one: _quantity(one, one.threshold)),
+        Column("Earliest", "tightcol", lambda one: When(one.earliest_ms)),
+        Column("Likely", "tightcol", lambda one: When(one.likely_ms)),
+        Column("Latest", "tightcol", _latest),
+        Column("Confidence", "tightcol", _confidence),
+        nothing=lambda: empty(
             "Nothing is foreseen to run out in the next 14 days.",
             "A forecast needs some hours of history. Where a trend is unsure, or does no better "
             "than guessing on recent points, nothing is said.",

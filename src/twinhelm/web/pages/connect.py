@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.web.pages.elements import Node, card_head, copier
-from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.sheet import Sheet
 
 __all__ = ["connect"]
@@ -89,8 +89,7 @@ async def connect(sheet: Sheet) -> None:
     """Build the page."""
     base = str(sheet.request.base_url).rstrip("/")
     trusted = sheet.visitor.asker.trusted
-    with framed(sheet):
-        title_row("Connect", "Change nothing but an address in what you already run")
+    with framed(sheet, "Connect", "Change nothing but an address in what you already run"):
         Node(
             "p",
             "Programs on this machine may send without a token."

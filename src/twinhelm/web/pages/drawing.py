@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twinhelm.aiops.types import Scores
+from twinhelm.aiops.types import Anomaly, Scores
 from twinhelm.aiops.words import quantity, unit_of
 from twinhelm.core.arrays import F64, I64
 from twinhelm.core.labels import METRIC, Labels, metric_name
+from twinhelm.core.telemetry import Change
 from twinhelm.web.thinning import thin
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ STEP_MS = 5_000
 
 NOISY_WHOLE = 1.05
 """A share whose rate wavers about the whole is a share still."""
+
+LEAST_MS = 15_000
+"""An anomaly of one sample is shaded at least this wide, or it could not be seen."""
 
 YOUNG_MS = 30_000
 KEPT = 200
@@ -65,13 +69,14 @@ class Drawing:
         return f"{title}: now {self.now}{usually}"
 
     def marked(
-        self,
-        *,
-        spans: Sequence[tuple[int, int]] = (),
-        marks: Sequence[tuple[int, str, str]] = (),
+        self, anomalies: Iterable[Anomaly], changes: Iterable[Change], end_ms: int
     ) -> Drawing:
-        """Add shaded spans (ms, ms) and vertical marks (ms, text, kind)."""
-        return replace(self, model={**self.model, "spans": [*spans], "marks": [*marks]})
+        """Shade anomalies, those that last until ``end_ms``, and mark changes."""
+        spans = [
+            (one.start_ms, max(one.end_ms or end_ms, one.start_ms + LEAST_MS)) for one in anomalies
+        ]
+        marks = [(change.time_ms, change.title, change.kind) for change in changes]
+        return replace(self, model={**self.model, "spans": spans, "marks": marks})
 
 
 class Drawer:

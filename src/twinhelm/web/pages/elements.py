@@ -244,10 +244,9 @@ class Column(NamedTuple):
 
 
 def table(
-    columns: Sequence[Column],
     rows: Sequence[Any],
+    *columns: Column,
     nothing: Callable[[], object] = lambda: None,
-    *,
     classes: str = "",
     href: Callable[[Any], str | None] = lambda row: None,
 ) -> None:

@@ -7,6 +7,7 @@ the page builds its own content.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlencode
@@ -19,8 +20,7 @@ from twinhelm.core.labels import METRIC
 from twinhelm.web import VERSION
 from twinhelm.web.pages.drawing import quoted
 from twinhelm.web.pages.elements import UNAIDED, Node, Region, When, say
-from twinhelm.web.pages.live import Live
-from twinhelm.web.pages.sheet import RANGES, Sheet
+from twinhelm.web.pages.sheet import RANGES, Live, Sheet
 
 __all__ = ["RAIL", "framed", "title_row"]
 
@@ -59,7 +59,9 @@ def _pulse(sheet: Sheet) -> tuple[int, str, int]:
 
 
 @contextmanager
-def framed(sheet: Sheet, *, wing: str = "", ranged: bool = False) -> Iterator[None]:
+def framed(
+    sheet: Sheet, title: str = "", aside: str = "", *, wing: str = "", ranged: bool = False
+) -> Iterator[None]:
     """Build the frame; ``wing`` is machines, models or empty, ``ranged`` offers a time range."""
     # The framework's own page element is a landmark; ours is the one that counts.
     slot = ui.context.client.content.parent_slot
@@ -78,6 +80,8 @@ def framed(sheet: Sheet, *, wing: str = "", ranged: bool = False) -> Iterator[No
                     troubles.show(now[1:], _troubles)
 
                 Live(sheet, lambda: _pulse(sheet), show)
+                if title:
+                    title_row(title, aside)
                 yield
     _palette(sheet)
     for live in sheet.lives:
@@ -209,7 +213,7 @@ def _pages(said: str) -> list[tuple[str, str, str]]:
 def _matches(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
     rows = _pages(said)
     number = said.lstrip("#")
-    if number.isascii() and number.isdigit() and len(number) < 16:
+    if re.fullmatch(r"[0-9]{1,15}", number):
         rows.insert(0, (f"Incident {number}", f"/incidents/{number}", "incident"))
     if said:
         names = sheet.house.telemetry.label_values(METRIC, [])

@@ -36,8 +36,7 @@ from twinhelm.web.pages.elements import (
     table,
 )
 from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.live import Live
-from twinhelm.web.pages.sheet import Sheet, work
+from twinhelm.web.pages.sheet import Live, Sheet, work
 from twinhelm.web.pages.story import changes, draw_evidence, grouping, timeline, where, why, window
 
 __all__ = ["LIVE", "incident", "incidents"]
@@ -99,8 +98,7 @@ async def incidents(sheet: Sheet) -> None:
             moment.at(now.last_tick_ms)
         whynot.show(now.decisions, _decisions)
 
-    with framed(sheet, wing="machines"):
-        title_row("Incidents", "What belongs together, in few words")
+    with framed(sheet, "Incidents", "What belongs together, in few words", wing="machines"):
         choices, rows, whynot = Region(), Region("card flush"), Region("wait")
         await Live(sheet, ask, show).start()
 
@@ -118,18 +116,16 @@ def _table(found: list[Incident], nothing: Callable[[], object]) -> None:
         return f"/incidents/{one.id}"
 
     table(
-        (
-            Column("", "tightcol muted", lambda one: f"#{one.id}"),
-            Column("Severity", "tightcol", lambda one: severity_chip(one.severity)),
-            Column("State", "tightcol", lambda one: state_chip(one.state)),
-            Column("What", "cutoff", lambda one: Node("a", one.title, href=href(one))),
-            Column("Where", "wrapany", lambda one: _places(one, 3)),
-            Column("Began", "tightcol", lambda one: When(one.started_ms)),
-            Column("Lasted", "tightcol", _lasted),
-            Column("Owner", "tightcol", lambda one: one.owner or Node("span", "nobody", "muted")),
-        ),
         found,
-        nothing,
+        Column("", "tightcol muted", lambda one: f"#{one.id}"),
+        Column("Severity", "tightcol", lambda one: severity_chip(one.severity)),
+        Column("State", "tightcol", lambda one: state_chip(one.state)),
+        Column("What", "cutoff", lambda one: Node("a", one.title, href=href(one))),
+        Column("Where", "wrapany", lambda one: _places(one, 3)),
+        Column("Began", "tightcol", lambda one: When(one.started_ms)),
+        Column("Lasted", "tightcol", _lasted),
+        Column("Owner", "tightcol", lambda one: one.owner or Node("span", "nobody", "muted")),
+        nothing=nothing,
         href=href,
     )
 
@@ -161,7 +157,7 @@ def _decisions(found: list[Decision]) -> None:
     with Node("details"):
         Node("summary", f"Why not? {len(found)} signs that were seen and not raised")
         with Node("div", classes="card flush", style="margin-top:8px"):
-            table(columns, found)
+            table(found, *columns)
 
 
 @dataclass(frozen=True, slots=True)

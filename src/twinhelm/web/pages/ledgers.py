@@ -28,9 +28,8 @@ from twinhelm.web.pages.elements import (
     searching,
     table,
 )
-from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.live import Live, follow
-from twinhelm.web.pages.sheet import Sheet
+from twinhelm.web.pages.frame import framed
+from twinhelm.web.pages.sheet import Live, Sheet, follow
 
 __all__ = ["audit", "deed", "live_chip", "products", "rejected"]
 
@@ -89,19 +88,17 @@ async def audit(sheet: Sheet) -> None:
         )
         return [row for row in found if not actor or row.actor == actor][:MOST]
 
-    with framed(sheet):
-        title_row("Audit", "Who did what, when; appended once, never changed")
+    with framed(sheet, "Audit", "Who did what, when; appended once, never changed"):
         chain = Region("card")
         with chain.box:
             Node("p", "The chain is being verified.", "muted")
         _form(kind, subject, actor)
         rows = Region("card flush")
-        await Live(
-            sheet,
-            lambda: (journal.verify(), clock.now_ms()),
-            lambda now: chain.show(now, _chain),
-            every_s=60.0,
-        ).start()
+
+        def verify() -> tuple[Verification, int]:
+            return journal.verify(), clock.now_ms()
+
+        await Live(sheet, verify, lambda now: chain.show(now, _chain), every_s=60.0).start()
         await Live(sheet, ask, lambda now: rows.show(now, _journal)).start()
 
 
@@ -138,16 +135,14 @@ def _form(kind: str, subject: str, actor: str) -> None:
 
 def _journal(found: list[JournalRow]) -> None:
     table(
-        (
-            Column("Row", "num tightcol muted", lambda row: str(row.seq)),
-            Column("When", "tightcol", lambda row: When(row.time_ms, absolute=True)),
-            Column("Who", "namecol", lambda row: row.actor, "tightcol"),
-            Column("What", "cutoff", _what),
-            Column("Subject", "tightcol mono", lambda row: row.subject),
-            Column("Hash", "tightcol", _hash),
-        ),
         found,
-        lambda: empty("No rows match.", "Take a part of the filter away."),
+        Column("Row", "num tightcol muted", lambda row: str(row.seq)),
+        Column("When", "tightcol", lambda row: When(row.time_ms, absolute=True)),
+        Column("Who", "namecol", lambda row: row.actor, "tightcol"),
+        Column("What", "cutoff", _what),
+        Column("Subject", "tightcol mono", lambda row: row.subject),
+        Column("Hash", "tightcol", _hash),
+        nothing=lambda: empty("No rows match.", "Take a part of the filter away."),
     )
 
 
@@ -185,24 +180,21 @@ async def rejected(sheet: Sheet) -> None:
         found = sheet.house.intake.rejections.snapshot()[:500]
         return sorted(found, key=lambda one: -one.last_ms)
 
-    with framed(sheet):
-        title_row("Rejected", "Telemetry that was not kept since the server started, and why")
+    with framed(sheet, "Rejected", "Telemetry that was not kept since the server started, and why"):
         await follow(sheet, ask, _rejections)
 
 
 def _rejections(found: list[Rejection]) -> None:
     table(
-        (
-            Column("Why", "cutoff", _advice),
-            Column("Door", "tightcol", lambda one: one.door),
-            Column("Tenant", "tightcol", lambda one: one.tenant),
-            Column("How many", "num tightcol", lambda one: f"{one.count:,}"),
-            Column("Example", "cutoff", lambda one: Node("code", one.example[:300])),
-            Column("First", "tightcol", lambda one: When(one.first_ms)),
-            Column("Last", "tightcol", lambda one: When(one.last_ms)),
-        ),
         found,
-        lambda: empty(
+        Column("Why", "cutoff", _advice),
+        Column("Door", "tightcol", lambda one: one.door),
+        Column("Tenant", "tightcol", lambda one: one.tenant),
+        Column("How many", "num tightcol", lambda one: f"{one.count:,}"),
+        Column("Example", "cutoff", lambda one: Node("code", one.example[:300])),
+        Column("First", "tightcol", lambda one: When(one.first_ms)),
+        Column("Last", "tightcol", lambda one: When(one.last_ms)),
+        nothing=lambda: empty(
             "Nothing was rejected.",
             "Everything that was sent since the server started has been kept.",
             good=True,
@@ -224,8 +216,9 @@ async def products(sheet: Sheet) -> None:
     def ask() -> Portfolio:
         return [(one, versions(records, one.name)) for one in all_products(records)]
 
-    with framed(sheet, wing="models"):
-        title_row("Portfolio", "The algorithms twinhelm decides with, as products")
+    with framed(
+        sheet, "Portfolio", "The algorithms twinhelm decides with, as products", wing="models"
+    ):
         await follow(sheet, ask, _portfolio, every_s=15.0, classes="stack")
 
 
@@ -241,18 +234,16 @@ def _portfolio(found: Portfolio) -> None:
             Node("p", f"Owner {product.owner}, risk tier {product.tier}", "muted small")
             with Node("div", style="margin-top:12px"):
                 table(
-                    (
-                        Column("Version", "tightcol", lambda one: one.version),
-                        Column(
-                            "Stage",
-                            "tightcol",
-                            _stage,
-                        ),
-                        Column("Registered", "tightcol", lambda one: When(one.registered_ms)),
-                        Column("Method", "cutoff", lambda one: one.method),
-                        Column("Facts", "", _facts),
-                    ),
                     known,
+                    Column("Version", "tightcol", lambda one: one.version),
+                    Column(
+                        "Stage",
+                        "tightcol",
+                        _stage,
+                    ),
+                    Column("Registered", "tightcol", lambda one: When(one.registered_ms)),
+                    Column("Method", "cutoff", lambda one: one.method),
+                    Column("Facts", "", _facts),
                 )
 
 

@@ -24,10 +24,9 @@ from twinhelm.web.pages.elements import (
     sentences,
     table,
 )
-from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.live import follow
+from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.series import matchers_of
-from twinhelm.web.pages.sheet import Sheet
+from twinhelm.web.pages.sheet import Sheet, follow
 
 __all__ = ["logs", "traces"]
 
@@ -70,8 +69,7 @@ async def logs(sheet: Sheet) -> None:
             with empty("No log lines in this range.", "Send logs by OTLP or Loki push."):
                 Node("a", "How to send logs", href="/connect#logs")
 
-    with framed(sheet, wing="machines", ranged=True):
-        title_row("Logs", "The newest first")
+    with framed(sheet, "Logs", "The newest first", wing="machines", ranged=True):
         _form(sheet, query, words, tail)
         try:
             matchers = matchers_of(query)
@@ -98,13 +96,11 @@ def _lines(found: list[LogRecord]) -> None:
         return record.body[:LONGEST] + (" ... (cut)" if len(record.body) > LONGEST else "")
 
     table(
-        (
-            Column("Time", "tightcol muted", lambda one: When(one.time_ns // NS, absolute=True)),
-            Column("Severity", "tightcol", lambda one: _severity(one.severity)),
-            Column("From", "muted", lambda one: _stream(one.labels), "tightcol"),
-            Column("Line", "body", body),
-        ),
         found[:LINES],
+        Column("Time", "tightcol muted", lambda one: When(one.time_ns // NS, absolute=True)),
+        Column("Severity", "tightcol", lambda one: _severity(one.severity)),
+        Column("From", "muted", lambda one: _stream(one.labels), "tightcol"),
+        Column("Line", "body", body),
         classes="loglines",
     )
     if len(found) > LINES:
@@ -163,8 +159,9 @@ async def traces(sheet: Sheet) -> None:
         else:
             _list(sheet, _gathered(found)[:TRACES])
 
-    with framed(sheet, wing="machines", ranged=True):
-        title_row("Traces", f"Trace {one}" if one else "The newest first")
+    with framed(
+        sheet, "Traces", f"Trace {one}" if one else "The newest first", wing="machines", ranged=True
+    ):
         await follow(sheet, ask, fill, every_s=10.0)
 
 
@@ -186,15 +183,13 @@ def _list(sheet: Sheet, found: list[Trace]) -> None:
         Node("a", trace.root.name[:200] or trace.id, href=where)
 
     table(
-        (
-            Column("Began", "tightcol", lambda one: When(one.root.start_ns // NS)),
-            Column("Root", "wrapany", name),
-            Column("Service", "wrapany", lambda one: _stream(one.root.labels)),
-            Column("Spans", "num", lambda one: str(one.spans)),
-            Column("", "tightcol", lambda one: one.errors and chip(f"{one.errors} failed", "red")),
-            Column("Took", "tightcol", lambda one: quantity(one.seconds, "seconds")),
-        ),
         found,
+        Column("Began", "tightcol", lambda one: When(one.root.start_ns // NS)),
+        Column("Root", "wrapany", name),
+        Column("Service", "wrapany", lambda one: _stream(one.root.labels)),
+        Column("Spans", "num", lambda one: str(one.spans)),
+        Column("", "tightcol", lambda one: one.errors and chip(f"{one.errors} failed", "red")),
+        Column("Took", "tightcol", lambda one: quantity(one.seconds, "seconds")),
     )
 
 
@@ -224,10 +219,10 @@ def _tree(found: Sequence[Span]) -> None:
         said = quantity((span.end_ns - span.start_ns) / 1e9, "seconds")
         return said + (" failed" if span.status == 2 else "")
 
-    columns = (
+    table(
+        sorted(found, key=lambda span: span.start_ns),
         Column("Span", "wrapany", name),
         Column("Service", "wrapany muted", lambda span: _stream(span.labels)),
         Column("When", "barcol", bar),
         Column("Took", "tightcol", took),
     )
-    table(columns, sorted(found, key=lambda span: span.start_ns))

@@ -31,11 +31,10 @@ from twinhelm.web.pages.elements import (
     severity_chip,
     state_chip,
 )
-from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.incident import LIVE
 from twinhelm.web.pages.ledgers import deed, live_chip
-from twinhelm.web.pages.live import Live
-from twinhelm.web.pages.sheet import Sheet
+from twinhelm.web.pages.sheet import Live, Sheet
 
 __all__ = ["overview"]
 
@@ -62,13 +61,11 @@ Panel = tuple[str, list[tuple[SeriesInfo, str]]]
 
 async def overview(sheet: Sheet) -> None:
     """Build the page."""
-    with framed(sheet, ranged=True):
-        title_row("Overview")
-        with Node("div", classes="halves"):
-            with Node("div", classes="stack"):
-                await _machines(sheet)
-            with Node("div", classes="stack"):
-                await _models(sheet)
+    with framed(sheet, "Overview", ranged=True), Node("div", classes="halves"):
+        with Node("div", classes="stack"):
+            await _machines(sheet)
+        with Node("div", classes="stack"):
+            await _models(sheet)
 
 
 async def _machines(sheet: Sheet) -> None:
@@ -114,11 +111,11 @@ async def _machines(sheet: Sheet) -> None:
     # Apart from the sentence above, which must not wait for charts.
     with charts:
         box = Charts()
-        await Live(
-            sheet,
-            lambda: _drawn(sheet),
-            lambda found: box.follow(found, lambda: _no_host(sheet), classes="charts"),
-        ).start()
+
+        def draw(found: list[tuple[str, str, Drawing]]) -> None:
+            box.follow(found, lambda: _no_host(sheet), classes="charts")
+
+        await Live(sheet, lambda: _drawn(sheet), draw).start()
 
 
 def _needs_me(live: Sequence[Incident]) -> None:
@@ -126,11 +123,9 @@ def _needs_me(live: Sequence[Incident]) -> None:
         return
     with Node("section", classes="card"):
         Node("h2", "What needs you")
-        order = {IncidentState.REOPENED: 0, IncidentState.OPEN: 0}
         severe = {"critical": 0, "warning": 1}
-        ordered = sorted(
-            live, key=lambda one: (order.get(one.state, 1), severe.get(one.severity, 2))
-        )
+        ordered = sorted(live, key=lambda one: severe.get(one.severity, 2))
+        ordered.sort(key=lambda one: one.state is IncidentState.ACKNOWLEDGED)
         with Node("ul", classes="items"):
             for incident in ordered[:SHOWN]:
                 with Node("li"):

@@ -34,9 +34,8 @@ from twinhelm.web.pages.elements import (
     sentences,
     table,
 )
-from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.live import Live, follow
-from twinhelm.web.pages.sheet import RANGES, Sheet
+from twinhelm.web.pages.frame import framed
+from twinhelm.web.pages.sheet import RANGES, Live, Sheet, follow
 from twinhelm.web.prometheus.selector import parse_selector
 
 __all__ = ["matchers_of", "series"]
@@ -71,8 +70,7 @@ class View:
 async def series(sheet: Sheet) -> None:
     """Build the page."""
     view = View(sheet.asked("q"), sheet.asked("band") != "0", sheet.asked("as") == "one")
-    with framed(sheet, wing="machines", ranged=True):
-        title_row("Series", "Anything measured over time")
+    with framed(sheet, "Series", "Anything measured over time", wing="machines", ranged=True):
         _form(sheet, view)
         try:
             matchers = matchers_of(view.query)
@@ -111,25 +109,18 @@ def _ask(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> Found:
     if shown and view.zoom is None and sheet.fixed is None:
         # Empty hours before the first sample would press what there is against the edge.
         start = max(start, min(min(info.first_ms for info in shown), end - LEAST_MS))
-    marks = [
-        (change.time_ms, change.title, change.kind)
-        for change in house.telemetry.read_changes(start, end, limit=20)
-    ]
+    marks = house.telemetry.read_changes(start, end, limit=20)
     with house.records.reading() as unit:
         rows = unit.find("anomaly", since_ms=start - RANGES["24h"], until_ms=end, limit=1000)
-    ids = {info.id for info in shown}
-    anomalies = [one for one in (load(Anomaly, row) for row in rows) if one.series in ids]
+    found = [load(Anomaly, row) for row in rows]
+    anomalies = [one for one in found if (one.end_ms or end) >= start]
     groups = [[info.id for info in shown]] if view.together and shown else [[i.id] for i in shown]
     drawings = []
     for at, group in enumerate(groups):
         drawing = sheet.drawer.draw(group, start, end, band=view.band and len(group) == 1)
-        spans = [
-            (one.start_ms, max(one.end_ms or end, one.start_ms + 15_000))
-            for one in anomalies
-            if one.series in group and (one.end_ms or end) >= start
-        ]
+        own = [one for one in anomalies if one.series in group]
         title = "All in one chart" if view.together else _title(shown, at)
-        drawings.append((title, "", drawing.marked(spans=spans, marks=marks)))
+        drawings.append((title, "", drawing.marked(own, marks, end)))
     name = metric_name(infos[0].labels) if infos else ""
     return Found(infos, drawings, house.telemetry.metric_meta().get(name))
 
@@ -270,4 +261,4 @@ async def _browser(sheet: Sheet) -> None:
         Column("What it is", "muted cutoff", lambda row: row[1]),
         Column("Series", "num tightcol", lambda row: str(row[2])),
     )
-    await follow(sheet, ask, lambda found: table(columns, found, nothing), every_s=15.0)
+    await follow(sheet, ask, lambda found: table(found, *columns, nothing=nothing), every_s=15.0)

@@ -24,9 +24,8 @@ from twinhelm.events.identities import Person
 from twinhelm.events.tokens import Token
 from twinhelm.web import VERSION
 from twinhelm.web.pages.elements import Column, Node, Region, When, copier, dot, say, table
-from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.live import Live
-from twinhelm.web.pages.sheet import Sheet
+from twinhelm.web.pages.frame import framed
+from twinhelm.web.pages.sheet import Live, Sheet
 
 __all__ = ["settings"]
 
@@ -39,8 +38,7 @@ ROLES = [role.value for role in Role]
 async def settings(sheet: Sheet) -> None:
     """Build the page."""
     house = sheet.house
-    with framed(sheet):
-        title_row("Settings and health", f"twinhelm {VERSION}")
+    with framed(sheet, "Settings and health", f"twinhelm {VERSION}"):
         with Node("div", classes="card"):
             Node("h2", "Health")
             health = Region()
@@ -59,13 +57,13 @@ async def settings(sheet: Sheet) -> None:
                     "by flags; they hold from the next start.",
                     "muted prose",
                 )
-            columns = (
+            table(
+                list(_listed(house.settings)),
                 Column("Setting", "tightcol", lambda one: Node("code", one[0])),
                 Column("Value", "namecol", lambda one: one[1]),
                 Column("From", "namecol", _source, "tightcol"),
                 Column("What it does", "muted cutoff", lambda one: one[3]),
             )
-            table(columns, list(_listed(house.settings)))
 
         def ask() -> tuple[StoreStats, bool, int]:
             return house.telemetry.stats(), house.ready, house.watch.last_tick_ms
@@ -217,26 +215,28 @@ class _People:
         await self._live.ask()
 
     def _person_rows(self, found: list[Person]) -> None:
-        columns = (
+        table(
+            found,
             Column("Name", "namecol", lambda one: one.name),
             Column("Role", "", self._roles),
             Column("Since", "tightcol", lambda one: When(one.created_ms)),
             Column("", "tightcol", lambda one: self._button("person", "Remove", one.name)),
+            nothing=lambda: Node("p", "Nobody can sign in yet.", "muted"),
         )
-        table(columns, found, lambda: Node("p", "Nobody can sign in yet.", "muted"))
 
     def _token_rows(self, found: list[Token]) -> None:
         def made(one: Token) -> None:
             When(one.created_ms)
             Node("span", f", {one.created_by}", "muted")
 
-        columns = (
+        table(
+            found,
             Column("Name", "namecol", lambda one: one.name),
             Column("Role", "", lambda one: _roles_of(one)),
             Column("Made", "tightcol", made),
             Column("", "tightcol", lambda one: self._button("token", "Revoke", one.name)),
+            nothing=lambda: Node("p", "No tokens yet.", "muted"),
         )
-        table(columns, found, lambda: Node("p", "No tokens yet.", "muted"))
 
     def _roles(self, person: Person) -> None:
         several = len(person.roles) > 1

@@ -43,8 +43,6 @@ WEAK = 0.2
 MOST = 6
 BEFORE_MS = 600_000
 AFTER_MS = 300_000
-LEAST_MS = 15_000
-"""An anomaly of one sample is shaded at least this wide, or it could not be seen."""
 
 
 def window(file: IncidentFile, now_ms: int) -> tuple[int, int]:
@@ -58,6 +56,7 @@ def window(file: IncidentFile, now_ms: int) -> tuple[int, int]:
 def draw_evidence(sheet: Sheet, file: IncidentFile) -> list[tuple[str, str, Drawing]]:
     """Draw the evidence: (title, link, drawing), the most telling first."""
     start, end = window(file, sheet.house.clock.now_ms())
+    marks = [change for change in file.changes if start <= change.time_ms <= end]
     shown = []
     titles: set[str] = set()
     for series in _ranked(file)[:MOST]:
@@ -67,14 +66,7 @@ def draw_evidence(sheet: Sheet, file: IncidentFile) -> list[tuple[str, str, Draw
         if title in titles:
             title = query_of(labels)
         titles.add(title)
-        drawing = sheet.drawer.draw([series], start, end).marked(
-            spans=[(one.start_ms, max(one.end_ms or end, one.start_ms + LEAST_MS)) for one in own],
-            marks=[
-                (change.time_ms, change.title, change.kind)
-                for change in file.changes
-                if start <= change.time_ms <= end
-            ][:20],
-        )
+        drawing = sheet.drawer.draw([series], start, end).marked(own, marks[:20], end)
         shown.append((title, range_link(query_of(labels), start, end), drawing))
     return shown
 
