@@ -57,14 +57,8 @@ PAGE = 200
 NEAR_MS = 600_000
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What the list shows."""
-
-    found: list[Incident]
-    counts: dict[str, int]
-    last_tick_ms: int
-    decisions: list[Decision]
+Listed = tuple[list[Incident], dict[str, int], int, list[Decision]]
+"""The incidents, how many there are of each state, the last check, and what was not raised."""
 
 
 async def incidents(sheet: Sheet) -> None:
@@ -74,7 +68,7 @@ async def incidents(sheet: Sheet) -> None:
     checked: list[When] = []
 
     def ask() -> Listed:
-        return Listed(
+        return (
             house.desk.incidents(states=CHOICES[chosen][1], limit=PAGE),
             house.desk.counts(),
             house.watch.last_tick_ms,
@@ -87,16 +81,18 @@ async def incidents(sheet: Sheet) -> None:
         with empty(lead, good=good), Node("p", "Last check ", "muted"):
             checked.append(When(last_tick_ms))
 
-    def fill(now: Listed) -> None:
-        checked.clear()
-        _table(now.found, lambda: quiet(now.last_tick_ms))
-
     def show(now: Listed) -> None:
-        choices.show(now.counts, lambda counts: _choices(chosen, counts))
-        rows.show((now.found, bool(now.last_tick_ms)), lambda _: fill(now))
+        found, counts, last_ms, unraised = now
+
+        def fill(_: object) -> None:
+            checked.clear()
+            _table(found, lambda: quiet(last_ms))
+
+        choices.show(counts, lambda _: _choices(chosen, counts))
+        rows.show((found, bool(last_ms)), fill)
         for moment in checked:
-            moment.at(now.last_tick_ms)
-        whynot.show(now.decisions, _decisions)
+            moment.at(last_ms)
+        whynot.show(unraised, _decisions)
 
     with framed(sheet, "Incidents", "What belongs together, in few words", wing="machines"):
         choices, rows, whynot = Region(), Region("card flush"), Region("wait")

@@ -43,7 +43,7 @@ async def settings(sheet: Sheet) -> None:
             Node("h2", "Health")
             health = Region()
         if sheet.visitor.may(Right.ADMIN):
-            await _People(sheet).start()
+            await _People(sheet).live.start()
         else:
             with Node("section", classes="card"):
                 Node("h2", "People and tokens")
@@ -145,13 +145,9 @@ class _People:
         with Node("div", classes="twos"):
             self._persons = self._card("person", "people", "People")
             self._tokens = self._card("token", "tokens", "Tokens, for programs")
-        self._live = Live(
+        self.live = Live(
             sheet, lambda: (self._who.people(), self._who.tokens()), self._show, every_s=15.0
         )
-
-    async def start(self) -> None:
-        """Show who may come in, and keep it true."""
-        await self._live.start()
 
     def _card(self, what: str, anchor: str, title: str) -> Region:
         with Node("section", classes="card", id=anchor):
@@ -212,7 +208,7 @@ class _People:
             said.show(str(error), lambda text: say(text, kind="failed"))
             return
         said.show(made or "", lambda text: _secret(what, text))
-        await self._live.ask()
+        await self.live.ask()
 
     def _person_rows(self, found: list[Person]) -> None:
         table(
