@@ -12,7 +12,7 @@ from twinhelm.web.pages.sheet import Sheet
 __all__ = ["connect"]
 
 
-class Way(NamedTuple):
+class _Way(NamedTuple):
     """One way in: an anchor, a title, what it brings, what to write where, how with a token."""
 
     anchor: str
@@ -23,21 +23,21 @@ class Way(NamedTuple):
 
 
 WAYS = (
-    Way(
+    _Way(
         "prometheus",
         "Prometheus, Mimir agent, VictoriaMetrics agent",
         "Remote write 1.0 or 2.0, in prometheus.yml.",
         "remote_write:\n  - url: BASE/api/v1/writeAUTH",
         "\n    authorization:\n      credentials: TOKEN",
     ),
-    Way(
+    _Way(
         "opentelemetry",
         "OpenTelemetry SDK or Collector",
         "Metrics, logs and traces by OTLP over HTTP; in the program's environment.",
         "OTEL_EXPORTER_OTLP_ENDPOINT=BASE\nOTEL_EXPORTER_OTLP_PROTOCOL=http/protobufAUTH",
         '\nOTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer TOKEN"',
     ),
-    Way(
+    _Way(
         "alerts",
         "Alertmanager",
         "Its alerts join the incidents they belong to; in alertmanager.yml.",
@@ -45,14 +45,14 @@ WAYS = (
         "      - url: BASE/api/webhooks/alertmanagerAUTH",
         "\n        http_config:\n          authorization:\n            credentials: TOKEN",
     ),
-    Way(
+    _Way(
         "logs",
         "Promtail, Alloy, Fluent Bit (Loki push)",
         "Log streams with their labels; in promtail.yml.",
         "clients:\n  - url: BASE/loki/api/v1/pushAUTH",
         "\n    bearer_token: TOKEN",
     ),
-    Way(
+    _Way(
         "changes",
         "Deploys and other changes",
         "A CloudEvent at the end of the pipeline: what changed is shown beside what broke.",
@@ -62,13 +62,13 @@ WAYS = (
         '  -d \'{"service": "checkout", "title": "checkout 1.4"}\'',
         " \\\n  -H 'Authorization: Bearer TOKEN'",
     ),
-    Way(
+    _Way(
         "history",
         "History from an existing Prometheus",
         "A back-fill teaches what is usual from the past, so that the range stands at once.",
         "twinhelm backfill http://prometheus:9090 --days 14 --server BASE",
     ),
-    Way(
+    _Way(
         "grafana",
         "Grafana",
         "A data source of the Prometheus kind; plain selectors are answered.",
@@ -76,7 +76,7 @@ WAYS = (
         "\n    jsonData: { httpHeaderName1: Authorization }"
         "\n    secureJsonData: { httpHeaderValue1: Bearer TOKEN }",
     ),
-    Way(
+    _Way(
         "cli",
         "The command line",
         "What this page shows, in a terminal; every command takes --json.",

@@ -157,7 +157,7 @@ def _decisions(found: list[Decision]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class _Known:
     """All that the page shows of one."""
 
     file: IncidentFile
@@ -186,7 +186,7 @@ async def incident(sheet: Sheet) -> None:
         grouped, others = Region("card"), Region("wait")
         desk = _Desk(sheet, number)
 
-        def show(now: Known) -> None:
+        def show(now: _Known) -> None:
             file, one = now.file, now.file.incident
             head.show(one, lambda _: _head(one, desk))
             start, end = window(file, sheet.house.clock.now_ms())
@@ -213,7 +213,7 @@ async def incident(sheet: Sheet) -> None:
         await live.start()
 
 
-def _ask(sheet: Sheet, number: int) -> Known:
+def _ask(sheet: Sheet, number: int) -> _Known:
     house = sheet.house
     file = house.desk.file(number)
     near = set(file.incident.entities)
@@ -227,7 +227,7 @@ def _ask(sheet: Sheet, number: int) -> Known:
         for one in house.desk.decisions(300)
         if one.incident is None and since <= one.time_ms <= until
     ]
-    return Known(file, tuple(edges[:200]), draw_evidence(sheet, file), others[:30])
+    return _Known(file, tuple(edges[:200]), draw_evidence(sheet, file), others[:30])
 
 
 def _head(now: Incident, desk: _Desk) -> None:

@@ -130,7 +130,7 @@ def _stream(labels: Labels) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class _Trace:
     """One trace, as far as its spans were read."""
 
     id: str
@@ -165,7 +165,7 @@ async def traces(sheet: Sheet) -> None:
         await follow(sheet, ask, fill, every_s=10.0)
 
 
-def _gathered(found: Sequence[Span]) -> list[Trace]:
+def _gathered(found: Sequence[Span]) -> list[_Trace]:
     by_trace: dict[str, list[Span]] = {}
     for span in found:
         by_trace.setdefault(span.trace_id, []).append(span)
@@ -173,12 +173,12 @@ def _gathered(found: Sequence[Span]) -> list[Trace]:
     for key, spans in by_trace.items():
         root = next((span for span in spans if not span.parent_id), spans[0])
         took_s = (max(one.end_ns for one in spans) - min(one.start_ns for one in spans)) / 1e9
-        made.append(Trace(key, root, len(spans), sum(one.status == 2 for one in spans), took_s))
+        made.append(_Trace(key, root, len(spans), sum(one.status == 2 for one in spans), took_s))
     return sorted(made, key=lambda trace: -trace.root.start_ns)
 
 
-def _list(sheet: Sheet, found: list[Trace]) -> None:
-    def name(trace: Trace) -> None:
+def _list(sheet: Sheet, found: list[_Trace]) -> None:
+    def name(trace: _Trace) -> None:
         where = f"/traces?range={sheet.range_name}&trace={trace.id}"
         Node("a", trace.root.name[:200] or trace.id, href=where)
 

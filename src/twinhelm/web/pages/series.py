@@ -49,7 +49,7 @@ SLOW_MS = RANGES["6h"]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class _Found:
     """What the selector found, and its charts."""
 
     infos: list[SeriesInfo]
@@ -58,7 +58,7 @@ class Found:
 
 
 @dataclass(slots=True)
-class View:
+class _View:
     """What the reader asked for; ``zoom`` is where they look closer, in ms."""
 
     query: str
@@ -69,7 +69,7 @@ class View:
 
 async def series(sheet: Sheet) -> None:
     """Build the page."""
-    view = View(sheet.asked("q"), sheet.asked("band") != "0", sheet.asked("as") == "one")
+    view = _View(sheet.asked("q"), sheet.asked("band") != "0", sheet.asked("as") == "one")
     with framed(sheet, "Series", "Anything measured over time", wing="machines", ranged=True):
         _form(sheet, view)
         try:
@@ -88,7 +88,7 @@ def matchers_of(query: str) -> tuple[Matcher, ...]:
     return parse_selector(query).matchers if query.strip() else ()
 
 
-def _form(sheet: Sheet, view: View) -> None:
+def _form(sheet: Sheet, view: _View) -> None:
     with searching("/series", band="" if view.band else "0", range=sheet.range_name):
         hint = 'node_load1{host="a"}'
         entry("q", view.query, hint, "Selector", "grow mono", maxlength="4096", **UNAIDED)
@@ -101,7 +101,7 @@ def _link(sheet: Sheet, **changed: str) -> str:
     return "/series?" + urlencode({name: value for name, value in kept.items() if value})
 
 
-def _ask(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> Found:
+def _ask(sheet: Sheet, view: _View, matchers: Sequence[Matcher]) -> _Found:
     house = sheet.house
     start, end = view.zoom or sheet.range()
     infos = house.telemetry.find_series(matchers, start_ms=start, end_ms=end, limit=1000)
@@ -122,7 +122,7 @@ def _ask(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> Found:
         title = "All in one chart" if view.together else _title(shown, at)
         drawings.append((title, "", drawing.marked(own, marks, end)))
     name = metric_name(infos[0].labels) if infos else ""
-    return Found(infos, drawings, house.telemetry.metric_meta().get(name))
+    return _Found(infos, drawings, house.telemetry.metric_meta().get(name))
 
 
 def _title(infos: Sequence[SeriesInfo], at: int) -> str:
@@ -135,7 +135,7 @@ def _title(infos: Sequence[SeriesInfo], at: int) -> str:
     return names[at].removeprefix(f"{metric} ") if alike else names[at]
 
 
-async def _charts(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> None:
+async def _charts(sheet: Sheet, view: _View, matchers: Sequence[Matcher]) -> None:
     bar, charts, labels = Region(), Charts(), Region("wait")
 
     async def zoom(event: GenericEventArguments) -> None:
@@ -152,7 +152,7 @@ async def _charts(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> None
         card.chart.on("zoom", zoom)
         card.chart.on("unzoom", unzoom)
 
-    def show(now: Found) -> None:
+    def show(now: _Found) -> None:
         bar.show((len(now.infos), now.meta), lambda _: _bar(sheet, view, now))
         charts.follow(
             now.drawings,
@@ -168,7 +168,7 @@ async def _charts(sheet: Sheet, view: View, matchers: Sequence[Matcher]) -> None
     await live.start()
 
 
-def _bar(sheet: Sheet, view: View, now: Found) -> None:
+def _bar(sheet: Sheet, view: _View, now: _Found) -> None:
     with Node("div", classes="row"):
         count = len(now.infos)
         most = LINES if view.together else MOST
