@@ -16,9 +16,7 @@ from pathlib import Path
 
 import cramjam
 import numpy as np
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 

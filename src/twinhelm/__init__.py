@@ -123,8 +123,7 @@ def _numbers(values: Any, *, dimensions: int) -> F64:
         raise BadInput(f"the values are not numbers: {error}") from error
     if read.ndim != dimensions:
         raise BadInput(
-            f"values of shape {read.shape} are given",
-            hint="a series is (n,), a matrix (n, k)",
+            f"values of shape {read.shape} are given", hint="a series is (n,), a matrix (n, k)"
         )
     return read
 

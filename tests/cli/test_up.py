@@ -28,10 +28,7 @@ def serving(data, *flags, **env):
     with (
         log.open("wb") as err,
         subprocess.Popen(
-            [*argv, *flags],
-            stdout=subprocess.PIPE,
-            stderr=err,
-            env=ENVIRONMENT | env,
+            [*argv, *flags], stdout=subprocess.PIPE, stderr=err, env=ENVIRONMENT | env
         ) as process,
     ):
         try:

@@ -16,8 +16,6 @@ Values are dataclasses; bodies are their fields as JSON. Reading checks types, s
 was written by hand and does not fit is heard of here and nowhere else.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 

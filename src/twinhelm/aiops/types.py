@@ -4,8 +4,6 @@
 reused. Times are epoch ms. Scores and confidences lie in [0, 1].
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum

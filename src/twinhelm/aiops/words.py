@@ -7,8 +7,6 @@ short phrases with units for titles, decisions and evidence. Pure.
 ('97 %', '3.2 GB', '4.2 ms')
 """
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -5,8 +5,6 @@
 above this file makes a store, nothing below it knows of a server.
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import socket

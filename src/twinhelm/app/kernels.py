@@ -1,7 +1,5 @@
 """Compile at set-up what would otherwise be compiled at the first start."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 

@@ -5,8 +5,6 @@ claims carry (``suspects/1``). The facts are constants of the method: a change o
 the method's text, wants a new version.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

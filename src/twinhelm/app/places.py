@@ -1,7 +1,5 @@
 """Where things lie: the data directory and the databases, as the settings say."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from twinhelm.core.errors import Conflict, Refused

@@ -1,7 +1,5 @@
 """Fill a new data directory from a backup that :meth:`~.house.House.backup` wrote."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

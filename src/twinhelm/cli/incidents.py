@@ -1,7 +1,5 @@
 """``incidents`` lists them; ``incident N`` opens one, takes it, closes it, remarks on it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 import typer

@@ -3,8 +3,6 @@
 Read straight from the data directory, server or not; from a server where one is named.
 """
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from typing import Annotated, Any
 

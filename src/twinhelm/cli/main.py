@@ -5,8 +5,6 @@ Exit status: 0 it worked, 1 it was refused or failed, 2 the command line is not 
 ``hint``. Modules of commands import nothing heavy; what a command needs it imports when it runs.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

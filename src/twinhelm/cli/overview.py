@@ -1,7 +1,5 @@
 """How things stand: ``status``, and the questions that one route answers with one table."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import typer

@@ -5,8 +5,6 @@ answers, and its refusals as our errors. The token is the one given; else, for t
 data directory alone and never for another address, the one that it keeps there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

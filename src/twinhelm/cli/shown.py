@@ -8,8 +8,6 @@ and absolute, in the local zone.
 ('2 min ago', 'in 2 min', '▁ █')
 """
 
-from __future__ import annotations
-
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Telemetry on the command line: ``series`` finds and draws, ``logs`` reads."""
 
-from __future__ import annotations
-
 import statistics
 from typing import Annotated, Any
 

@@ -4,8 +4,6 @@ SIGTERM and Ctrl-C end it with exit status 0, also while it still starts. Once i
 leaves ``server.json`` and ``cli-token`` in the data directory (:mod:`twinhelm.cli.place`).
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

@@ -1,7 +1,5 @@
 """Names for the array types that cross room borders, so that signatures say their width."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -5,8 +5,6 @@ with a subject, a confidence, evidence for and against, and the name and version
 so. Feedback is an answer to a claim.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any

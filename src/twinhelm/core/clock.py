@@ -1,7 +1,5 @@
 """The one door for time: every room takes a :class:`Clock`, tests bring one that they move."""
 
-from __future__ import annotations
-
 import time
 from typing import Protocol
 

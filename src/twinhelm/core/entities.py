@@ -5,8 +5,6 @@ from the one that depends to the one depended on, carry the source that told of 
 confidence and an expiry: an edge nobody has seen for its time to live is gone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

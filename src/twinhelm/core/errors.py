@@ -6,8 +6,6 @@ says what, where and which values, and a ``hint`` that says what to try. The HTT
 ``status`` straight to the response.
 """
 
-from __future__ import annotations
-
 __all__ = [
     "BadInput",
     "Conflict",

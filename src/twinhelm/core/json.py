@@ -4,8 +4,6 @@ orjson refuses nothing but what is not JSON; a body nested 100,000 deep costs no
 here, before it is parsed.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -4,8 +4,6 @@ Labels are a tuple of (name, value) pairs sorted by name, without empty values (
 means "absent", Prometheus data model). The metric name is the label ``__name__``.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum

@@ -4,8 +4,6 @@ Code says ``log = logging.getLogger(__name__)`` and ``log.info("what happened", 
 the extras become fields. Two formats: text for people, JSON (one object a line) for machines.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 import sys

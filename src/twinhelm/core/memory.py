@@ -8,8 +8,6 @@ what is free now; called now and then, it keeps a server small after a burst. Wh
 is not glibc both do what they can, which may be nothing.
 """
 
-from __future__ import annotations
-
 import ctypes
 import gc
 import sys

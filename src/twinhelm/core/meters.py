@@ -4,8 +4,6 @@ Names follow the Prometheus conventions: base units, ``_total`` for counters, th
 ``twinhelm_``. One :class:`Meters` per process, made by the composition root and handed down.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest

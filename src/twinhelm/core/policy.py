@@ -12,8 +12,6 @@ that is absent, or that cannot be compared, does not match, except ``absent`` an
     Decision(verdict=<Verdict.ASK: 'ask'>, reason='people sleep', rule='night')
 """
 
-from __future__ import annotations
-
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Each port has two implementations, a real one in :mod:`twinhelm.store` and an in
 beside it, and one test suite that both pass. All methods may be called from any thread.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass

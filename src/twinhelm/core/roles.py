@@ -4,8 +4,6 @@ Roles nest: an admin holds every right. The matrix is data, so that the pages an
 the same table as the doors.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

@@ -6,8 +6,6 @@ Order, weakest first: the defaults here, ``twinhelm.toml`` (in the data director
 description that stands here.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any, Literal

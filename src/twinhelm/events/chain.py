@@ -8,8 +8,6 @@ transaction. Whoever can rewrite the whole database can rewrite the whole chain:
 hash with one that was written down elsewhere.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

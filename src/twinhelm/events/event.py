@@ -7,8 +7,6 @@
 ('kettle/blue', 'kettle.boiled')
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar, dataclass_transform

@@ -8,8 +8,6 @@ make the change is the door's question (:func:`~twinhelm.core.roles.allows`), no
 All calls but resolving wait for the database; :meth:`Identities.sign_in` also for Argon2.
 """
 
-from __future__ import annotations
-
 import getpass
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -3,8 +3,6 @@
 A secret here has 256 random bits, so a plain SHA-256 is enough: there is nothing to guess.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 import threading

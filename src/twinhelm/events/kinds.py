@@ -5,8 +5,6 @@ fields; counts are rows unless the name says bytes. Who did it is the journal ro
 person or token by name, or ``system``.
 """
 
-from __future__ import annotations
-
 from twinhelm.events.event import EVENT_KINDS, Event, event
 
 __all__ = [

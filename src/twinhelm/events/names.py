@@ -1,7 +1,5 @@
 """Names and roles of people and tokens, checked in one place and kept in one form."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from twinhelm.core.errors import BadInput

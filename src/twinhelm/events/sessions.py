@@ -7,8 +7,6 @@ own secret: nothing more has to be kept, and it ends with the session (OWASP CSR
 Cheat Sheet, HMAC based token).
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 from dataclasses import dataclass

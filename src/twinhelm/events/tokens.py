@@ -4,8 +4,6 @@ A token has a name of its own and roles of its own; its secret (``th_`` and 43 c
 shown once and kept as a SHA-256. Resolving one costs a dictionary look-up while it is hot.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The words of the MLOps wing: products and their versions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

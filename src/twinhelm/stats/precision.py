@@ -7,8 +7,6 @@ Ties are one step. Pure; cost of a sort. A random score gets the share of positi
 0.8333333333333333
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from twinhelm.core.arrays import F64, Array

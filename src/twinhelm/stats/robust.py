@@ -7,8 +7,6 @@ partial sort. Source: Hampel, JASA 69 (1974), for the factor 1.4826.
 (2.0, 1.4826)
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from twinhelm.core.arrays import F64

@@ -16,8 +16,6 @@ label at one tolerance and ``p`` the rows at or above a threshold, the benchmark
 1.0
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -10,8 +10,6 @@ whole, never a mixture.
 (b'1', ['detect/state'])
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import re

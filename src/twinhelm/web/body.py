@@ -7,8 +7,6 @@ send at once. :class:`Intray` bounds all of it before a byte is decoded: one bod
 budget of bytes, so that the memory of the process stays bounded whatever comes in.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

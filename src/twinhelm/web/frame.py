@@ -13,8 +13,6 @@ cost more than the decoding. The rest reads what a request says of itself. Sourc
     ('default', 'shop')
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

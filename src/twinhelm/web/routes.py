@@ -5,8 +5,6 @@ handler that somebody forgot to list is closed, not open. ``docs/routes.md`` and
 the same table.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -196,11 +196,7 @@ def _health_routes(house: House) -> list[Route]:
         text = await asyncio.to_thread(house.meters.exposition)
         return Response(text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
 
-    return [
-        Route("/-/healthy", healthy),
-        Route("/-/ready", ready),
-        Route("/metrics", metrics),
-    ]
+    return [Route("/-/healthy", healthy), Route("/-/ready", ready), Route("/metrics", metrics)]
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

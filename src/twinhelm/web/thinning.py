@@ -9,8 +9,6 @@ there is one, the first that is missing, so that gaps stay gaps. Pure; n log n.
     [1, 4]
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from twinhelm.core.arrays import F64, I64

@@ -12,10 +12,7 @@ from twinhelm.core import json
         ("login password=hunter2 ok", "login password=[redacted:password] ok"),
         ('{"Password": "x y", "a": 1}', None),
         ("GET postgres://u:p4ss@db/x", "GET postgres://u:[redacted:password]@db/x"),
-        (
-            "Authorization: Bearer abcdef123456",
-            "Authorization: Bearer [redacted:credentials]",
-        ),
+        ("Authorization: Bearer abcdef123456", "Authorization: Bearer [redacted:credentials]"),
         ("key AKIAABCDEFGHIJKLMNOP used", "key [redacted:aws_key] used"),
         ("jwt eyJhbGciOi.eyJzdWIiOi.abc_-1", "jwt [redacted:jwt]"),
         ("t ghp_abcdefghijklmnop0123", "t [redacted:token]"),

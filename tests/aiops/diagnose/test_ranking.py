@@ -107,9 +107,7 @@ def test_first_suspect_is_the_right_resource_and_names_the_process(
 ) -> None:
     amount = {Resource.CPU: 0.5, Resource.MEMORY: 1.4e9, Resource.DISK: 4e8}[resource]
     context = window(
-        idle=(Resource.CPU, 0.01),
-        **{process: (resource, amount)},
-        other=(resource, amount * 0.05),
+        idle=(Resource.CPU, 0.01), **{process: (resource, amount)}, other=(resource, amount * 0.05)
     )
     given = judge(members, context=context, processes={process: [4242]})
     first = given.suspects[0]

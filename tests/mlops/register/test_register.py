@@ -80,10 +80,7 @@ def test_going_back_makes_the_old_version_live_with_its_old_date(register):
     assert register.stages() == {"1": "live", "2": "retired"}
     assert {
         each.version: each.registered_ms for each in versions(register.records, "baseline")
-    } == {
-        "1": 2_000,
-        "2": 3_000,
-    }
+    } == {"1": 2_000, "2": 3_000}
 
 
 def test_products_keep_to_themselves_and_are_listed_by_name(register):

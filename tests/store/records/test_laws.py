@@ -16,11 +16,7 @@ INT64_MAX = (1 << 63) - 1
 
 
 @pytest.fixture(
-    params=[
-        "memory",
-        "sqlite",
-        pytest.param("postgresql", marks=pytest.mark.peer("postgresql")),
-    ]
+    params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.peer("postgresql"))]
 )
 def records(request: pytest.FixtureRequest, tmp_path) -> Iterator[Records]:
     if request.param == "memory":
@@ -56,12 +52,7 @@ def test_a_record_comes_back_as_it_was_put(records):
     (stored,) = put(records, full)
     assert stored.revision == 1
     assert get(records, "alert", "ключ/🔑") == stored
-    assert (stored.body, stored.state, stored.parent, stored.time_ms) == (
-        full.body,
-        "on",
-        "p",
-        -7,
-    )
+    assert (stored.body, stored.state, stored.parent, stored.time_ms) == (full.body, "on", "p", -7)
 
 
 def test_what_is_not_there_is_none(records):

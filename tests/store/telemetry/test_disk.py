@@ -14,14 +14,7 @@ import numpy as np
 import pytest
 
 from twinhelm.core.clock import FakeClock
-from twinhelm.core.errors import (
-    Conflict,
-    NewerFormat,
-    Overloaded,
-    Refused,
-    StoreFull,
-    Unavailable,
-)
+from twinhelm.core.errors import Conflict, NewerFormat, Overloaded, Refused, StoreFull, Unavailable
 from twinhelm.core.settings import StoreSettings
 from twinhelm.core.telemetry import LogBlock, SampleBlock
 from twinhelm.store.telemetry import DuckTelemetry, open_telemetry

@@ -244,8 +244,7 @@ def test_samples_come_back_by_series_and_time_within_a_closed_range(
 
 def test_every_bit_of_a_value_comes_back(store: TelemetryStore, move: Move) -> None:
     bits = np.array(
-        [STALE_NAN_BITS, 0x7FF8000000000001, 0xFFF0000000000123, 0x7FF0000000000001],
-        np.uint64,
+        [STALE_NAN_BITS, 0x7FF8000000000001, 0xFFF0000000000123, 0x7FF0000000000001], np.uint64
     )
     values = np.concatenate(
         [

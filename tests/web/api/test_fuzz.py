@@ -14,10 +14,7 @@ from twinhelm.core.roles import Role
 from twinhelm.events.workflows import MemoryWorkflows
 
 BUDGET = settings(
-    max_examples=15,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
+    max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 CHECKS = [
     schemathesis.checks.not_a_server_error,

@@ -63,10 +63,7 @@ def test_raw_samples_are_read_back_exactly(client):
                 "metric": {"__name__": "up", "job": "a"},
                 "values": [[T0 + 0.001, "+Inf"], [T0 + 10, "1e-07"]],
             },
-            {
-                "metric": {"__name__": "up", "job": "b"},
-                "values": [[T0, "1"], [T0 + 10, "0.5"]],
-            },
+            {"metric": {"__name__": "up", "job": "b"}, "values": [[T0, "1"], [T0 + 10, "0.5"]]},
         ],
     }
 

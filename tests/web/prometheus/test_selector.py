@@ -33,10 +33,7 @@ SELECTORS = {
     ),
     '{__name__=~".+"}': Selector((Matcher("__name__", MatchKind.REGEX, ".+"),)),
     '{"my.metric", "a.b"="c"}': Selector(
-        (
-            Matcher("__name__", MatchKind.EQUAL, "my.metric"),
-            Matcher("a.b", MatchKind.EQUAL, "c"),
-        )
+        (Matcher("__name__", MatchKind.EQUAL, "my.metric"), Matcher("a.b", MatchKind.EQUAL, "c"))
     ),
     "up[5m]": named("up", range_ms=300_000),
     "up[1h30m]": named("up", range_ms=5_400_000),

@@ -9,8 +9,6 @@ alarm rule is fixed: ``random`` alarms on one row in a thousand; the others at f
   whole twice), in its own mean absolute size over the last 1,000 rows.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 

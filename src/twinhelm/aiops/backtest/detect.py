@@ -13,8 +13,6 @@ their scores are averaged over columns. Cost: about a second per million samples
 much to score.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path

@@ -8,8 +8,6 @@ Out: :class:`Labelled`, rows in the order of the file. A data set's name decides
 Wrong input raises :class:`BadInput` that names the file and the column.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ In: :class:`Summary`. Out: a page with a table per data set and bars of VUS-PR a
 of data sets and detectors are escaped; no script, no address.
 """
 
-from __future__ import annotations
-
 import html
 import math
 from dataclasses import dataclass, field

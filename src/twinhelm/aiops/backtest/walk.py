@@ -7,8 +7,6 @@ metrics are judged one by one and then together by :class:`JointDetector`. Rows 
 not go on (repeated or stepping back) are not judged and score 0.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from twinhelm.aiops.backtest.load import Labelled

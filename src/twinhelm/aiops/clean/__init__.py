@@ -18,13 +18,7 @@ from twinhelm.aiops.clean.entities import (
 from twinhelm.aiops.clean.reasons import Reason
 from twinhelm.aiops.clean.redact import Redactor
 from twinhelm.aiops.clean.rejections import RejectionBook
-from twinhelm.aiops.clean.samples import (
-    BAD_SERIES,
-    NO_SERIES,
-    Admission,
-    Cleaner,
-    admit_history,
-)
+from twinhelm.aiops.clean.samples import BAD_SERIES, NO_SERIES, Admission, Cleaner, admit_history
 from twinhelm.aiops.clean.signals import Signal, SignalMaker, families, signal_of
 
 __all__ = [

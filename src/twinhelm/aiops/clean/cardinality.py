@@ -9,8 +9,6 @@ tenant's known label sets are hashed into memory (about 60 bytes a series).
 Two senders that race at the limit may pass it by one request's worth of series.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Protocol

@@ -25,8 +25,6 @@ series then belong to ``service:<job>``, which leans on the host.
 'host:db-1'
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import lru_cache

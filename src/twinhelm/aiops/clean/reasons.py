@@ -7,8 +7,6 @@ reason that does not stand here is a defect.
 'Older than the newest sample of its series and already in the store.'
 """
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 __all__ = ["Reason"]

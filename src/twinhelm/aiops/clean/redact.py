@@ -13,8 +13,6 @@ secrets that nothing announces, and it cannot know that a password was harmless.
 (['login password=[redacted:password] ok'], 1)
 """
 
-from __future__ import annotations
-
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -40,16 +38,8 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         re.compile(r"\b(bearer|basic)(\s+)(?!\[redacted)[a-z0-9._~+/=-]{8,}", re.IGNORECASE),
         r"\1\2[redacted:credentials]",
     ),
-    (
-        ("eyj",),
-        re.compile(r"\beyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*"),
-        "[redacted:jwt]",
-    ),
-    (
-        ("akia", "asia"),
-        re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-        "[redacted:aws_key]",
-    ),
+    (("eyj",), re.compile(r"\beyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*"), "[redacted:jwt]"),
+    (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "[redacted:aws_key]"),
     (
         ("ghp_", "gho_", "ghs_", "github_pat_", "xox", "sk_live_", "glpat-"),
         re.compile(r"\b(?:gh[pos]_|github_pat_|xox[abprs]-|sk_live_|glpat-)[\w-]{12,}"),

@@ -11,8 +11,6 @@ In: :class:`Rejected` from decoders and the :class:`Cleaner`, per door and tenan
 2
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable
 from dataclasses import replace

@@ -19,8 +19,6 @@ called duplicate. So after a failed append call :meth:`Cleaner.revert`.
 [('duplicate', 1)]
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,15 +32,7 @@ from twinhelm.core.arrays import BOOL, I64, U8, U32, U64, Array
 from twinhelm.core.settings import LimitSettings
 from twinhelm.core.telemetry import STALE_NAN_BITS, SampleBlock
 
-__all__ = [
-    "BAD_SERIES",
-    "NO_SERIES",
-    "Admission",
-    "Cleaner",
-    "admit_history",
-    "frozen",
-    "take",
-]
+__all__ = ["BAD_SERIES", "NO_SERIES", "Admission", "Cleaner", "admit_history", "frozen", "take"]
 
 NO_SERIES = 0xFFFF_FFFF
 """The id of a series that the cardinality limit refused."""

@@ -16,8 +16,6 @@ a series. About 15 ns a sample.
 <Signal.COUNTER: 2>
 """
 
-from __future__ import annotations
-
 import struct
 import threading
 from enum import IntEnum
@@ -199,13 +197,7 @@ class SignalMaker:
 
 @njit(cache=True, nogil=True)
 def _signals(
-    series: U32,
-    times: I64,
-    values: F64,
-    kind: U8,
-    last_time: I64,
-    last_value: F64,
-    interval: F64,
+    series: U32, times: I64, values: F64, kind: U8, last_time: I64, last_value: F64, interval: F64
 ) -> tuple[U32, I64, F64, int]:
     out_series = np.empty(len(series), np.uint32)
     out_time = np.empty(len(series), np.int64)

@@ -16,8 +16,6 @@ Source: Alertmanager "Webhook receiver", its ``api/v2/openapi.yaml``, and ``type
 1700000000000
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any

@@ -17,8 +17,6 @@ Pure. Source: CloudEvents 1.0.2, HTTP Protocol Binding and JSON Event Format.
 'service:cart'
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -8,8 +8,6 @@ these; whoever keeps them interns the labels once per stretch instead of once pe
 source and it goes on from there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -17,8 +17,6 @@ Source: Loki HTTP API, "Ingest logs"; logproto ``push.proto`` for the field numb
 ['hello']
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache

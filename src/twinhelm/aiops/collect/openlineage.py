@@ -19,8 +19,6 @@ and ``parent`` facets.
 ('pipeline:shop/load', 'dataset:db/t')
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any

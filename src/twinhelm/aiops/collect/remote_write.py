@@ -24,8 +24,6 @@ Sources: Prometheus remote write 1.0 specification; 2.0-rc.4 specification.
 array([3.])
 """
 
-from __future__ import annotations
-
 import threading
 
 import numpy as np

@@ -7,8 +7,6 @@ model, "Severity Fields" (severities); RFC 3339 section 5.6 (moments).
 ('k8s_pod_name', 13, 1700000000000)
 """
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -19,15 +17,7 @@ from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import LabelLimits
 from twinhelm.core.settings import LimitSettings
 
-__all__ = [
-    "Refusals",
-    "given",
-    "instant_ms",
-    "label_limits",
-    "label_name",
-    "severity_of",
-    "texts",
-]
+__all__ = ["Refusals", "given", "instant_ms", "label_limits", "label_name", "severity_of", "texts"]
 
 T = TypeVar("T", dict[str, Any], list[Any], str)
 

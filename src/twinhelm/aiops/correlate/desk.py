@@ -5,8 +5,6 @@ In: incidents as they stood, and :class:`Sign` s one by one from
 serves one look and is thrown away; it touches nothing outside itself.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 

@@ -7,8 +7,6 @@ same metric going the same way under the same scope label (cluster, namespace, j
 the connected parts of that relation. Pure; cost grows with signs and edges, not with pairs.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 

@@ -15,8 +15,6 @@ A fault of another resource on the same entity, more than ``NEAR_MS`` after the 
 sign, is another incident. Pure and deterministic; about 20 us per sign.
 """
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

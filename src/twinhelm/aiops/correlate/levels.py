@@ -9,8 +9,6 @@ series; about 10 ns a sample. Not kept over a restart: it is full again after si
 {}
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

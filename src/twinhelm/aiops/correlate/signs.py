@@ -5,8 +5,6 @@ values that speak about signs: the :class:`Window` in which they are expected an
 :class:`Decision` that says what became of one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from twinhelm.aiops.indicators import Weight, weigh

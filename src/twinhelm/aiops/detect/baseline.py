@@ -12,8 +12,6 @@ time-of-day profile once a series is three hours old; matrices grow by doubling.
 0.0
 """
 
-from __future__ import annotations
-
 import threading
 
 import numpy as np
@@ -145,10 +143,7 @@ class Detector:
                 DETECTOR,
                 _FORMAT,
                 {"series": n, "profiles": int(self._used[0])},
-                {
-                    "rows": self._rows[:n],
-                    "profiles": self._profiles[: self._used[0]],
-                },
+                {"rows": self._rows[:n], "profiles": self._profiles[: self._used[0]]},
             )
 
     def restore(self, data: bytes) -> None:

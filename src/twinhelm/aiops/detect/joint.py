@@ -13,8 +13,6 @@ Cost: one pass over the scores.
 [0.0, 0.0, 0.0]
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -28,8 +28,6 @@ for a living (its first jumps are flagged, then the tail learns them). Cost: 50 
 No fast-math: a replay in blocks of other sizes must give the same state to the bit.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

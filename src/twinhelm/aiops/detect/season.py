@@ -15,8 +15,6 @@ Wrong for cycles that are neither daily nor weekly, and for series slower than o
 minutes. Cost: two reads and two writes a sample.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 

@@ -1,7 +1,5 @@
 """What one setting, ``detect.sensitivity``, means in evidence."""
 
-from __future__ import annotations
-
 from twinhelm.aiops.detect.kernel import SCORE_HALF
 
 __all__ = ["threshold_of"]

@@ -10,8 +10,6 @@ CRC-32 of everything before it. Wrong bytes raise :class:`BadInput`; a newer for
 {'n': 2}
 """
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Mapping

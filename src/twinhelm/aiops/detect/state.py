@@ -6,8 +6,6 @@ All zero means "never seen". Three tests keep a tail each, in three columns from
 ``SHIFT`` and ``SPREADING`` on; see :mod:`.tail`.
 """
 
-from __future__ import annotations
-
 __all__ = [
     "BAR",
     "FADING",

@@ -10,8 +10,6 @@ Source: Hill, Annals of Statistics 3 (1975); the idea of a streaming tail per se
 al., "Anomaly Detection in Streams with Extreme Value Theory" (KDD 2017), section 4.
 """
 
-from __future__ import annotations
-
 import math
 
 from numba import njit

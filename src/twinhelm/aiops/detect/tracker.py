@@ -12,8 +12,6 @@ are not flagged cost one array step, no Python.
 []
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any

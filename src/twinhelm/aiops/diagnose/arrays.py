@@ -19,8 +19,6 @@ time before holds trouble too. Cost: a few sorts of the matrix.
 'broken'
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

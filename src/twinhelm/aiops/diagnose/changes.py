@@ -6,8 +6,6 @@ and the closer to what is in trouble; one made after the start, or more than hal
 it, is no suspect. Pure.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

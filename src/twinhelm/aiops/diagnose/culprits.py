@@ -6,8 +6,6 @@ followed the machine's indicator. Pure. Wrong where the process was not among th
 were collected, or where the machine is short of something that no process is charged for.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

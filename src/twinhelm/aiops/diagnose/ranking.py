@@ -14,8 +14,6 @@ runner-up close behind, the verdict is inconclusive. Confidences were set by sim
 not learnt from history.
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

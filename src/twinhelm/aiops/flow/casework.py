@@ -9,8 +9,6 @@ A crash before the transaction loses nothing: the same anomalies come again from
 watch. Diagnosis is repeated while an incident is young, since evidence is still coming in.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -240,10 +238,7 @@ class Casework:
         if stored is not None and before is not None and _acted(before, stored):
             # Somebody acted while we were thinking: what people say stands.
             incident = replace(
-                incident,
-                state=stored.state,
-                owner=stored.owner,
-                resolved_ms=stored.resolved_ms,
+                incident, state=stored.state, owner=stored.owner, resolved_ms=stored.resolved_ms
             )
             before = stored
         if diagnosis is not None:

@@ -9,8 +9,6 @@ from. One blob and not several: the parts belong to one moment.
 {'a': b'xy'}
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Mapping
 

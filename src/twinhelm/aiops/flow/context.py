@@ -5,8 +5,6 @@ first (a known resource, a named process), as signals on one grid from some minu
 start until now.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ was lost; the stretch it may read twice adds nothing twice. When all is in, the 
 from it, so that it is useful at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass

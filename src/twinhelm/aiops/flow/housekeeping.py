@@ -6,8 +6,6 @@ minute forecasts and topology are made anew. Each ten minutes the store applies 
 settles. A chore that fails is put off until it is due again, and the others go on.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping

@@ -4,8 +4,6 @@ Questions read the records and change nothing. Each action is one transaction: t
 its new state and the line in the journal that says who did it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,13 +13,7 @@ from twinhelm.aiops.clean import SignalMaker, families
 from twinhelm.aiops.correlate import Decision
 from twinhelm.aiops.detect import detect_array
 from twinhelm.aiops.flow.casework import Casework
-from twinhelm.aiops.records import (
-    Writing,
-    incident_ref,
-    load,
-    load_incident,
-    put_incident,
-)
+from twinhelm.aiops.records import Writing, incident_ref, load, load_incident, put_incident
 from twinhelm.aiops.types import Anomaly, Forecast, Incident, IncidentState, Scores
 from twinhelm.aiops.words import spoken
 from twinhelm.core.claims import Claim
@@ -75,11 +67,7 @@ class IncidentDesk:
     clock: Clock
 
     def incidents(
-        self,
-        *,
-        states: Sequence[IncidentState] | None = None,
-        limit: int = 100,
-        offset: int = 0,
+        self, *, states: Sequence[IncidentState] | None = None, limit: int = 100, offset: int = 0
     ) -> list[Incident]:
         """List incidents, the one that started last first; all states unless told which."""
         wanted = None if states is None else [state.value for state in states]

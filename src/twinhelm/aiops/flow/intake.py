@@ -11,8 +11,6 @@ can be read back. A crash between the two leaves samples that were kept and not 
 watch reads those from the store when it resumes.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -6,21 +6,13 @@ themselves, which often comes later than the first samples. Out: what each serie
 read by others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 
-from twinhelm.aiops.clean import (
-    BAD_SERIES,
-    entity_of,
-    families,
-    resource_of,
-    signal_of,
-)
+from twinhelm.aiops.clean import BAD_SERIES, entity_of, families, resource_of, signal_of
 from twinhelm.aiops.flow.context import Described
 from twinhelm.aiops.flow.topology import Topology
 from twinhelm.aiops.types import Resource

@@ -5,8 +5,6 @@ the series that told of them was. Edges from elsewhere (lineage, traces) go ther
 An edge stays while its series report and dies with its time to live after they stop.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 

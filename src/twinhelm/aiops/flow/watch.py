@@ -11,8 +11,6 @@ last, so none is judged twice and none is skipped; only the last tick's anomalie
 moment later than they would have been. Without a checkpoint the newest hours are learnt from.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections import deque

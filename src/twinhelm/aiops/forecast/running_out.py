@@ -6,8 +6,6 @@ tell the same story, the ratio is told. Silence means that nothing is foretold, 
 in :mod:`twinhelm.aiops.forecast.trend`. Pure.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

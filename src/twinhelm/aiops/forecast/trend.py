@@ -21,8 +21,6 @@ cause of the trend is about to stop; nobody told it.
 41
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -23,12 +23,7 @@ import sqlalchemy as sa
 
 from twinhelm.core.errors import Conflict, DatabaseDown, NotFound, TwinhelmError
 from twinhelm.core.json import dumps, loads
-from twinhelm.events.workflows.run import (
-    Run,
-    Table,
-    WorkflowState,
-    WorkflowStatus,
-)
+from twinhelm.events.workflows.run import Run, Table, WorkflowState, WorkflowStatus
 
 if TYPE_CHECKING:
     from dbos import WorkflowStatus as Kept

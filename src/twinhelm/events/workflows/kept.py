@@ -1,7 +1,5 @@
 """How DBOS writes our values down: as JSON, errors included, so that nothing is unpickled."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from dbos import Serializer

@@ -1,7 +1,5 @@
 """Workflows that live as long as the process: for tests and for a house without a database."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace

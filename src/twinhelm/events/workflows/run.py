@@ -3,8 +3,6 @@
 Progress lives in memory: it is for eyes, and after a restart the lost step reports anew.
 """
 
-from __future__ import annotations
-
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping

@@ -4,8 +4,6 @@ A version, once written, never changes but in its stage. Registering the same ve
 no event: nothing is written.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from hashlib import sha256

@@ -7,8 +7,6 @@ with the counts and the SHA-256 of all lines before it, so that a cut or spoilt 
 appears only when it is complete and on disk.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import os

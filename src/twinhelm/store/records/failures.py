@@ -1,7 +1,5 @@
 """What a database error means to the caller: down, full, in conflict, or a defect of ours."""
 
-from __future__ import annotations
-
 import sqlite3
 
 import sqlalchemy as sa

@@ -5,8 +5,6 @@ changed. A database at head costs one small query; Alembic (half a second to imp
 only when there is something to do.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import sqlalchemy as sa

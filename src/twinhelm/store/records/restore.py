@@ -4,8 +4,6 @@ A SQLite backup can be restored into PostgreSQL and the other way round; revisio
 sequence and hashes come through unchanged, so the chain still verifies.
 """
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import tempfile

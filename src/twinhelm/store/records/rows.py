@@ -5,8 +5,6 @@ PostgreSQL alike. Limits are in UTF-8 bytes: PostgreSQL refuses index entries ab
 bytes, and the widest index here holds kind, parent, time and key.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,14 +12,7 @@ from twinhelm.core.errors import BadInput, Conflict, Refused, TooLarge
 from twinhelm.core.json import MAX_DEPTH, dumps, loads
 from twinhelm.core.ports import JournalRow, Record
 
-__all__ = [
-    "body_of",
-    "check_journal_row",
-    "check_record",
-    "moved_on",
-    "must_write",
-    "states_of",
-]
+__all__ = ["body_of", "check_journal_row", "check_record", "moved_on", "must_write", "states_of"]
 
 _MAX_KIND = 64
 _MAX_KEY = 1024

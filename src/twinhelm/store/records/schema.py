@@ -5,8 +5,6 @@ triggers in the database refuse UPDATE, DELETE and, on PostgreSQL, TRUNCATE. Tex
 point on both databases (collation ``C`` on PostgreSQL), so that order never depends on a locale.
 """
 
-from __future__ import annotations
-
 import sqlalchemy as sa
 
 __all__ = ["HEAD", "KNOWN", "VERSION_TABLE", "journal", "metadata", "records"]

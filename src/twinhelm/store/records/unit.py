@@ -5,8 +5,6 @@ Statements are built once and compiled once; each call is one round trip. The ca
 write here cannot be overtaken.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any

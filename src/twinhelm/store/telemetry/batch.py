@@ -5,8 +5,6 @@ In: pending parts (:mod:`.pending`) and the catalog (:mod:`.catalog`). Out: rows
 so all of a batch and the append-log position are there, or none of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -18,8 +18,6 @@ change now and then.
 (True, [3, 0, 1])
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

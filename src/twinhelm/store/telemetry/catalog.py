@@ -4,8 +4,6 @@ In: label sets, the series and times of every block. Out: descriptions for the d
 Lives in memory; :mod:`.batch` makes it durable. About 100 bytes a series at ten labels.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

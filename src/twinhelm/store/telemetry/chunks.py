@@ -15,8 +15,6 @@ differences, as in Pelkonen et al., "Gorilla" (VLDB 2015), section 4.1. Cost: ab
 to write, 10 to read. Raises ``ValueError`` on bytes that cannot be a chunk.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 

@@ -9,8 +9,6 @@ Raises :class:`StoreFull` where the disk has no room and :class:`Unavailable` fo
 DuckDB says, with the transaction rolled back.
 """
 
-from __future__ import annotations
-
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,12 +108,7 @@ class Reading:
         return int(total)
 
     def rows(
-        self,
-        shape: Shape,
-        asked: Asked,
-        *,
-        newest_first: bool,
-        limit: int,
+        self, shape: Shape, asked: Asked, *, newest_first: bool, limit: int
     ) -> list[tuple[Any, ...]]:
         """Read log records or spans, ordered by time."""
         sources, start_ns, end_ns, wanted = asked

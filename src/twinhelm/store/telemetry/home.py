@@ -4,8 +4,6 @@ A store directory holds ``FORMAT`` (one number), ``LOCK``, ``telemetry.duckdb`` 
 log. FORMAT is written last, so that a copy that was cut short is not taken for a store.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil

@@ -11,8 +11,6 @@ built when first asked for, in two parts, a large one and one for what came sinc
 expression is tried once per distinct value. All methods may be called from any thread.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -14,8 +14,6 @@ cut off. A bad record with good ones after it is damage: the segment is copied a
 ``wal-<n>.damaged``, the good records are used, and the loss is told (:attr:`AppendLog.damage`).
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import shutil

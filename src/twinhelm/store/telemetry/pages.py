@@ -11,8 +11,6 @@ A page is a number of chunks (:mod:`.chunks`), each of one series; a series may 
 Pages stay under DuckDB's 4,096 bytes for a string that lives within its block.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -5,8 +5,6 @@ for readers, columns for the flush (:mod:`.batch`). One thread at a time writes 
 lock); readers need no lock, since columns only ever grow and a reader looks at the count first.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

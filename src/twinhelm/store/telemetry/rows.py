@@ -7,8 +7,6 @@ surrogates) is replaced by question marks. Cost: a copy-free view per numeric co
 0.2 microseconds per text.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum

@@ -11,8 +11,6 @@ window is one transaction: a crash leaves it as it was or settled. Memory is bou
 ``_BATCH_ROWS``, whatever the window holds.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -4,8 +4,6 @@ In: the store's own flush and settle. Work that fails loses nothing: the rows wa
 log, the reason is told (:attr:`Upkeep.reason`) and the work is tried again.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

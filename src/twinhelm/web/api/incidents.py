@@ -1,7 +1,5 @@
 """Incidents: list them, open one's file, take it, close it, remark on it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Long work: start a back-fill or an import, take a backup, see how far all of it is."""
 
-from __future__ import annotations
-
 import pathlib
 from typing import Annotated
 

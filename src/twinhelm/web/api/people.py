@@ -1,7 +1,5 @@
 """People and tokens: who may come in, and what they may do. Admins only."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """How twinhelm is, what it decided, expects and refused, what was done, and how it is set."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any

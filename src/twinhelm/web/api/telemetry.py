@@ -1,7 +1,5 @@
 """Telemetry as it rests: series with the range expected of them, logs, spans, changes."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Annotated, Any
 

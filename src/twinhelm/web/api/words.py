@@ -4,8 +4,6 @@ A route returns the wings' own values; :class:`Router` has :func:`shape` describ
 Labels become objects, a number that is missing (NaN) or infinite null, roles a sorted list.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable

@@ -5,8 +5,6 @@ a 200 answer, so that the sender neither retries nor stays ignorant; a refused r
 ``google.rpc.Status``. Source: OTLP specification 1.x, "OTLP/HTTP".
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from twinhelm.aiops.collect.otlp import json as otlp_json

@@ -7,8 +7,6 @@ again. Version 2 senders hear in headers how much was written. Sources: Promethe
 1.0 specification; 2.0-rc.4 specification ("Required Written Response Headers").
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from twinhelm.aiops.collect.wire.compression import unsnapped

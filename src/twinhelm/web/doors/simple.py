@@ -6,8 +6,6 @@
 sender's usual receiver would. Source for Loki: its HTTP API, "Ingest logs".
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from twinhelm.aiops.collect.alertmanager import decode_api_alerts, decode_webhook

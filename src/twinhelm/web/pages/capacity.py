@@ -1,7 +1,5 @@
 """Capacity: what will run out, when at the earliest and at the latest, and how surely."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from twinhelm.aiops.types import Forecast

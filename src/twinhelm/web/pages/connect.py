@@ -1,7 +1,5 @@
 """How to send telemetry here: exact snippets, with this server's own address in them."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from twinhelm.core.labels import DEFAULT_TENANT

@@ -5,8 +5,6 @@ somewhere is listed. In comes a :class:`~twinhelm.web.pages.sheet.Sheet`, and in
 the page builds its own content.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -49,10 +49,7 @@ CHOICES: dict[str, tuple[str, tuple[IncidentState, ...] | None]] = {
     "acknowledged": ("Acknowledged", (IncidentState.ACKNOWLEDGED,)),
     "resolved": ("Resolved", (IncidentState.RESOLVED,)),
 }
-QUIET = {
-    "resolved": "Nothing was resolved yet.",
-    "acknowledged": "Nobody has taken an incident.",
-}
+QUIET = {"resolved": "Nothing was resolved yet.", "acknowledged": "Nobody has taken an incident."}
 PAGE = 200
 NEAR_MS = 600_000
 

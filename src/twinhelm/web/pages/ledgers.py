@@ -1,7 +1,5 @@
 """The pages that are lists of records: the journal, what was not kept, and the portfolio."""
 
-from __future__ import annotations
-
 import re
 
 from twinhelm.aiops.clean import Reason
@@ -236,11 +234,7 @@ def _portfolio(found: Portfolio) -> None:
                 table(
                     known,
                     Column("Version", "tightcol", lambda one: one.version),
-                    Column(
-                        "Stage",
-                        "tightcol",
-                        _stage,
-                    ),
+                    Column("Stage", "tightcol", _stage),
                     Column("Registered", "tightcol", lambda one: When(one.registered_ms)),
                     Column("Method", "cutoff", lambda one: one.method),
                     Column("Facts", "", _facts),

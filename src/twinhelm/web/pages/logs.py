@@ -1,7 +1,5 @@
 """Logs and traces: what was said and what was called, the newest first, with a live tail."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime

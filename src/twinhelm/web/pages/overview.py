@@ -5,8 +5,6 @@ with the first sample and widen to the range asked for; what it does not have (n
 kernel, no second disk) is left out.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlencode
 

@@ -4,8 +4,6 @@ The address holds everything that is asked, so that a link shows others the same
 chart to look closer: the data come anew at a finer step; a double click goes back.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ People and tokens are for admins. Secrets (one-time links, tokens) are shown onc
 whoever made them, and are kept nowhere readable.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -4,8 +4,6 @@ Charted are the series of its strongest signs, over the incident and a while aro
 anomalies shaded and changes marked; drawing them blocks.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

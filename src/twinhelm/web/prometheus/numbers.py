@@ -10,8 +10,6 @@ milliseconds only where there are any. Source: prometheus, util/jsonutil/marshal
     '1700000000.050'
 """
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 from twinhelm.core.arrays import F64, I64

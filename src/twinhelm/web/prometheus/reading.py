@@ -9,8 +9,6 @@ markers.
 Cost: one read of the store per batch and three array operations per series.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -103,11 +101,7 @@ class Reader:
     def _find(self, selector: Selector, start_ms: int, end_ms: int) -> list[SeriesInfo]:
         limit = self.limits.max_query_series
         found = self.telemetry.find_series(
-            selector.matchers,
-            tenant=self.tenant,
-            start_ms=start_ms,
-            end_ms=end_ms,
-            limit=limit + 1,
+            selector.matchers, tenant=self.tenant, start_ms=start_ms, end_ms=end_ms, limit=limit + 1
         )
         if len(found) > limit:
             raise QueryLimit(

@@ -14,8 +14,6 @@ modifiers, literals); operator precedence from "Operators".
     19.0
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from typing import Literal

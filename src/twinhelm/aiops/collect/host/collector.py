@@ -14,8 +14,6 @@ vanished meanwhile. Not for two threads at once. Cost: about 4 ms of CPU with 10
 True
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from pathlib import Path

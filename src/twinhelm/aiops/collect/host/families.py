@@ -7,8 +7,6 @@ with ``node_`` mean what node exporter means by them.
 Source: node_exporter collector documentation; Linux ``Documentation/filesystems/proc.rst``.
 """
 
-from __future__ import annotations
-
 from twinhelm.core.telemetry import MetricMeta, MetricType
 
 __all__ = ["CPU_MODES", "FAMILIES", "MEMORY_FIELDS", "Reading"]

@@ -8,8 +8,6 @@ Source: Linux ``Documentation/filesystems/proc.rst``, ``Documentation/admin-guid
 ``Documentation/accounting/psi.rst``.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator

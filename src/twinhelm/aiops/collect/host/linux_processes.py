@@ -7,8 +7,6 @@ descriptors since Linux 6.2. A process that ends between two calls is left out.
 Source: proc_pid_stat(5), proc_pid_io(5); Linux commit f1f1f2569901 for the size of ``fd``.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import dataclass

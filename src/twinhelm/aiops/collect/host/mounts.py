@@ -6,8 +6,6 @@ hang the call), temporary ones that take no writes, container layers except wher
 root, and further mounts of a device: its shortest mount point speaks for it.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable, Iterator

@@ -9,8 +9,6 @@ names are labels, and a label that holds a number of its own is never seen again
 'python3 train.py'
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath

@@ -4,8 +4,6 @@ In: nothing; out: readings (:mod:`families`). What the system does not tell is l
 processes are not looked at.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import psutil

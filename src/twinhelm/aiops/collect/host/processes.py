@@ -8,8 +8,6 @@ A name that was among the top stays for ``HOLD_MS`` after it left, at its true v
 chart does not flicker at the tenth place. A rate needs two looks; the first has none.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

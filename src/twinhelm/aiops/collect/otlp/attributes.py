@@ -17,8 +17,6 @@ common.proto ``AnyValue``.
 (('job', 'cart'), ('service_name', 'cart'))
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar

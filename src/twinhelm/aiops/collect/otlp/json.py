@@ -12,8 +12,6 @@ Source: OTLP specification, "JSON Protobuf Encoding"; proto3 JSON mapping for th
 7
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import math
@@ -25,9 +23,7 @@ from typing import Any, TypeVar
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
-    ExportMetricsServiceRequest,
-)
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from twinhelm.core.errors import BadInput

@@ -6,8 +6,6 @@ class, and their metric's, scope's and resource's blocks once each. Memory is bo
 :attr:`LaneTable.most` lanes all is forgotten and met anew. Not for two threads at once.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Callable, Sequence
 

@@ -20,8 +20,6 @@ Source: OTLP 1.x logs.proto; OpenTelemetry logs data model.
 True
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -21,8 +21,6 @@ Source: opentelemetry-proto 1.x; OpenTelemetry "Prometheus and OpenMetrics Compa
 0
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterable
 
@@ -49,13 +47,7 @@ class OtlpMetricsDecoder:
     ``intern`` is as in :class:`~twinhelm.aiops.collect.remote_write.RemoteWriteDecoder`.
     """
 
-    def __init__(
-        self,
-        intern: Intern,
-        limits: LimitSettings,
-        *,
-        seed: int | None = None,
-    ) -> None:
+    def __init__(self, intern: Intern, limits: LimitSettings, *, seed: int | None = None) -> None:
         self._table = LaneTable(intern, limits, np.random.default_rng(seed))
         self._lock = threading.Lock()
 

@@ -13,8 +13,6 @@ UCUM's case-sensitive codes.
 'system_network_io_bytes_per_second_total'
 """
 
-from __future__ import annotations
-
 import re
 from enum import IntEnum
 

@@ -7,8 +7,6 @@ the point's bytes: :func:`read_point` checks every field and says what is there,
 Source: opentelemetry-proto ``metrics.proto`` (1.x).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from twinhelm.aiops.collect.wire.blocks import copy

@@ -13,8 +13,6 @@ finding the blocks of the first attempt known. Points that cannot be kept are co
 Source: opentelemetry-proto ``metrics.proto``, ``common.proto``, ``resource.proto`` (1.x).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from twinhelm.aiops.collect.otlp.point import (

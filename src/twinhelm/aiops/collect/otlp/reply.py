@@ -9,8 +9,6 @@ Source: OTLP specification, "Full Success", "Partial Success" and "Failures".
 b'{}'
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

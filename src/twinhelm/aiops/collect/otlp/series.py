@@ -13,8 +13,6 @@ point by the reference.
 Source: OpenTelemetry "Prometheus and OpenMetrics Compatibility".
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

@@ -19,8 +19,6 @@ Source: OTLP 1.x trace.proto; OpenTelemetry "Mapping to non-OTLP formats" for th
 True
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

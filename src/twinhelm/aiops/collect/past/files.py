@@ -20,8 +20,6 @@ about 1 us a value of a wide CSV file, 4 us of a long one and half of that from 
 ([(('__name__', 'cpu'), ('host', 'a'))], [0.5])
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence

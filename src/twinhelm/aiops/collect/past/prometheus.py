@@ -14,8 +14,6 @@ through this API; native histograms are counted as rejected.
 Source: Prometheus "HTTP API", sections Instant queries and Querying label values.
 """
 
-from __future__ import annotations
-
 import re
 import time
 from collections import deque

@@ -7,8 +7,6 @@ epoch ms, numbers as floats, everything else as text, nested columns not at all.
 of one chunk.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

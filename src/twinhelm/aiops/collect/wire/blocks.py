@@ -15,8 +15,6 @@ block, half as much again while growing, plus the block.
 (0, 0, False)
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

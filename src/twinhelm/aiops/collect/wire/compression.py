@@ -15,8 +15,6 @@ Sources: RFC 1950-1952 (zlib, deflate, gzip), RFC 8878 (zstd), google/snappy
 b'abc'
 """
 
-from __future__ import annotations
-
 import threading
 import zlib
 

@@ -8,8 +8,6 @@ field of an unknown key is the caller's to skip, as the format asks.
 Source: protobuf "Encoding" (wire types 0, 1, 2 and 5; groups are not taken).
 """
 
-from __future__ import annotations
-
 from twinhelm.aiops.collect.wire.memory import inner
 from twinhelm.core.arrays import U8
 

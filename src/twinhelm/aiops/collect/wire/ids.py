@@ -7,8 +7,6 @@ good, bad or refused, so that a sender who repeats bad labels costs no more than
 refused series are offered again now and then. Not for two threads at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

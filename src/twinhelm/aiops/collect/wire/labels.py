@@ -6,8 +6,6 @@ not labels: invalid UTF-8, a name repeated or empty, no ``__name__``, past a lim
 Cost: about 3 us a series; a kernel finds all names and values at once.
 """
 
-from __future__ import annotations
-
 from sys import intern
 
 import numpy as np

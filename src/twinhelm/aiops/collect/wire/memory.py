@@ -9,8 +9,6 @@ that the block hash is made of: the 128-bit product of two words, its halves xor
 interpreter's lock. Compiling takes a second or two per kernel on the first start of all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 

@@ -6,8 +6,6 @@ generations: past :attr:`SeriesTable.most` blocks a new one begins, and the old 
 about blocks that the new one does not know. Not for two threads at once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

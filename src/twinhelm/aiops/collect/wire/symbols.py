@@ -4,8 +4,6 @@ In: the byte ranges of a request's symbols, ``(n, 2)``, and references to them, 
 Out: ``labels`` fields as version 1 has them, in the free end of an arena.
 """
 
-from __future__ import annotations
-
 from twinhelm.aiops.collect.wire.blocks import copy
 from twinhelm.aiops.collect.wire.fields import put_varint, varint, varint_size
 from twinhelm.aiops.collect.wire.memory import inner

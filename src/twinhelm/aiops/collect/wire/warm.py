@@ -4,8 +4,6 @@
 from the cache half a second. A request that comes earlier waits for the kernel that it needs.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from twinhelm.aiops.collect.otlp.metrics import OtlpMetricsDecoder

@@ -17,8 +17,6 @@ Sources: prometheus/prompb ``types.proto`` and ``remote.proto``; its
 ``io/prometheus/write/v2/types.proto`` (2.0-rc.4).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from twinhelm.aiops.collect.wire.blocks import Blocks, add, block_hash, copy, find, same
