@@ -38,6 +38,7 @@ from twinhelm.core.meters import Meters
 from twinhelm.core.ports import Blobs, TelemetryStore
 from twinhelm.core.settings import DetectSettings
 from twinhelm.core.telemetry import SampleBlock
+from twinhelm.core.tracing import span
 
 __all__ = ["CHECKPOINT", "Watch"]
 
@@ -107,7 +108,7 @@ class Watch:
 
     def tick(self) -> int:
         """Walk everything queued to its end; returns how many samples were judged."""
-        with self._turn:
+        with self._turn, span("tick"):
             began = self.clock.monotonic_s()
             now = self.clock.now_ms()
             # Blocks first: a block's series were welcomed before the block was offered, so
