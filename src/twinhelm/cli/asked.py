@@ -27,8 +27,9 @@ from twinhelm.core.roles import Role
 if TYPE_CHECKING:
     from twinhelm.cli.server import Server
 
-__all__ = ["LOCAL", "Asked", "Last", "Limit", "command", "duration_ms", "header", "moment_ms"]
-__all__ += ["role"]
+__all__ = [
+    "LOCAL", "Asked", "Last", "Limit", "command", "duration_ms", "header", "moment_ms", "role",
+]  # fmt: skip
 
 LOCAL = ("data", "as_json")
 """The shared options of commands that need no server."""

@@ -15,7 +15,7 @@ from twinhelm.cli.shown import Cell, bars, say, table
 if TYPE_CHECKING:
     from twinhelm.aiops.backtest import Summary
 
-__all__ = ["app"]
+__all__ = ["app", "detect"]
 
 app = typer.Typer(name="backtest", help="Judge twinhelm on recorded history.", no_args_is_help=True)
 

@@ -7,7 +7,7 @@ import typer
 from twinhelm.cli.asked import Asked, Limit, command
 from twinhelm.cli.shown import Column, count, heading, listing, name_of, say, styled, when
 
-__all__ = ["app"]
+__all__ = ["app", "incident", "incidents"]
 
 app = typer.Typer()
 

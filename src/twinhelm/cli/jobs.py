@@ -21,7 +21,7 @@ from twinhelm.core.errors import NotFound, Refused
 if TYPE_CHECKING:
     from twinhelm.cli.server import Server
 
-__all__ = ["app"]
+__all__ = ["app", "backfill", "import_", "jobs"]
 
 app = typer.Typer()
 

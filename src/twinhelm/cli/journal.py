@@ -11,7 +11,7 @@ import typer
 from twinhelm.cli.asked import Asked, Limit, command
 from twinhelm.cli.shown import Column, listing, say, when
 
-__all__ = ["app"]
+__all__ = ["app", "journal", "list_", "verify"]
 
 app = typer.Typer(name="journal", help="What happened and who did it.")
 

@@ -17,7 +17,7 @@ from twinhelm.cli.shown import Cell, Column, listing, say
 if TYPE_CHECKING:
     from twinhelm.core.settings import Settings
 
-__all__ = ["app"]
+__all__ = ["app", "backup", "config", "restore"]
 
 app = typer.Typer()
 

@@ -8,7 +8,7 @@ from twinhelm.cli.asked import Asked, Limit, command
 from twinhelm.cli.shown import Cell, Column, ago, count, listing, name_of, say, size, when
 from twinhelm.core.claims import certainty
 
-__all__ = ["app"]
+__all__ = ["app", "decisions", "forecasts", "rejected", "status"]
 
 app = typer.Typer()
 

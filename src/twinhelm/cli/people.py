@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from twinhelm.events.identities import Person
     from twinhelm.events.tokens import Token
 
-__all__ = ["token", "user"]
+__all__ = [
+    "add_person", "create_token", "list_people", "list_tokens", "make_link", "remove_person",
+    "revoke_token", "set_password", "set_roles", "token", "user",
+]  # fmt: skip
 
 user = typer.Typer(name="user", help="Who can sign in, with which roles.", no_args_is_help=True)
 token = typer.Typer(name="token", help="What programs are let in by.", no_args_is_help=True)

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from twinhelm.events.identities import Identities
     from twinhelm.events.journal import Journal
 
-__all__ = ["Beacon", "Ledger", "actor", "data_directory", "ledger", "light_beacon", "local_token"]
-__all__ += ["put_out_beacon", "reachable", "read_beacon", "settings_of", "write_local_token"]
+__all__ = [
+    "Beacon", "Ledger", "actor", "data_directory", "ledger", "light_beacon", "local_token",
+    "put_out_beacon", "reachable", "read_beacon", "settings_of", "write_local_token",
+]  # fmt: skip
 
 BEACON = "server.json"
 TOKEN_FILE = "cli-token"  # noqa: S105 - the name of a file

@@ -18,8 +18,10 @@ from typing import Any
 
 from twinhelm.core.clock import SystemClock
 
-__all__ = ["Cell", "Column", "ago", "bars", "clean", "count", "emit", "heading", "listing"]
-__all__ += ["name_of", "now_ms", "refuse", "say", "size", "spark", "styled", "table", "when"]
+__all__ = [
+    "Cell", "Column", "ago", "bars", "clean", "count", "emit", "heading", "listing", "name_of",
+    "now_ms", "refuse", "say", "size", "spark", "styled", "table", "when",
+]  # fmt: skip
 
 PIPE_WIDTH = 180
 """Columns of a table that goes into a file or pipe."""

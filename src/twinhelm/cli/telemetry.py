@@ -8,7 +8,7 @@ import typer
 from twinhelm.cli.asked import Asked, Last, Limit, command
 from twinhelm.cli.shown import Cell, ago, listing, name_of, now_ms, say, spark, table, when
 
-__all__ = ["app"]
+__all__ = ["app", "logs", "series"]
 
 app = typer.Typer()
 

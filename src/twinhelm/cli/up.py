@@ -24,7 +24,7 @@ from twinhelm.cli.place import (
 )
 from twinhelm.core.errors import TwinhelmError
 
-__all__ = ["app"]
+__all__ = ["app", "up"]
 
 log = logging.getLogger(__name__)
 

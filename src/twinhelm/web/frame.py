@@ -27,19 +27,9 @@ from twinhelm.core.errors import BadInput, TwinhelmError, Unavailable, Unsupport
 from twinhelm.core.labels import DEFAULT_TENANT
 
 __all__ = [
-    "FORM",
-    "JSON",
-    "Answer",
-    "Headers",
-    "fields_of",
-    "json_answer",
-    "media_type",
-    "refusal",
-    "retry_after",
-    "send_answer",
-    "tenant_of",
-    "unsupported",
-]
+    "FORM", "JSON", "Answer", "Headers", "fields_of", "json_answer", "media_type", "refusal",
+    "retry_after", "send_answer", "tenant_of", "unsupported",
+]  # fmt: skip
 
 Headers = dict[bytes, bytes]
 JSON = b"application/json"

@@ -33,7 +33,7 @@ from twinhelm.web.routes import SOCKET, Route, RouteTable
 from twinhelm.web.signin import refusal_page
 from twinhelm.web.who import Asker, HostRule, Who
 
-__all__ = ["SAFE", "Guard"]
+__all__ = ["SAFE", "Guard", "Misdirected", "NotAllowed"]
 
 SAFE = frozenset({"GET", "HEAD"})
 MAX_PATH_BYTES = 4096

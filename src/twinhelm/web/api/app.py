@@ -24,7 +24,7 @@ from twinhelm.web.frame import json_answer, refusal
 if TYPE_CHECKING:
     from twinhelm.app import House
 
-__all__ = ["api_app"]
+__all__ = ["Problem", "api_app"]
 
 PREFIX = "/api/twinhelm/v1"
 DOCUMENT = "/api/twinhelm/openapi.json"

@@ -14,7 +14,7 @@ from twinhelm.web.api.words import EndMs, Limit, Matching, Of, Router, StartMs, 
 from twinhelm.web.frame import json_answer
 from twinhelm.web.thinning import thin
 
-__all__ = ["router"]
+__all__ = ["Samples", "router"]
 
 router = Router(tags=["telemetry"])
 

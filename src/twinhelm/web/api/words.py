@@ -21,17 +21,8 @@ from twinhelm.web.prometheus.selector import parse_selector
 from twinhelm.web.who import Asker
 
 __all__ = [
-    "LATEST_MS",
-    "By",
-    "EndMs",
-    "Limit",
-    "Matching",
-    "Of",
-    "Router",
-    "StartMs",
-    "TenantOf",
-    "shape",
-]
+    "LATEST_MS", "By", "EndMs", "Limit", "Matching", "Of", "Router", "StartMs", "TenantOf", "shape",
+]  # fmt: skip
 
 LATEST_MS = 253_402_300_799_000
 """The end of the year 9999; nanoseconds of it no longer fit 64 bits, ms do."""
