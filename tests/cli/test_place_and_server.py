@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from peers.memory_records import MemoryRecords
 from twinhelm.cli.place import (
     Beacon,
     light_beacon,
@@ -23,7 +24,6 @@ from twinhelm.core.roles import Role
 from twinhelm.core.settings import AuthSettings
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
-from twinhelm.store.records import MemoryRecords
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from peers.memory_records import MemoryRecords
 from twinhelm.core import json
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import BadInput, Conflict, NotFound, Overloaded, Unauthenticated
@@ -14,7 +15,6 @@ from twinhelm.core.roles import Identity, Role
 from twinhelm.core.settings import AuthSettings
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
-from twinhelm.store.records import MemoryRecords
 
 PASSWORD = "correct horse battery"
 OTHER = "staple of the trade"

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.ports import Record
 from twinhelm.events.chain import Link, sealed
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import IncidentCommented, IncidentOpened
-from twinhelm.store.records import MemoryRecords, open_records
+from twinhelm.store.records import open_records
 
 ROWS = 7
 

@@ -8,11 +8,11 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
 from twinhelm.events import kinds
 from twinhelm.events.event import Event, event
 from twinhelm.events.journal import Journal
-from twinhelm.store.records import MemoryRecords
 
 SAMPLES: dict[Any, object] = {
     int: 3,

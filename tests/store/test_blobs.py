@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from peers.memory_blobs import MemoryBlobs
 from twinhelm.core.errors import BadInput, Unavailable
 from twinhelm.core.ports import Blobs
-from twinhelm.store.blobs import FileBlobs, MemoryBlobs
+from twinhelm.store.blobs import FileBlobs
 
 
 @pytest.fixture(params=["files", "memory"])

@@ -1,13 +1,7 @@
-"""Where do bytes by name rest: detector checkpoints, reports? In files, or in memory.
+"""Where do bytes by name rest: detector checkpoints, reports? In files.
 
-Both are :class:`twinhelm.core.ports.Blobs`. A put to files writes beside the old bytes, forces
-them to the disk and renames: whoever reads, also after a crash, finds the old or the new
-whole, never a mixture.
-
->>> blobs = MemoryBlobs()
->>> blobs.put("detect/state", b"1")
->>> blobs.get("detect/state"), list(blobs.names("detect/"))
-(b'1', ['detect/state'])
+A put writes beside the old bytes, forces them to the disk and renames: whoever reads, also after
+a crash, finds the old or the new whole, never a mixture.
 """
 
 import errno
@@ -19,7 +13,7 @@ from pathlib import Path
 
 from twinhelm.core.errors import BadInput, StoreFull, Unavailable
 
-__all__ = ["FileBlobs", "MemoryBlobs", "sync_directory", "told"]
+__all__ = ["FileBlobs", "check_name", "sync_directory", "told"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 _MAX_NAME = 200
@@ -93,37 +87,12 @@ class FileBlobs:
                 raise told(path, error) from error
 
     def _path(self, name: str) -> Path:
-        _check(name)
+        check_name(name)
         return self._directory / name
 
 
-class MemoryBlobs:
-    """Blobs in a dictionary."""
-
-    def __init__(self) -> None:
-        self._blobs: dict[str, bytes] = {}
-
-    def put(self, name: str, data: bytes) -> None:
-        """See the port."""
-        _check(name)
-        self._blobs[name] = bytes(data)
-
-    def get(self, name: str) -> bytes | None:
-        """See the port."""
-        _check(name)
-        return self._blobs.get(name)
-
-    def names(self, prefix: str = "") -> Iterator[str]:
-        """See the port."""
-        return iter(sorted(name for name in self._blobs if name.startswith(prefix)))
-
-    def delete(self, name: str) -> None:
-        """See the port."""
-        _check(name)
-        self._blobs.pop(name, None)
-
-
-def _check(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be a blob's; raises :class:`BadInput`."""
     if len(name) > _MAX_NAME or _NAME.fullmatch(name) is None:
         raise BadInput(
             f"{name[:80]!r} cannot name a blob",

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
+from peers.memory_blobs import MemoryBlobs
+from peers.memory_records import MemoryRecords
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
@@ -20,8 +22,6 @@ from twinhelm.core.meters import Meters
 from twinhelm.core.settings import DetectSettings, LimitSettings, Settings
 from twinhelm.core.telemetry import SampleBlock
 from twinhelm.events.journal import Journal
-from twinhelm.store.blobs import MemoryBlobs
-from twinhelm.store.records import MemoryRecords
 from twinhelm.store.telemetry.memory import MemoryTelemetry
 
 

@@ -7,10 +7,11 @@ import time
 import httpx
 import pytest
 
+from peers.memory_workflows import MemoryWorkflows
 from twinhelm.aiops.flow import history as history_module
 from twinhelm.aiops.flow.history import HistoryBooks
 from twinhelm.core.labels import labels_of
-from twinhelm.events.workflows import MemoryWorkflows, Workflows, WorkflowState
+from twinhelm.events.workflows import Workflows, WorkflowState
 
 HOURS = 24
 STEP_S = 60

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from peers.memory_workflows import MemoryWorkflows
 from twinhelm.core.clock import SystemClock
 from twinhelm.core.errors import BadInput, Conflict, NotFound
 from twinhelm.events.workflows import (
-    MemoryWorkflows,
     RunEnded,
     WorkflowPort,
     Workflows,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import Conflict
 from twinhelm.events.journal import Journal
 from twinhelm.mlops.register import products, register_builtin, versions
 from twinhelm.mlops.types import Product
-from twinhelm.store.records import MemoryRecords
 
 PRODUCT = Product("baseline", "Which samples are strange.", "twinhelm", "limited")
 

@@ -6,12 +6,13 @@ import itertools
 
 import pytest
 
+from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import BadInput, Conflict, NewerFormat, NotFound
 from twinhelm.core.ports import Record, Records
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import IncidentCommented
-from twinhelm.store.records import MemoryRecords, open_records, restore_records
+from twinhelm.store.records import open_records, restore_records
 
 POSTGRESQL = pytest.mark.peer("postgresql")
 

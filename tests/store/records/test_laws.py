@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from peers.memory_records import MemoryRecords
 from twinhelm.core.errors import BadInput, Conflict, Refused, TooLarge
 from twinhelm.core.ports import JournalRow, Record, Records
-from twinhelm.store.records import MemoryRecords, open_records
+from twinhelm.store.records import open_records
 
 INT64_MAX = (1 << 63) - 1
 

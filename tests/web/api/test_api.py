@@ -3,11 +3,11 @@ import time
 import numpy as np
 import pytest
 
+from peers.memory_workflows import MemoryWorkflows
 from twinhelm.aiops.records import put_incident
 from twinhelm.aiops.types import Incident, IncidentState
 from twinhelm.core.labels import labels_of
 from twinhelm.core.telemetry import Change, SampleBlock
-from twinhelm.events.workflows import MemoryWorkflows
 
 V1 = "/api/twinhelm/v1"
 

@@ -10,8 +10,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from peers.memory_workflows import MemoryWorkflows
 from twinhelm.core.roles import Role
-from twinhelm.events.workflows import MemoryWorkflows
 
 BUDGET = settings(
     max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)

@@ -3,8 +3,7 @@
 What comes in: functions registered under a name by whoever composes the house, and starts with a
 key from doors and commands. What goes out: a status that a page or command can show. A finished
 step's result is kept; a process that dies half-way resumes at the step that was lost.
-:class:`Workflows` keeps its runs through DBOS in a SQLite file or PostgreSQL schema of its own,
-:class:`MemoryWorkflows` for as long as the process lives.
+:class:`Workflows` keeps its runs through DBOS in a SQLite file or PostgreSQL schema of its own.
 
     def backfill(run: Run, args: Mapping[str, Any]) -> int:
         names = run.step("list", list_series, args["url"])
@@ -21,7 +20,6 @@ effect must bear repeating.
 """
 
 from twinhelm.events.workflows.durable import Workflows
-from twinhelm.events.workflows.memory import MemoryWorkflows
 from twinhelm.events.workflows.run import (
     Run,
     RunEnded,
@@ -32,7 +30,6 @@ from twinhelm.events.workflows.run import (
 )
 
 __all__ = [
-    "MemoryWorkflows",
     "Run",
     "RunEnded",
     "WorkflowFunction",

@@ -2,8 +2,7 @@
 
 What comes in: :class:`twinhelm.core.ports.Record` values and journal rows from every room above,
 through :class:`twinhelm.core.ports.Records`. What goes out: the same, found by key, state,
-parent or time. Two implementations keep one contract: :class:`SqlRecords` and, for tests and for
-the Python face without a server, :class:`MemoryRecords`.
+parent or time.
 
 Writers go one after the other (SQLite's ``BEGIN IMMEDIATE``, an advisory lock on PostgreSQL), so
 that a change and its journal row stand in one transaction and the chain never forks; readers
@@ -14,8 +13,7 @@ never wait for writers.
         unit.put(Record("alert", "a1", {"text": "disk"}, state="firing"))
 """
 
-from twinhelm.store.records.memory import MemoryRecords
 from twinhelm.store.records.restore import restore_records
 from twinhelm.store.records.sql import SqlRecords, open_records
 
-__all__ = ["MemoryRecords", "SqlRecords", "open_records", "restore_records"]
+__all__ = ["SqlRecords", "open_records", "restore_records"]

@@ -1,4 +1,4 @@
-"""Records and journal in memory, under the same contract: for tests and the Python face.
+"""Records and journal in memory, under the same contract: the second implementation of Records.
 
 Every commit makes a new table and leaves the old one to whoever is reading it, so a reader sees
 one moment and never waits. A commit costs time in proportion to the number of records; this is

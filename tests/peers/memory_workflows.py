@@ -1,4 +1,4 @@
-"""Workflows that live as long as the process: for tests and for a house without a database."""
+"""Workflows that live as long as the process: the second implementation of WorkflowPort."""
 
 import threading
 from collections.abc import Callable, Mapping
