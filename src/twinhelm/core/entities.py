@@ -13,20 +13,9 @@ from twinhelm.core.errors import BadInput
 __all__ = ["ENTITY_KINDS", "Edge", "Entity", "entity_key", "split_key"]
 
 ENTITY_KINDS = (
-    "host",
-    "service",
-    "process",
-    "container",
-    "database",
-    "queue",
-    "device",
-    "pipeline",
-    "dataset",
-    "model",
-    "deployment",
-    "team",
-    "other",
-)
+    "host", "service", "process", "container", "database", "queue", "device", "pipeline", "dataset",
+    "model", "deployment", "team", "other",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,10 @@ says what, where and which values, and a ``hint`` that says what to try. The HTT
 """
 
 __all__ = [
-    "BadInput",
-    "Conflict",
-    "DatabaseDown",
-    "Denied",
-    "NewerFormat",
-    "NotFound",
-    "Overloaded",
-    "Refused",
-    "StoreFull",
-    "TooLarge",
-    "TwinhelmError",
-    "Unauthenticated",
-    "Unavailable",
+    "BadInput", "Conflict", "DatabaseDown", "Denied", "NewerFormat", "NotFound", "Overloaded",
+    "Refused", "StoreFull", "TooLarge", "TwinhelmError", "Unauthenticated", "Unavailable",
     "Unsupported",
-]
+]  # fmt: skip
 
 
 class TwinhelmError(Exception):

@@ -14,16 +14,9 @@ import re2
 from twinhelm.core.errors import BadInput, TooLarge
 
 __all__ = [
-    "DEFAULT_TENANT",
-    "METRIC",
-    "LabelLimits",
-    "Labels",
-    "MatchKind",
-    "Matcher",
-    "check_labels",
-    "labels_of",
-    "metric_name",
-]
+    "DEFAULT_TENANT", "METRIC", "LabelLimits", "Labels", "MatchKind", "Matcher", "check_labels",
+    "labels_of", "metric_name",
+]  # fmt: skip
 
 Labels = tuple[tuple[str, str], ...]
 METRIC = "__name__"

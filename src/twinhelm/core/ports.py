@@ -24,14 +24,8 @@ from twinhelm.core.telemetry import (
 )
 
 __all__ = [
-    "Blobs",
-    "JournalRow",
-    "Record",
-    "Records",
-    "RecordsUnit",
-    "StoreStats",
-    "TelemetryStore",
-]
+    "Blobs", "JournalRow", "Record", "Records", "RecordsUnit", "StoreStats", "TelemetryStore",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

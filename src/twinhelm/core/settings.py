@@ -30,17 +30,9 @@ from pydantic_settings import (
 from twinhelm.core.errors import BadInput
 
 __all__ = [
-    "AuthSettings",
-    "DetectSettings",
-    "HostSettings",
-    "LimitSettings",
-    "Section",
-    "ServerSettings",
-    "Settings",
-    "StoreSettings",
-    "TracingSettings",
-    "load_settings",
-]
+    "AuthSettings", "DetectSettings", "HostSettings", "LimitSettings", "Section", "ServerSettings",
+    "Settings", "StoreSettings", "TracingSettings", "load_settings",
+]  # fmt: skip
 
 
 class Section(BaseModel):

@@ -16,19 +16,9 @@ from twinhelm.core.arrays import BOOL, F64, I32, I64, U8, U32
 from twinhelm.core.labels import Labels
 
 __all__ = [
-    "STALE_NAN_BITS",
-    "Alert",
-    "Change",
-    "LogBlock",
-    "LogRecord",
-    "MetricMeta",
-    "MetricType",
-    "SampleBlock",
-    "SeriesInfo",
-    "Span",
-    "SpanBlock",
-    "is_stale",
-]
+    "STALE_NAN_BITS", "Alert", "Change", "LogBlock", "LogRecord", "MetricMeta", "MetricType",
+    "SampleBlock", "SeriesInfo", "Span", "SpanBlock", "is_stale",
+]  # fmt: skip
 
 STALE_NAN_BITS = 0x7FF0000000000002
 """The NaN that Prometheus writes when a series ends (prometheus/model/value/value.go)."""

@@ -8,37 +8,14 @@ person or token by name, or ``system``.
 from twinhelm.events.event import EVENT_KINDS, Event, event
 
 __all__ = [
-    "EVENT_KINDS",
-    "AlertReceived",
-    "BackfillFinished",
-    "BackfillStarted",
-    "BackupTaken",
-    "DetectorRegistered",
-    "ImportFinished",
-    "ImportStarted",
-    "IncidentAcknowledged",
-    "IncidentCommented",
-    "IncidentOpened",
-    "IncidentReopened",
-    "IncidentResolved",
-    "IncidentUpdated",
-    "LinkCreated",
-    "PersonAdded",
-    "PersonPasswordChanged",
-    "PersonRemoved",
-    "PersonRolesChanged",
-    "RestoreDone",
-    "ServerStarted",
-    "ServerStopped",
-    "SettingsSeen",
-    "SignInFailed",
-    "SignedIn",
-    "SignedOut",
-    "TakingResumed",
-    "TakingStopped",
-    "TokenCreated",
+    "EVENT_KINDS", "AlertReceived", "BackfillFinished", "BackfillStarted", "BackupTaken",
+    "DetectorRegistered", "ImportFinished", "ImportStarted", "IncidentAcknowledged",
+    "IncidentCommented", "IncidentOpened", "IncidentReopened", "IncidentResolved",
+    "IncidentUpdated", "LinkCreated", "PersonAdded", "PersonPasswordChanged", "PersonRemoved",
+    "PersonRolesChanged", "RestoreDone", "ServerStarted", "ServerStopped", "SettingsSeen",
+    "SignInFailed", "SignedIn", "SignedOut", "TakingResumed", "TakingStopped", "TokenCreated",
     "TokenRevoked",
-]
+]  # fmt: skip
 
 # The installation itself: its runs, its stores, its history, its detectors.
 

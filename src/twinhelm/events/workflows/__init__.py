@@ -30,11 +30,6 @@ from twinhelm.events.workflows.run import (
 )
 
 __all__ = [
-    "Run",
-    "RunEnded",
-    "WorkflowFunction",
-    "WorkflowPort",
-    "WorkflowState",
-    "WorkflowStatus",
+    "Run", "RunEnded", "WorkflowFunction", "WorkflowPort", "WorkflowState", "WorkflowStatus",
     "Workflows",
-]
+]  # fmt: skip

@@ -15,16 +15,9 @@ from twinhelm.core.errors import BadInput, Conflict, NotFound
 from twinhelm.core.json import dumps, loads
 
 __all__ = [
-    "Board",
-    "Progress",
-    "Run",
-    "RunEnded",
-    "Table",
-    "WorkflowFunction",
-    "WorkflowPort",
-    "WorkflowState",
-    "WorkflowStatus",
-]
+    "Board", "Progress", "Run", "RunEnded", "Table", "WorkflowFunction", "WorkflowPort",
+    "WorkflowState", "WorkflowStatus",
+]  # fmt: skip
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -26,15 +26,9 @@ from numba import njit
 from twinhelm.core.arrays import U8, U64
 
 __all__ = [
-    "BLOCK",
-    "Number",
-    "get_numbers",
-    "get_varint",
-    "put_numbers",
-    "put_varint",
-    "unzigzag",
+    "BLOCK", "Number", "get_numbers", "get_varint", "put_numbers", "put_varint", "unzigzag",
     "zigzag",
-]
+]  # fmt: skip
 
 BLOCK = 32
 Number = Any

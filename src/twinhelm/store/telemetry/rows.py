@@ -20,21 +20,9 @@ from twinhelm.core.telemetry import Change, LogBlock, MetricMeta, MetricType, Sa
 from twinhelm.store.telemetry.log import Buffer
 
 __all__ = [
-    "LOGS",
-    "SPANS",
-    "Asked",
-    "Columns",
-    "Kind",
-    "Shape",
-    "change_of",
-    "changes_of",
-    "fields_of",
-    "metas_of",
-    "pack_changes",
-    "pack_metas",
-    "pack_samples",
-    "samples_of",
-]
+    "LOGS", "SPANS", "Asked", "Columns", "Kind", "Shape", "change_of", "changes_of", "fields_of",
+    "metas_of", "pack_changes", "pack_metas", "pack_samples", "samples_of",
+]  # fmt: skip
 
 Columns = dict[str, Any]
 """Arrays and lists of text by name, all of one length."""
