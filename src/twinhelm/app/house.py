@@ -26,7 +26,7 @@ from twinhelm.aiops.flow.watch import Watch
 from twinhelm.app.own import note_settings, register_own
 from twinhelm.app.places import data_directory, database_url, empty_directory, workflow_url
 from twinhelm.core.clock import Clock, SystemClock
-from twinhelm.core.errors import TwinhelmError, Unavailable
+from twinhelm.core.errors import TwinhelmError, Unavailable, Unsupported
 from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import Blobs, Records, TelemetryStore
@@ -180,7 +180,10 @@ def _furnished(
     journal = Journal(records, clock)
     host = None
     if settings.host.enabled:
-        host = HostCollector(settings.host, host=socket.gethostname())
+        try:
+            host = HostCollector(settings.host, host=socket.gethostname())
+        except Unsupported as error:
+            log.warning("the host is not watched", extra={"reason": str(error)})
     casework = Casework(records, journal, telemetry, settings.detect, meters)
     if host is not None:
         watched = host

@@ -68,20 +68,12 @@ def test_a_wrong_entry_refuses_the_push(values: Any) -> None:
 @pytest.mark.parametrize(
     "streams",
     [None, {}, [3], [{}], [{"stream": {}, "values": []}], [{"stream": {"a": 1}, "values": []}],
-     [{"labels": "app", "entries": []}], [{"labels": '{a="b', "entries": []}]],
+     [{"labels": '{a="b"}', "entries": []}]],
     ids=str,
 )  # fmt: skip
 def test_a_wrong_stream_refuses_the_push(streams: Any) -> None:
     with pytest.raises(BadInput):
         pushed(streams)
-
-
-def test_the_legacy_shape_is_read() -> None:
-    entry = {"ts": "2018-12-18T08:28:06.801064-04:00", "line": "fizz"}
-    logs = pushed([{"labels": '{foo="bar"}', "entries": [entry]}]).logs
-    assert logs is not None
-    assert logs.time_ns.tolist() == [1_545_136_086_801_000_000]
-    assert logs.streams == ((("foo", "bar"),),)
 
 
 def test_long_lines_and_large_label_sets_are_refused_alone() -> None:

@@ -3,7 +3,7 @@
 In: log bodies, attribute JSON, labels. Out: the same with each secret replaced by
 ``[redacted:KIND]``, and a count. Kinds: bearer and basic credentials, ``password=`` and its
 kin, credentials in URLs, AWS keys, private key blocks, JSON Web Tokens, tokens with well-known
-prefixes, and, where asked for, card numbers that pass the Luhn check (ISO/IEC 7812-1, annex B).
+prefixes.
 
 All lines are joined and scanned once for a dozen literal words; only lines that hold one are
 looked at with regular expressions, so a clean line costs well below a microsecond. Wrong for
@@ -15,7 +15,7 @@ secrets that nothing announces, and it cannot know that a password was harmless.
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 from twinhelm.core.labels import Labels
@@ -62,14 +62,10 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
 )
 """What announces a secret (lower case), how it looks, and what is put there instead."""
 _SECRET_LABEL = re.compile(rf"(?:^|[_.-]){_WORD}$", re.IGNORECASE)
-_CARD = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d.])")
 
 
 class Redactor:
-    """Replaces secrets. ``cards`` also looks for card numbers (one more pass over every line)."""
-
-    def __init__(self, *, cards: bool = False) -> None:
-        self._cards = cards
+    """Replaces secrets; keeps nothing."""
 
     def lines(self, lines: Sequence[str]) -> tuple[list[str], int]:
         """Redact each line; returns the lines and how many secrets were replaced.
@@ -88,10 +84,6 @@ class Redactor:
             for at in _lines_with(words, joined, starts):
                 result[at], count = pattern.subn(put, result[at])
                 replaced += count
-        if self._cards:
-            for at, line in enumerate(result):
-                result[at], count = _without_cards(line)
-                replaced += count
         return result, replaced
 
     def labels(self, labels: Labels) -> Labels:
@@ -109,7 +101,6 @@ _ASCII_LOWER = {code: code + 32 for code in range(65, 91)}
 
 
 def _lines_with(words: tuple[str, ...], joined: str, starts: list[int]) -> list[int]:
-    """Find the lines that hold one of the words."""
     found: set[int] = set()
     for word in words:
         at = joined.find(word)
@@ -118,23 +109,3 @@ def _lines_with(words: tuple[str, ...], joined: str, starts: list[int]) -> list[
             found.add(line)
             at = joined.find(word, starts[line + 1])
     return sorted(found)
-
-
-def _without_cards(line: str) -> tuple[str, int]:
-    count = 0
-
-    def put(match: re.Match[str]) -> str:
-        nonlocal count
-        if not _luhn(match.group()):
-            return match.group()
-        count += 1
-        return "[redacted:card]"
-
-    replace: Callable[[re.Match[str]], str] = put
-    return _CARD.sub(replace, line), count
-
-
-def _luhn(text: str) -> bool:
-    digits = [int(c) for c in reversed(text) if c.isdigit()]
-    doubled = [d * 2 - 9 if d > 4 else d * 2 for d in digits[1::2]]
-    return (sum(digits[::2]) + sum(doubled)) % 10 == 0

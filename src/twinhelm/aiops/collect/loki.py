@@ -1,9 +1,8 @@
 """Answer which log lines a Loki client (Promtail, Grafana Agent, fluent-bit, Vector) pushed.
 
 In comes a push as it was on the wire, JSON or protobuf (which is always a Snappy block, whatever
-the headers say), in today's shape or the old one of ``/api/prom/push``. Out goes a
-:class:`~twinhelm.aiops.types.Received` with one log block: stream labels name the stream,
-structured metadata becomes the attributes, the ids and the severity.
+the headers say); out goes a :class:`~twinhelm.aiops.types.Received` with one log block: stream
+labels name the stream, structured metadata becomes the attributes, the ids and the severity.
 
 Refused as a whole, as Loki does: a time that is not a *text* of nanoseconds, a stream without
 labels, a wrong type anywhere. Refused line by line: ``line_too_long``, ``bad_labels``,
@@ -28,7 +27,7 @@ from google.protobuf.message import DecodeError
 from twinhelm.aiops.collect.otlp.attributes import MAX_ATTRIBUTES, MAX_NS, hex_id, json_text
 from twinhelm.aiops.collect.otlp.logs import LogRows
 from twinhelm.aiops.collect.wire.compression import decompress
-from twinhelm.aiops.collect.words import Refusals, instant_ms, label_limits, severity_of, texts
+from twinhelm.aiops.collect.words import Refusals, label_limits, severity_of, texts
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused, Unsupported
 from twinhelm.core.json import loads
@@ -103,7 +102,6 @@ def parse_stream(text: str) -> Labels:
 
 
 def _decode(streams: Iterable[tuple[Labels, Iterable[Entry]]], limits: LimitSettings) -> Received:
-    """Gather streams into columns."""
     found, refusals, bounds = LogRows(), Refusals(), label_limits(limits)
     for labels, entries in streams:
         if not labels:
@@ -129,7 +127,6 @@ def _decode(streams: Iterable[tuple[Labels, Iterable[Entry]]], limits: LimitSett
 
 
 def _json_streams(given: Any) -> Iterator[tuple[Labels, Iterable[Entry]]]:
-    """Read the streams of a JSON push."""
     streams = given.get("streams") if isinstance(given, dict) else None
     if not isinstance(streams, list):
         raise BadInput('a Loki push is {"streams": [...]}', hint="check the sender's API version")
@@ -137,14 +134,10 @@ def _json_streams(given: Any) -> Iterator[tuple[Labels, Iterable[Entry]]]:
 
 
 def _json_stream(stream: Any) -> tuple[Labels, Iterable[Entry]]:
-    """Read one stream of either JSON shape."""
     if isinstance(stream, dict):
         labels, values = stream.get("stream"), stream.get("values")
         if isinstance(labels, dict) and isinstance(values, list):
             return labels_of(texts(labels, "stream label")), map(_json_entry, values)
-        legacy, entries = stream.get("labels"), stream.get("entries")
-        if isinstance(legacy, str) and isinstance(entries, list):
-            return parse_stream(legacy), map(_legacy_entry, entries)
     raise BadInput(
         f"a stream is {str(stream)[:80]}",
         hint='a stream is {"stream": {labels}, "values": [["<ns as text>", "line"]]}',
@@ -168,33 +161,16 @@ def _json_entry(value: Any) -> Entry:
     return int(stamp), value[1], texts(value[2], "structured metadata")
 
 
-def _legacy_entry(value: Any) -> Entry:
-    """Read ``{"ts": RFC 3339, "line": text}``."""
-    if not isinstance(value, dict) or not isinstance(value.get("line"), str):
-        raise BadInput(f"an entry is {str(value)[:80]}", hint='write {"ts": time, "line": text}')
-    return _kept(instant_ms(value.get("ts"), what="ts of an entry") * 1_000_000), value["line"], {}
-
-
 def _entries(stream: Any) -> Iterator[Entry]:
     """Read the entries of a protobuf stream."""
     for entry in stream.entries:
-        stamp = entry.timestamp
-        yield (
-            _kept(stamp.seconds * 1_000_000_000 + stamp.nanos),
-            entry.line,
-            {pair.name: pair.value for pair in entry.metadata},
-        )
-
-
-def _kept(time_ns: int) -> int:
-    """Refuse times that no int64 of nanoseconds can hold, or that lie before 1970."""
-    if not 0 <= time_ns <= MAX_NS:
-        raise BadInput(f"the time of an entry is {time_ns} ns since 1970")
-    return time_ns
+        time_ns = entry.timestamp.seconds * 1_000_000_000 + entry.timestamp.nanos
+        if not 0 <= time_ns <= MAX_NS:
+            raise BadInput(f"the time of an entry is {time_ns} ns since 1970")
+        yield time_ns, entry.line, {pair.name: pair.value for pair in entry.metadata}
 
 
 def _first(found: dict[str, str], names: tuple[str, ...]) -> str:
-    """Return the first of some names that is there, empty for none."""
     return next((found[name] for name in names if name in found), "") if found else ""
 
 
@@ -218,11 +194,7 @@ def _unescape(match: re.Match[str]) -> str:
 STAMP = ".google.protobuf.Timestamp"
 PUSH = {
     "Pair": (("name", ""), ("value", "")),
-    "Entry": (
-        ("timestamp", ".google.protobuf.Timestamp"),
-        ("line", ""),
-        ("metadata", ".loki.Pair"),
-    ),
+    "Entry": (("timestamp", STAMP), ("line", ""), ("metadata", ".loki.Pair")),
     "Stream": (("labels", ""), ("entries", ".loki.Entry")),
     "Push": (("streams", ".loki.Stream"),),
 }

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from aiops.collect.host.looking import look
 from twinhelm.aiops.collect.host import HostCollector
 from twinhelm.aiops.collect.host.families import FAMILIES
+from twinhelm.aiops.collect.host.linux import read_mounts
 from twinhelm.aiops.collect.host.linux_processes import LinuxProcesses
-from twinhelm.aiops.collect.host.mounts import read_mounts
-from twinhelm.aiops.collect.host.portable import read_portable
 from twinhelm.core.arrays import U32
+from twinhelm.core.errors import Unsupported
 from twinhelm.core.labels import Labels
 from twinhelm.core.settings import HostSettings
 
@@ -250,5 +250,7 @@ def test_a_full_disk_is_full(tmp_path: Path) -> None:
     assert readings["node_filesystem_files_free"] == 0.0
 
 
-def test_the_portable_reader_uses_the_same_names() -> None:
-    assert {name for name, _, _ in read_portable()} <= FAMILIES.keys()
+def test_another_system_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(Unsupported, match="darwin"):
+        collector()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from twinhelm.aiops.collect.host.naming import kernel_thread_name, process_name
+from twinhelm.aiops.collect.host.linux_processes import kernel_thread_name, process_name
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,11 @@ import numpy as np
 
 from twinhelm.aiops.collect.history import History, Intern
 from twinhelm.aiops.collect.host.families import FAMILIES, Reading
-from twinhelm.aiops.collect.host.linux import read_linux
+from twinhelm.aiops.collect.host.linux import Statvfs, read_linux, read_mounts
 from twinhelm.aiops.collect.host.linux_processes import LinuxProcesses
-from twinhelm.aiops.collect.host.mounts import Statvfs, read_mounts
-from twinhelm.aiops.collect.host.portable import read_portable
 from twinhelm.aiops.collect.host.processes import ProcessTable, ProcessUse, TopUsers
 from twinhelm.aiops.types import Received
+from twinhelm.core.errors import Unsupported
 from twinhelm.core.labels import METRIC, Labels, labels_of
 from twinhelm.core.settings import HostSettings
 
@@ -43,7 +42,7 @@ RATIOS = (
 
 
 class HostCollector:
-    """Looks at the host; see the module.
+    """Looks at the host; raises :class:`Unsupported` where the system is not Linux.
 
     ``host`` is the name that the series carry. ``proc_root`` may be another machine's ``/proc``
     (the host's, mounted into a container); ``statvfs`` stands in for the system call in tests.
@@ -57,14 +56,15 @@ class HostCollector:
         proc_root: Path = Path("/proc"),
         statvfs: Statvfs | None = None,
     ) -> None:
+        if sys.platform != "linux":
+            raise Unsupported(f"a {sys.platform} machine is not watched, only Linux is")
         self._root = proc_root
         self._statvfs = statvfs
         self._host = host
-        self._linux = sys.platform == "linux"
         self._scanner = LinuxProcesses(proc_root)
         self._table = ProcessTable()
         self._top = TopUsers(settings.top_processes)
-        self._watch_processes = self._linux and settings.top_processes > 0
+        self._watch_processes = settings.top_processes > 0
         self._labels: dict[tuple[str, tuple[tuple[str, str], ...]], Labels] = {}
         self._cpu_before: tuple[float, float] | None = None
         self._uses: list[ProcessUse] = []
@@ -89,12 +89,7 @@ class HostCollector:
         )
 
     def _readings(self, now_ms: int) -> list[Reading]:
-        """Return every reading of this round."""
-        if self._linux:
-            readings = read_linux(self._root)
-            readings.extend(read_mounts(self._root, self._statvfs))
-        else:
-            readings = list(read_portable())
+        readings = [*read_linux(self._root), *read_mounts(self._root, self._statvfs)]
         single = {name: value for name, pairs, value in readings if not pairs}
         readings.extend(self._busy(readings))
         readings.extend(_ratios(single))
@@ -123,22 +118,17 @@ class HostCollector:
         return [("host_cpu_busy_ratio", (), min(max(busy, 0.0), 1.0))]
 
     def _labels_of(self, name: str, pairs: tuple[tuple[str, str], ...]) -> Labels:
-        """Return a series' labels, made once."""
         key = (name, pairs)
         labels = self._labels.get(key)
         if labels is None:
             if len(self._labels) >= MAX_CACHED_LABELS:
                 self._labels.clear()
-            host = self._host
-            labels = labels_of(
-                ((METRIC, name), ("host", host), ("instance", host), ("job", "host"), *pairs)
-            )
-            self._labels[key] = labels
+            own = {METRIC: name, "host": self._host, "instance": self._host, "job": "host"}
+            labels = self._labels[key] = labels_of({**own, **dict(pairs)})
         return labels
 
 
 def _ratios(single: dict[str, float]) -> list[Reading]:
-    """Return how much of memory, swap and descriptors is used."""
     found: list[Reading] = []
     for name, whole, part in RATIOS:
         if single.get(whole, 0.0) > 0 and part in single:

@@ -1,8 +1,8 @@
 """Read what the Linux kernel says of the whole machine, from ``/proc``.
 
-In: the root of a proc file system; out: readings (:mod:`families`). A file that is missing (an
-old kernel without pressure stalls, a container without disks) yields no reading; lines that
-cannot be read are skipped. About 1 ms in all; nothing is kept between calls.
+In: the root of a proc file system, and the system call ``statvfs``; out: readings
+(:mod:`families`). A file that is missing (an old kernel without pressure stalls, a container
+without disks) yields no reading; lines that cannot be read are skipped. About 1 ms in all.
 
 Source: Linux ``Documentation/filesystems/proc.rst``, ``Documentation/admin-guide/iostats.rst``,
 ``Documentation/accounting/psi.rst``.
@@ -10,12 +10,14 @@ Source: Linux ``Documentation/filesystems/proc.rst``, ``Documentation/admin-guid
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from twinhelm.aiops.collect.host.families import CPU_MODES, MEMORY_FIELDS, Reading
 
-__all__ = ["TICKS_PER_S", "read_linux"]
+__all__ = ["TICKS_PER_S", "Statvfs", "read_linux", "read_mounts"]
+
+Statvfs = Callable[[str], os.statvfs_result]
 
 TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 SECTOR_BYTES = 512
@@ -68,6 +70,15 @@ PRESSURES = (
     ("memory", "some", "node_pressure_memory_waiting_seconds_total"),
     ("memory", "full", "node_pressure_memory_stalled_seconds_total"),
 )
+DISK_TYPES = re.compile(
+    "ext[234]|xfs|btrfs|zfs|f2fs|jfs|reiserfs|bcachefs|vfat|exfat|ntfs3?|fuseblk|hfsplus|apfs|ufs|"
+    "tmpfs|ramfs|overlay"
+)
+SHARED_DEVICES = frozenset({"tmpfs", "ramfs", "overlay"})
+"""File systems whose device column does not tell two of them apart."""
+SKIPPED_POINTS = re.compile(r"/(?:dev|proc|run|sys|var/lib/(?:docker|containers|kubelet))(?:/.*)?")
+MAX_MOUNTS = 100
+ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
 def read_linux(root: Path) -> list[Reading]:
@@ -76,10 +87,10 @@ def read_linux(root: Path) -> list[Reading]:
 
 
 def _text(path: Path) -> str:
-    """Return a file's text, empty where it cannot be read."""
+    """Return a whole file's text (one read may give but a page of it), empty where there is none."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - Path.open costs twice as much
-            return file.read(1 << 20).decode(errors="replace")
+            return file.read().decode(errors="replace")
     except OSError:
         return ""
 
@@ -147,3 +158,59 @@ def _pressure(root: Path) -> Iterator[Reading]:
         found = re.search(rf"^{share} .*\btotal=(\d{{1,19}})", texts[resource], re.MULTILINE)
         if found:
             yield name, (), int(found[1]) / 1e6
+
+
+def read_mounts(root: Path, statvfs: Statvfs | None = None) -> Iterator[Reading]:
+    """Yield size, free bytes and inodes, and the used ratio, of what a person would call a disk.
+
+    Left out: file systems that hold no data, images that are always full, network mounts (a dead
+    server would hang the call), temporary ones that take no writes, container layers except where
+    one is the root, and further mounts of a device: its shortest mount point speaks for it.
+    ``statvfs`` stands in for the system call in tests.
+    """
+    call = statvfs or os.statvfs
+    for device, point, kind in _chosen(_text(root / "mounts")):
+        try:
+            found = call(point)
+        except OSError:
+            continue
+        if found.f_blocks <= 0:
+            continue
+        size, free = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize
+        used = (found.f_blocks - found.f_bfree) * found.f_frsize
+        pairs = (("device", device), ("fstype", kind), ("mountpoint", point))
+        for name, value in (
+            ("size_bytes", size),
+            ("avail_bytes", free),
+            ("files", found.f_files),
+            ("files_free", found.f_ffree),
+            ("readonly", found.f_flag & os.ST_RDONLY != 0),
+        ):
+            yield f"node_filesystem_{name}", pairs, float(value)
+        # What root keeps back counts neither as used nor as free, as in df.
+        yield "host_disk_used_ratio", pairs, used / (used + free) if used + free else 1.0
+
+
+def _chosen(table: str) -> list[tuple[str, str, str]]:
+    """Return (device, mount point, type) of the mounts that count, one for each device."""
+    rows = []
+    for line in table.splitlines():
+        words = line.split()
+        if len(words) < 4:
+            continue
+        device, point = (ESCAPE.sub(lambda m: chr(int(m[1], 8)), word) for word in words[:2])
+        kind, options = words[2], words[3].split(",")
+        if (
+            not DISK_TYPES.fullmatch(kind)
+            or "\0" in point
+            or SKIPPED_POINTS.fullmatch(point)
+            or (kind == "overlay" and point != "/")
+            or (kind == "tmpfs" and "ro" in options)
+        ):
+            continue
+        rows.append((device, point, kind))
+    chosen: dict[str, tuple[str, str, str]] = {}
+    for row in sorted(rows, key=lambda row: len(row[1])):
+        device, point, kind = row
+        chosen.setdefault(point if kind in SHARED_DEVICES else device, row)
+    return list(chosen.values())[:MAX_MOUNTS]

@@ -9,19 +9,33 @@ Source: proc_pid_stat(5), proc_pid_io(5); Linux commit f1f1f2569901 for the size
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from twinhelm.aiops.collect.host.linux import TICKS_PER_S
-from twinhelm.aiops.collect.host.naming import kernel_thread_name, process_name
 
-__all__ = ["LinuxProcesses", "ProcessCount"]
+__all__ = ["LinuxProcesses", "ProcessCount", "kernel_thread_name", "process_name"]
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 KERNEL_THREAD = 0x00200000
 """PF_KTHREAD among the flags of include/linux/sched.h."""
 WRITTEN = re.compile(rb"\nwrite_bytes: (\d{1,19})\ncancelled_write_bytes: (\d{1,19})")
 MAX_PROCESSES = 20_000
+LONGEST_NAME = 64
+COMM_LENGTH = 15
+"""The kernel keeps no more of a name."""
+
+INTERPRETER = re.compile(
+    r"(?:python|pypy|ruby|perl|php|lua|node|nodejs|java|dotnet|bash|dash|ash|ksh|zsh|sh|Rscript|R|"
+    r"julia|deno|bun)[\d.-]*"
+)
+SHELL = re.compile(r"(?:bash|dash|ash|ksh|zsh|sh)")
+CONSUMING = frozenset({"-W", "-X", "-cp", "-classpath", "--class-path", "-p", "--module-path",
+                       "-r", "--require", "-I", "-o", "-O"})  # fmt: skip
+"""Options of interpreters that take the next word with them."""
+DIGITS = re.compile(r"\d{4,}|(?=[0-9a-f]*\d)[0-9a-f]{8,}")
+UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,6 @@ def _descriptors(base: str) -> int:
 
 
 def _read(path: str) -> bytes:
-    """Return at most 8 kB of a file; empty where it cannot be read."""
     try:
         return _read_strictly(path)
     except OSError:
@@ -144,3 +157,53 @@ def _read_strictly(path: str) -> bytes:
         return os.read(handle, 8192)
     finally:
         os.close(handle)
+
+
+def process_name(comm: str, argv: Sequence[str]) -> str:
+    """Call a process by a name that stays the same when it is started again.
+
+    In: what the kernel calls it and its command line, empty where it cannot be read. For
+    interpreters the script, module, jar or main class is added. Long runs of digits become ``#``:
+    a label that holds a number of its own is never seen again.
+
+    >>> process_name("python3", ["/usr/bin/python3", "-u", "/opt/app/train.py", "--lr", "0.1"])
+    'python3 train.py'
+    """
+    name = comm
+    words = [word for word in argv if word]
+    if words:
+        first = PurePosixPath(words[0]).name.removeprefix("-")
+        if len(comm) >= COMM_LENGTH:
+            bases = (PurePosixPath(word).name for word in words[:2])
+            name = next((base for base in bases if base.startswith(comm)), comm)
+        if INTERPRETER.fullmatch(name):
+            hint = _hint(name, words[1:])
+            name = f"{name} {hint}" if hint else (name or first)
+    return _clean(name)
+
+
+def kernel_thread_name(comm: str) -> str:
+    """Return the kind of a kernel thread: ``kworker/u8:1-events`` is ``kworker``."""
+    return _clean(re.split(r"[/:]", comm)[0].rstrip("0123456789._-") or comm)
+
+
+def _hint(interpreter: str, words: Sequence[str]) -> str:
+    """Say what an interpreter runs: script, module, jar, main class, ``-c`` for inline code."""
+    skip = False
+    for position, word in enumerate(words):
+        if skip:
+            skip = False
+        elif word in ("-m", "-jar", "--jar") and position + 1 < len(words):
+            return PurePosixPath(words[position + 1]).name
+        elif word in ("-c", "-e", "--eval"):
+            return "-c"
+        elif word in CONSUMING:
+            skip = not SHELL.fullmatch(interpreter) or word in ("-o", "-O")
+        elif not word.startswith(("-", "+")):
+            base = PurePosixPath(word).name
+            return base.rpartition(".")[2] if interpreter == "java" else base
+    return ""
+
+
+def _clean(name: str) -> str:
+    return DIGITS.sub("#", UNPRINTABLE.sub("?", name)).strip()[:LONGEST_NAME] or "unnamed"
