@@ -19,7 +19,7 @@ from twinhelm.core.roles import Role
 from twinhelm.core.settings import AuthSettings
 from twinhelm.events import kinds
 from twinhelm.events.journal import Journal, JournalWriter
-from twinhelm.events.names import checked_name, role_names, roles_of, shown_name
+from twinhelm.events.keys import checked_name, role_names, roles_of, shown_name
 from twinhelm.events.passwords import GuessLimit, Passwords
 from twinhelm.events.sessions import Sessions, csrf_token
 from twinhelm.events.tokens import Tokens

@@ -12,9 +12,15 @@ from twinhelm.core.errors import Conflict, NotFound, Unauthenticated
 from twinhelm.core.ports import Record, Records
 from twinhelm.core.roles import Identity, Role
 from twinhelm.events.journal import Journal
-from twinhelm.events.keys import ResolvedCache, digest, new_secret
+from twinhelm.events.keys import (
+    ResolvedCache,
+    checked_name,
+    digest,
+    new_secret,
+    role_names,
+    roles_of,
+)
 from twinhelm.events.kinds import TokenCreated, TokenRevoked
-from twinhelm.events.names import checked_name, role_names, roles_of
 
 __all__ = ["TOKEN_PREFIX", "Token", "Tokens"]
 

@@ -22,9 +22,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from twinhelm.core.errors import BadInput, Conflict, DatabaseDown, Overloaded
+from twinhelm.core.errors import (
+    BadInput,
+    Conflict,
+    DatabaseDown,
+    Overloaded,
+    StoreFull,
+    TwinhelmError,
+)
 from twinhelm.store.records.backup import Line, copy_out, lines_of
-from twinhelm.store.records.failures import meaning_of
 from twinhelm.store.records.migrate import check_revision, ensure_schema
 from twinhelm.store.records.schema import HEAD, journal, metadata, records
 from twinhelm.store.records.unit import SqlUnit
@@ -33,6 +39,9 @@ __all__ = ["SqlRecords", "open_records"]
 
 _LOCK_KEY = 0x7477_696E_6865_6C6D
 """The advisory lock's number on PostgreSQL: "twinhelm" in ASCII."""
+
+_DISK_FULL = "53100"
+"""PostgreSQL's SQLSTATE disk_full (documentation, appendix A)."""
 
 _BATCH_ROWS = 1_000
 
@@ -180,10 +189,41 @@ class SqlRecords:
             with engine.connect() as connection, connection.begin():
                 yield connection
         except sa.exc.SQLAlchemyError as error:
-            meaning = meaning_of(error, database=self._name)
+            meaning = _meaning_of(error, self._name)
             if meaning is None:
                 raise
             raise meaning from error
+
+
+def _meaning_of(error: sa.exc.SQLAlchemyError, database: str) -> TwinhelmError | None:
+    """Translate a driver's error; None where it says that our own statement is wrong."""
+    if isinstance(error, sa.exc.TimeoutError):
+        return Overloaded(f"every connection to {database} is busy", retry_after_s=1.0)
+    if not isinstance(error, sa.exc.DBAPIError):
+        return None
+    cause = error.orig
+    text = str(cause).strip().split("\n")[0]
+    code = getattr(cause, "sqlite_errorcode", None) or 0
+    if code & 0xFF == sqlite3.SQLITE_FULL or getattr(cause, "sqlstate", None) == _DISK_FULL:
+        return StoreFull(
+            f"no room is left for {database}: {text}",
+            hint="free some disk; nothing was half-written",
+        )
+    if isinstance(error, sa.exc.IntegrityError):
+        return Conflict(f"{database} refused the change: {text}", hint="read again and repeat")
+    if code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return DatabaseDown(
+            f"{database} is damaged: {text}",
+            hint="stop the server and restore a backup (twinhelm restore)",
+            retry_after_s=60.0,
+        )
+    down = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError)
+    if isinstance(error, down) or error.connection_invalidated:
+        return DatabaseDown(
+            f"{database} does not answer: {text}",
+            hint="nothing was half-written; check that the database runs and can be reached",
+        )
+    return None
 
 
 def _take_turn(connection: sa.Connection) -> None:

@@ -31,12 +31,14 @@ from twinhelm.store.telemetry.memory import MemoryTelemetry
 from twinhelm.store.telemetry.pending import Part
 from twinhelm.store.telemetry.rows import Kind
 from twinhelm.store.telemetry.settle import drop_old, settle
-from twinhelm.store.telemetry.upkeep import Upkeep
 
 __all__ = ["DuckTelemetry", "open_telemetry"]
 
 _HEARD_PAGES = 4096
 """After this many new pages the times of all series are saved anew; opening reads the rest."""
+
+_SETTLE_S = 60.0
+"""How often closed windows are looked for."""
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class DuckTelemetry(MemoryTelemetry):
         except BaseException:
             self._database.close()
             raise
-        self._upkeep = Upkeep(self.flush, self._settle, flush_interval_s=settings.flush_interval_s)
+        self._upkeep = _Upkeep(self.flush, self._settle, flush_interval_s=settings.flush_interval_s)
 
     def stats(self) -> StoreStats:
         """See the port."""
@@ -219,3 +221,51 @@ class DuckTelemetry(MemoryTelemetry):
     def _settle(self) -> None:
         with self._settle_lock:
             settle(self._database, self._page_ids, self._clock.now_ms())
+
+
+class _Upkeep:
+    """Two threads, running until :meth:`stop`: one flushes, one settles.
+
+    Work that fails loses nothing: the rows wait in the append log, ``reason`` tells why and the
+    work is tried again.
+    """
+
+    def __init__(
+        self, flush: Callable[[], None], settle: Callable[[], None], *, flush_interval_s: float
+    ) -> None:
+        self.reason = ""
+        self._wakes = threading.Event(), threading.Event()
+        self._stopping = False
+        often = zip((flush, settle), self._wakes, (flush_interval_s, _SETTLE_S), strict=True)
+        self._threads = [
+            threading.Thread(target=self._repeat, args=args, name="telemetry-upkeep", daemon=True)
+            for args in often
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def flush_soon(self) -> None:
+        """Flush now rather than at the next interval."""
+        self._wakes[0].set()
+
+    def stop(self) -> None:
+        """End the threads after the work in hand."""
+        self._stopping = True
+        for wake in self._wakes:
+            wake.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _repeat(self, work: Callable[[], None], wake: threading.Event, interval_s: float) -> None:
+        while True:
+            wake.wait(interval_s)
+            wake.clear()
+            if self._stopping:
+                return
+            try:
+                work()
+                self.reason = ""
+            except TwinhelmError as error:
+                if not self.reason:
+                    _log.warning("telemetry waits in the append log: %s", error)
+                self.reason = str(error)
