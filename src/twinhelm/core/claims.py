@@ -1,8 +1,7 @@
 """Claims: whatever twinhelm asserts, in one shape.
 
-This is anomalous, these belong together, this caused it, this will run out: each is a claim
-with a subject, a confidence, evidence for and against, and the name and version of what says
-so. Feedback is an answer to a claim.
+This is anomalous, these belong together, this caused it, this will run out: each is a claim.
+Feedback is an answer to one.
 """
 
 from collections.abc import Mapping

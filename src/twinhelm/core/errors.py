@@ -1,9 +1,7 @@
 """What can go wrong, named by cause, and whether asking again helps.
 
-Two families: :class:`Refused` (asking again is useless until the asker changes something) and
-:class:`Unavailable` (the same request may succeed later). Every error carries a message that
-says what, where and which values, and a ``hint`` that says what to try. The HTTP doors map
-``status`` straight to the response.
+Two families: :class:`Refused` and :class:`Unavailable`. A message says what, where and which
+values, a ``hint`` what to try; the HTTP doors map ``status`` straight to the response.
 """
 
 __all__ = [

@@ -1,11 +1,9 @@
 """How should a server that runs for months hold memory? Keep what is used again, return the rest.
 
-glibc gives the pages of every larger array back to the system as soon as it is freed, and takes
-fresh ones, zeroed, for the next: a third of the time it takes to keep samples. :func:`keep_memory`
-has it hold on to them within bounds, and has Python look for garbage less often, since intake
-makes many objects that live on (label sets) and none in cycles. :func:`give_back_memory` returns
-what is free now; called now and then, it keeps a server small after a burst. Where the C library
-is not glibc both do what they can, which may be nothing.
+glibc returns the pages of every larger array as soon as it is freed and takes fresh, zeroed ones
+for the next: a third of the time it takes to keep samples. Python looks for garbage less often
+here, since intake makes many objects that live on (label sets) and none in cycles. Where the C
+library is not glibc, what can be done is done.
 """
 
 import ctypes
@@ -27,7 +25,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
 
 def keep_memory() -> None:
-    """Set up allocator and garbage collection; call once, early."""
+    """Hold on to freed memory within bounds, and collect garbage less often; call once, early."""
     gc.set_threshold(*GARBAGE)
     libc = _libc()
     if libc is not None:
@@ -37,7 +35,7 @@ def keep_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Return free memory to the system; takes some milliseconds."""
+    """Return free memory to the system, as after a burst; takes some milliseconds."""
     libc = _libc()
     if libc is not None:
         libc.malloc_trim(0)

@@ -1,11 +1,9 @@
 """Policy: whatever may or may not proceed is one evaluation of rules over facts.
 
-What comes in: facts (a flat mapping of names to values) and rules as data, from settings or
-code. What goes out: allow, ask or deny, with the reason and the rule that decided. Deny beats
-ask beats allow, whatever the order of the rules; of several rules with the winning verdict the
-first decides. Where no rule matches, the caller's stated default holds. A condition on a fact
-that is absent, or that cannot be compared, does not match, except ``absent`` and ``not_in``,
-``not_equal`` on an absent fact. Pure; cost in proportion to the number of conditions.
+Deny beats ask beats allow, whatever the order of the rules; of several rules with the winning
+verdict the first decides; where no rule matches, the caller's stated default holds. A condition
+on a fact that is absent, or that cannot be compared, does not match, except ``absent`` and
+``not_in``, ``not_equal`` on an absent fact. Pure; cost in proportion to the number of conditions.
 
     >>> rules = [Rule("night", (Condition("hour", "above", 21),), Verdict.ASK, "people sleep")]
     >>> decide(rules, {"hour": 23}, default=Verdict.ALLOW)
@@ -32,7 +30,6 @@ class Verdict(StrEnum):
 
 
 _ABSENT = object()
-
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "equal": operator.eq,
@@ -104,10 +101,7 @@ def decide(
     default: Verdict = Verdict.DENY,
     otherwise: str = "no rule says otherwise",
 ) -> Decision:
-    """Evaluate all rules over the facts; see the module for precedence.
-
-    ``default`` and ``otherwise`` are the verdict and reason where no rule matches.
-    """
+    """Evaluate all rules over the facts; ``default`` and ``otherwise`` hold where none matches."""
     found: dict[Verdict, Rule] = {}
     for rule in rules:
         if rule.verdict not in found and all(condition.holds(facts) for condition in rule.when):

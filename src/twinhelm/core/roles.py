@@ -1,8 +1,4 @@
-"""Who may do what: five roles and the right each route and command asks for.
-
-Roles nest: an admin holds every right. The matrix is data, so that the pages and the tests read
-the same table as the doors.
-"""
+"""Who may do what: five roles and the right each route and command asks for."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -2,8 +2,6 @@
 
 Order, weakest first: the defaults here, ``twinhelm.toml`` (in the data directory, or named by
 ``TWINHELM_CONFIG``), environment variables ``TWINHELM_SECTION__NAME``, command-line flags.
-``twinhelm config`` prints every setting with its value, where it came from, and the
-description that stands here.
 """
 
 import os

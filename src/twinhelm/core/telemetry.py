@@ -31,11 +31,10 @@ def is_stale(values: F64) -> BOOL:
 
 @dataclass(frozen=True, slots=True)
 class SampleBlock:
-    """Samples of many series.
+    """Samples of many series, in order of arrival unless the maker says otherwise.
 
-    ``series`` holds dense ids given by :meth:`TelemetryStore.intern`; ``time_ms`` UTC epoch
-    milliseconds; ``value`` float64 where NaN is a real NaN or a stale marker. Order is arrival
-    order unless the maker says otherwise.
+    ``series`` holds dense ids given by :meth:`TelemetryStore.intern`; ``value`` may be NaN, a
+    real one or a stale marker.
     """
 
     series: U32

@@ -1,9 +1,8 @@
 """Our own traces: spans around requests and ticks, sent over OTLP where an address is set.
 
-In comes :class:`TracingSettings`; out go spans to ``tracing.otlp_endpoint`` in batches, from a
-thread of the exporter's own. Without an address nothing is imported and :func:`span` costs a
-tenth of a microsecond. What cannot be delivered is dropped and logged, never waited for. Like
-log lines, spans belong to the whole process, so the tracer is set once per process.
+Spans go to ``tracing.otlp_endpoint`` in batches, from a thread of the exporter's own; what cannot
+be delivered is dropped and logged, never waited for. Without an address nothing is imported and
+:func:`span` costs a tenth of a microsecond. The tracer is set once per process.
 
     stop = start_tracing(settings.tracing, version="0.1.0")
     with span("tick", samples=500): ...

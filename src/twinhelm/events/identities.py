@@ -1,9 +1,7 @@
 """Who may come in: people with passwords or one-time links, and tokens for programs.
 
-What comes in: names, roles, passwords and secrets from the doors and commands. What goes out:
-:class:`~twinhelm.core.roles.Identity` values, and secrets shown once. Every change is a record
-and an event in one transaction; ``by`` is the name that the journal writes. Whether the asker may
-make the change is the door's question (:func:`~twinhelm.core.roles.allows`), not asked here.
+Every change is a record and an event in one transaction; ``by`` is the name that the journal
+writes. Whether the asker may make it is the door's question (:func:`~twinhelm.core.roles.allows`).
 
 All calls but resolving wait for the database; :meth:`Identities.sign_in` also for Argon2.
 """

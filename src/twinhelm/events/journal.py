@@ -1,9 +1,6 @@
 """The journal: a change and the event that tells of it, in one transaction.
 
-What comes in: records to keep and :class:`twinhelm.events.event.Event` values, from the flows of
-both wings and from the doors. What goes out: rows in order of ``seq``, and a verdict on whether
-they are as they were written. A crash at any point leaves both the change and its event, or
-neither.
+A crash at any point leaves both the change and its event, or neither.
 
     with journal.writing("ada") as write:
         write.put(incident_record)

@@ -1,8 +1,6 @@
 """The one kind of durable workflow: what takes time and can fail, made of steps.
 
-What comes in: functions registered under a name by whoever composes the house, and starts with a
-key from doors and commands. What goes out: a status that a page or command can show. A finished
-step's result is kept; a process that dies half-way resumes at the step that was lost.
+A finished step's result is kept; a process that dies half-way resumes at the step that was lost.
 :class:`Workflows` keeps its runs through DBOS in a SQLite file or PostgreSQL schema of its own.
 
     def backfill(run: Run, args: Mapping[str, Any]) -> int:

@@ -1,9 +1,5 @@
 """Where records and the journal rest: one SQL database, SQLite by default, PostgreSQL by URL.
 
-What comes in: :class:`twinhelm.core.ports.Record` values and journal rows from every room above,
-through :class:`twinhelm.core.ports.Records`. What goes out: the same, found by key, state,
-parent or time.
-
 Writers go one after the other (SQLite's ``BEGIN IMMEDIATE``, an advisory lock on PostgreSQL), so
 that a change and its journal row stand in one transaction and the chain never forks; readers
 never wait for writers.

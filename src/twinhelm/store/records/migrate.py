@@ -1,8 +1,7 @@
 """Tell whether a database is ours and its schema the one this release knows; upgrade it if not.
 
-What comes in: a connection. What goes out: a database at ``schema.HEAD``, or an error with nothing
-changed. A database at head costs one small query; Alembic (half a second to import) is loaded
-only when there is something to do.
+A database at head costs one small query; Alembic (half a second to import) is loaded only when
+there is something to do.
 """
 
 from pathlib import Path
