@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from twinhelm.aiops.clean.cardinality import SeriesGate
-from twinhelm.aiops.clean.reasons import Reason
-from twinhelm.aiops.clean.rejections import MAX_ROWS, RejectionBook
+from twinhelm.aiops.clean.rejections import MAX_ROWS, Reason, RejectionBook
 from twinhelm.aiops.clean.samples import BAD_SERIES, NO_SERIES
 from twinhelm.aiops.types import Rejected
 from twinhelm.core.arrays import U32

@@ -74,14 +74,10 @@ def test_nan_sent_twice_is_a_duplicate(cleaner: Cleaner) -> None:
     assert again.rejected[0].reason == "duplicate"
 
 
-def test_stale_marker_is_kept_and_ends_the_series(cleaner: Cleaner) -> None:
+def test_stale_marker_is_kept(cleaner: Cleaner) -> None:
     stale = np.array([STALE_NAN_BITS], np.uint64).view(np.float64)
     some = SampleBlock(np.zeros(1, np.uint32), np.array([NOW]), stale)
     assert len(cleaner.admit(some, NOW).fresh) == 1
-    ids = np.array([0, 1, 9_999], np.uint32)
-    assert cleaner.ended(ids).tolist() == [True, False, False]
-    cleaner.admit(block((0, NOW + 1, 1.0)), NOW)
-    assert not cleaner.ended(ids).any()
 
 
 def test_primed_time_itself_is_late_so_that_the_store_decides(cleaner: Cleaner) -> None:

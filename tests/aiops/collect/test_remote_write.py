@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from aiops.collect.remote_write_messages import Request, WriteRequest, v1, v2
 from twinhelm.aiops.collect.remote_write import RemoteWriteDecoder
-from twinhelm.aiops.collect.wire import ids as ids_module
 from twinhelm.aiops.collect.wire import series as series_module
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.labels import labels_of
@@ -158,7 +157,7 @@ def test_a_refused_series_is_counted_and_others_flow(pack, version):
 
 
 def test_refused_series_are_offered_again_after_a_while(monkeypatch):
-    monkeypatch.setattr(ids_module, "REFUSED_REQUESTS", 3)
+    monkeypatch.setattr(series_module, "REFUSED_REQUESTS", 3)
     decoder, index = fresh(most=0)
     raw = v1((UP, [(1, 1.0)]))
     for _ in range(3):

@@ -11,49 +11,24 @@ Two senders that race at the limit may pass it by one request's worth of series.
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 
-from twinhelm.aiops.clean.reasons import Reason
+from twinhelm.aiops.clean.rejections import Reason
 from twinhelm.aiops.clean.samples import BAD_SERIES, NO_SERIES
 from twinhelm.core.arrays import U32
 from twinhelm.core.errors import Refused
-from twinhelm.core.labels import LabelLimits, Labels, Matcher, check_labels
+from twinhelm.core.labels import LabelLimits, Labels, check_labels
+from twinhelm.core.ports import TelemetryStore
 from twinhelm.core.settings import LimitSettings
-from twinhelm.core.telemetry import SeriesInfo
 
-__all__ = ["SeriesGate", "SeriesIndex"]
-
-
-class SeriesIndex(Protocol):
-    """What the gate asks of a :class:`~twinhelm.core.ports.TelemetryStore`."""
-
-    def intern(self, labels: Sequence[Labels], *, tenant: str) -> U32:
-        """Give each label set its dense id, making new ones durable."""
-        ...
-
-    def series_count(self, tenant: str | None = None) -> int:
-        """Count the series that a tenant has, old and new."""
-        ...
-
-    def find_series(
-        self,
-        matchers: Sequence[Matcher],
-        *,
-        tenant: str | None = None,
-        start_ms: int | None = None,
-        end_ms: int | None = None,
-        limit: int = 10_000,
-    ) -> list[SeriesInfo]:
-        """Read which series a tenant has; asked once, when the limit is first reached."""
-        ...
+__all__ = ["SeriesGate"]
 
 
 class SeriesGate:
     """A store's ``intern`` with a limit per tenant."""
 
-    def __init__(self, index: SeriesIndex, limits: LimitSettings) -> None:
+    def __init__(self, index: TelemetryStore, limits: LimitSettings) -> None:
         self._index = index
         self._most = limits.max_series_per_tenant
         self._label_limits = LabelLimits(
@@ -91,7 +66,7 @@ class SeriesGate:
     def _within_limit(
         self, labels: Sequence[Labels], good: list[int], ids: U32, tenant: str
     ) -> list[int]:
-        """Keep the known ones, and new ones while there is room; mark the others refused."""
+        """Keep known ones, and new ones while there is room; mark the others refused."""
         with self._lock:
             known = self._known.get(tenant)
             if known is None:

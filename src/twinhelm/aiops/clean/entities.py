@@ -1,7 +1,7 @@
 """Says which thing a series speaks of, what it measures, and what that thing leans on.
 
 In: labels of a new series, log stream or span resource. Out: an entity key, a
-:class:`Resource`, and :class:`Edge` s for the entity graph. Pure; called once per new series.
+:class:`Resource`, and ends of edges for the entity graph. Pure; called once per new series.
 
 One machine goes by many names (OpenTelemetry ``host.name``, Prometheus ``instance``, Kubernetes
 ``node``); :func:`host_of` maps them to one: the first label present of ``HOST_LABELS``, without
@@ -33,37 +33,14 @@ from twinhelm.aiops.types import Resource
 from twinhelm.core.entities import Edge, entity_key
 from twinhelm.core.labels import METRIC, Labels, metric_name
 
-__all__ = [
-    "edge_between",
-    "edges_of",
-    "ends_of",
-    "entity_of",
-    "host_of",
-    "process_of",
-    "resource_of",
-    "service_of",
-]
+__all__ = ["edge_between", "ends_of", "entity_of", "host_of", "resource_of"]
 
-HOST_LABELS = (
-    "host.name",
-    "host_name",
-    "hostname",
-    "host",
-    "nodename",
-    "k8s.node.name",
-    "k8s_node_name",
-    "node",
-    "instance",
-)
+HOST_LABELS = ("host.name", "host_name", "hostname", "host", "nodename", "k8s.node.name",
+               "k8s_node_name", "node", "instance")  # fmt: skip
 """Most exact first: ``instance`` may be an address where another label gives the name."""
 SERVICE_LABELS = ("service.name", "service_name", "service", "app", "job")
-NAMESPACE_LABELS = (
-    "service.namespace",
-    "service_namespace",
-    "k8s.namespace.name",
-    "k8s_namespace_name",
-    "namespace",
-)
+NAMESPACE_LABELS = ("service.namespace", "service_namespace", "k8s.namespace.name",
+                    "k8s_namespace_name", "namespace")  # fmt: skip
 POD_LABELS = ("k8s.pod.name", "k8s_pod_name", "pod")
 CONTAINER_LABELS = ("container.name", "container_name", "container")
 PROCESS_LABELS = ("process.executable.name", "process", "comm", "groupname", "process_name")
@@ -74,36 +51,24 @@ LABEL_EDGE_CONFIDENCE = 0.9
 _MACHINE = re.compile(r"(?:node|host|system|windows|hardware|smartmon|twinhelm_host)[_.]")
 _PORT = re.compile(r":\d{1,5}$")
 _BROKER = re.compile(r"(?:kafka|rabbitmq|nats|pulsar|redpanda|messaging)[_.]")
-_FIRST_PRESSURE = re.compile(r"pressure|(?:^|[_.])psi(?:$|[_.])")
-_RESOURCES: tuple[tuple[re.Pattern[str], Resource], ...] = (
-    (_FIRST_PRESSURE, Resource.PRESSURE),
-    (
-        re.compile(r"filefd|[_.]fds?(?:$|[_.])|file_?descriptor|open_files|handles"),
-        Resource.DESCRIPTORS,
-    ),
-    (
-        re.compile(r"error|fail|5xx|exception|abort|reject|drop(?:s|ped)?(?:$|[_.])"),
-        Resource.ERRORS,
-    ),
-    (
-        re.compile(r"latency|duration|response_time|[_.]rtt|p9[059]|wait_time|elapsed"),
-        Resource.LATENCY,
-    ),
-    (
-        re.compile(
+_RESOURCES = tuple(
+    (re.compile(shape), resource)
+    for shape, resource in (
+        (r"pressure|(?:^|[_.])psi(?:$|[_.])", Resource.PRESSURE),
+        (r"filefd|[_.]fds?(?:$|[_.])|file_?descriptor|open_files|handles", Resource.DESCRIPTORS),
+        (r"error|fail|5xx|exception|abort|reject|drop(?:s|ped)?(?:$|[_.])", Resource.ERRORS),
+        (r"latency|duration|response_time|[_.]rtt|p9[059]|wait_time|elapsed", Resource.LATENCY),
+        (
             r"filesystem|[_.]?disk|diskio|blkio|volume|storage_(?:used|free|bytes)"
-            r"|(?:read|writ(?:e|ten))_bytes|[_.]io_bytes"
+            r"|(?:read|writ(?:e|ten))_bytes|[_.]io_bytes",
+            Resource.DISK,
         ),
-        Resource.DISK,
-    ),
-    (re.compile(r"memory|[_.]mem(?:$|[_.])|swap|heap|rss|resident|oom|vmstat"), Resource.MEMORY),
-    (re.compile(r"net(?:work|stat|dev)?[_.]|sockstat|tcp|udp|bandwidth"), Resource.NETWORK),
-    (re.compile(r"cpu|[_.]load(?:\d|[_.]|$)"), Resource.CPU),
-    (
-        re.compile(r"queue|backlog|pending|saturation|pool|lag(?:$|[_.])|inflight"),
-        Resource.SATURATION,
-    ),
-    (re.compile(r"request|throughput|[_.]qps|rps|messages|calls|queries"), Resource.TRAFFIC),
+        (r"memory|[_.]mem(?:$|[_.])|swap|heap|rss|resident|oom|vmstat", Resource.MEMORY),
+        (r"net(?:work|stat|dev)?[_.]|sockstat|tcp|udp|bandwidth", Resource.NETWORK),
+        (r"cpu|[_.]load(?:\d|[_.]|$)", Resource.CPU),
+        (r"queue|backlog|pending|saturation|pool|lag(?:$|[_.])|inflight", Resource.SATURATION),
+        (r"request|throughput|[_.]qps|rps|messages|calls|queries", Resource.TRAFFIC),
+    )
 )
 """Read in order: an ``io pressure`` is pressure, ``request_errors`` are errors."""
 
@@ -124,15 +89,14 @@ def entity_of(labels: Labels) -> str:
         return entity_key("queue", queue)
     if by_name.get("pipeline"):
         return entity_key("pipeline", by_name["pipeline"])
-    service = service_of(labels)
     container = _container(by_name)
     if container and not _first(by_name, SERVICE_LABELS[:-1]):
         return entity_key("container", container)
+    service, namespace = _first(by_name, SERVICE_LABELS), _first(by_name, NAMESPACE_LABELS)
     if service:
-        return entity_key("service", service)
-    if host:
-        return entity_key("host", host)
-    return entity_key("other", metric or "unnamed")
+        plain = not namespace or "/" in service
+        return entity_key("service", service if plain else f"{namespace}/{service}")
+    return entity_key("host", host) if host else entity_key("other", metric or "unnamed")
 
 
 @lru_cache(maxsize=64)
@@ -150,21 +114,6 @@ def host_of(labels: Labels) -> str:
     return raw.rstrip(".")
 
 
-def service_of(labels: Labels) -> str:
-    """Name the service, with its namespace before a slash, or the empty string."""
-    by_name = dict(labels)
-    service = _first(by_name, SERVICE_LABELS)
-    namespace = _first(by_name, NAMESPACE_LABELS)
-    if service and namespace and "/" not in service:
-        return f"{namespace}/{service}"
-    return service
-
-
-def process_of(labels: Labels) -> str:
-    """Name the process of a per-process series, or the empty string."""
-    return _first(dict(labels), PROCESS_LABELS)
-
-
 def resource_of(name: str, labels: Labels = ()) -> Resource:
     """Tell what a metric measures from its name (or, without one, from ``labels``).
 
@@ -180,11 +129,6 @@ def resource_of(name: str, labels: Labels = ()) -> Resource:
 @lru_cache(maxsize=4096)  # metric names are few, series many
 def _resource_of_name(low: str) -> Resource:
     return next((found for shape, found in _RESOURCES if shape.search(low)), Resource.OTHER)
-
-
-def edges_of(labels: Labels, now_ms: int) -> list[Edge]:
-    """List who leans on whom, as far as one label set tells; see :func:`ends_of`."""
-    return [edge_between(source, target, now_ms) for source, target in ends_of(labels)]
 
 
 def edge_between(source: str, target: str, now_ms: int) -> Edge:
@@ -225,7 +169,4 @@ def _container(by_name: Mapping[str, str]) -> str:
 
 
 def _first(by_name: Mapping[str, str], names: tuple[str, ...]) -> str:
-    for name in names:
-        if value := by_name.get(name):
-            return value
-    return ""
+    return next((value for name in names if (value := by_name.get(name))), "")

@@ -1,4 +1,4 @@
-"""Keeps count of what was not kept, how much of it, and why.
+"""Says why telemetry is not kept, and counts how much of it.
 
 In: :class:`Rejected` from decoders and the :class:`Cleaner`, per door and tenant. Out:
 :class:`Rejection` rows for the page and the counters, newest first. Bounded: past
@@ -9,19 +9,54 @@ In: :class:`Rejected` from decoders and the :class:`Cleaner`, per door and tenan
 >>> book.add("remote_write", "default", (Rejected("late", 2, "up at 3 ms"),))
 >>> book.snapshot()[0].count
 2
+>>> Reason("late").meaning
+'Older than the newest sample of its series and already in the store.'
 """
 
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from enum import StrEnum
+from typing import Self
 
 from twinhelm.aiops.types import Rejected, Rejection
 from twinhelm.core.clock import Clock
 
-__all__ = ["RejectionBook"]
+__all__ = ["Reason", "RejectionBook"]
 
 MAX_ROWS = 2_000
 MAX_EXAMPLE = 500
+
+
+class Reason(StrEnum):
+    """Why something was not kept, in the words of decoders, cleaner and doors alike."""
+
+    _value_: str
+    meaning: str
+    """What was wrong, in a sentence."""
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """Make a word that knows its sentence."""
+        made = str.__new__(cls, value)
+        made._value_, made.meaning = value, meaning
+        return made
+
+    DUPLICATE = "duplicate", "The same time and value was sent again; nothing is lost."
+    CONFLICTING = "conflicting", "Another value already stands at that time; the first one is kept."
+    LATE = "late", "Older than the newest sample of its series and already in the store."
+    TOO_FAR_AHEAD = ("too_far_ahead", "Further ahead of the clock here than limits.max_future_s.")
+    TOO_OLD = "too_old", "Further back than limits.max_past_days."
+    SERIES_LIMIT = "series_limit", "A new series past limits.max_series_per_tenant."
+    BAD_LABELS = "bad_labels", "Labels that are repeated, badly named, too many or too long."
+    NATIVE_HISTOGRAM = "native_histogram", "A native (exponential) histogram, which is not kept."
+    EXEMPLAR = "exemplar", "An exemplar, which is not kept."
+    DELTA_TEMPORALITY = "delta_temporality", "A delta sum or histogram that could not be added up."
+    NO_TIME = "no_time", "A point without a time."
+    BAD_VALUE = "bad_value", "A value that is not a number of the kind that was announced."
+    LINE_TOO_LONG = "line_too_long", "A log line longer than limits.max_log_line_bytes."
+    TOO_LARGE = "too_large", "A request or a part of it past a size limit."
+    MALFORMED = "malformed", "Bytes that do not follow the format."
+    UNSUPPORTED = "unsupported", "A form of telemetry that this door does not take."
 
 
 class RejectionBook:

@@ -26,11 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from twinhelm.aiops.clean.reasons import Reason
+from twinhelm.aiops.clean.rejections import Reason
 from twinhelm.aiops.types import Rejected
 from twinhelm.core.arrays import BOOL, I64, U8, U32, U64, Array
 from twinhelm.core.settings import LimitSettings
-from twinhelm.core.telemetry import STALE_NAN_BITS, SampleBlock
+from twinhelm.core.telemetry import SampleBlock
 
 __all__ = ["BAD_SERIES", "NO_SERIES", "Admission", "Cleaner", "admit_history", "frozen", "take"]
 
@@ -46,14 +46,8 @@ _MAX_SERIES = 1 << 28
 _GROW = 1024
 
 _FRESH, _LATE = 0, 1
-_CODES = (
-    Reason.DUPLICATE,
-    Reason.CONFLICTING,
-    Reason.TOO_FAR_AHEAD,
-    Reason.TOO_OLD,
-    Reason.SERIES_LIMIT,
-    Reason.BAD_LABELS,
-)
+_CODES = (Reason.DUPLICATE, Reason.CONFLICTING, Reason.TOO_FAR_AHEAD, Reason.TOO_OLD,
+          Reason.SERIES_LIMIT, Reason.BAD_LABELS)  # fmt: skip
 """Reasons by kernel code, from 2 on."""
 
 
@@ -75,7 +69,6 @@ class Cleaner:
     def __init__(self, limits: LimitSettings) -> None:
         self._future_ms = int(limits.max_future_s * 1000)
         self._past_ms = int(limits.max_past_days * 86_400_000)
-        self._limits = limits
         self._time: I64 = np.full(_GROW, _NEVER, np.int64)
         self._value: U64 = np.full(_GROW, _UNKNOWN_VALUE, np.uint64)
         self._lock = threading.Lock()
@@ -95,15 +88,8 @@ class Cleaner:
         bits = frozen(block.value.view(np.uint64))
         with self._lock:
             self._grow(_highest(series))
-            codes, counts = _judge(
-                series,
-                times,
-                bits,
-                self._time,
-                self._value,
-                now_ms + self._future_ms,
-                now_ms - self._past_ms,
-            )
+            latest, earliest = now_ms + self._future_ms, now_ms - self._past_ms
+            codes, counts = _judge(series, times, bits, self._time, self._value, latest, earliest)
         if counts[_FRESH] == len(block):
             return Admission(block, SampleBlock.empty())
         rejected = tuple(
@@ -145,13 +131,6 @@ class Cleaner:
                     self._time[one] = last_times.get(one, _NEVER)
                     self._value[one] = _UNKNOWN_VALUE
 
-    def ended(self, series: U32) -> BOOL:
-        """Mark, for each id, whether a stale marker was its newest sample."""
-        known = series < len(self._value)
-        ended = np.zeros(len(series), np.bool_)
-        ended[known] = self._value[series[known]] == STALE_NAN_BITS
-        return ended
-
     def _grow(self, highest: int) -> None:
         size = len(self._time)
         if highest < size:
@@ -163,14 +142,9 @@ class Cleaner:
         self._time, self._value = time, value
 
     def _rejected(
-        self,
-        block: SampleBlock,
-        codes: U8,
-        code: int,
-        count: int,
-        now_ms: int,
+        self, block: SampleBlock, codes: U8, code: int, count: int, now_ms: int,
         examples: Mapping[str, str],
-    ) -> Rejected:
+    ) -> Rejected:  # fmt: skip
         reason = _CODES[code - 2]
         at = int(np.argmax(codes == code))
         series, time_ms = int(block.series[at]), int(block.time_ms[at])
@@ -226,14 +200,9 @@ def _highest(series: U32) -> int:
 
 @njit(cache=True, nogil=True)
 def _judge(
-    series: U32,
-    times: I64,
-    bits: U64,
-    newest_time: I64,
-    newest_value: U64,
-    latest: int,
+    series: U32, times: I64, bits: U64, newest_time: I64, newest_value: U64, latest: int,
     earliest: int,
-) -> tuple[U8, I64]:
+) -> tuple[U8, I64]:  # fmt: skip
     codes = np.zeros(len(series), np.uint8)
     counts = np.zeros(8, np.int64)
     for i in range(len(series)):

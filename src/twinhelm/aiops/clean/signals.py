@@ -136,14 +136,9 @@ class SignalMaker:
             return block
         with self._lock:
             self._grow(int(block.series.max()))
+            columns = frozen(block.series), frozen(block.time_ms), frozen(block.value)
             series, times, values, count = _signals(
-                frozen(block.series),
-                frozen(block.time_ms),
-                frozen(block.value),
-                self._kind,
-                self._time,
-                self._value,
-                self._interval,
+                *columns, self._kind, self._time, self._value, self._interval
             )
         return SampleBlock(series[:count], times[:count], values[:count])
 

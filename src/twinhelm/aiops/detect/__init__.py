@@ -2,8 +2,8 @@
 
 In: blocks of signals. Out: :class:`twinhelm.aiops.types.Scores` (:class:`Detector`) and the lives
 of :class:`twinhelm.aiops.types.Anomaly` (:class:`AnomalyTracker`). A score of 0.5 means that the
-tail of this series' own history gives such a value once in 2,000 samples (tails are taken on
-the heavy side), 0.67 once in 4 million. Scores are evidence against "as before", not of harm.
+tail of this series' own history gives such a value once in 1,000 samples (tails are taken on
+the heavy side), 0.67 once in a million. Scores are evidence against "as before", not of harm.
 """
 
 from twinhelm.aiops.detect.baseline import DETECTOR, Detector, detect_array

@@ -16,11 +16,10 @@ import threading
 
 import numpy as np
 
-from twinhelm.aiops.detect.kernel import visit_order, walk
+from twinhelm.aiops.detect import kernel
+from twinhelm.aiops.detect.kernel import FAST, HELD, SEEN, SLOT, SLOW, WIDTH, N, threshold_of
 from twinhelm.aiops.detect.season import WIDTH as PROFILE_WIDTH
-from twinhelm.aiops.detect.sensitivity import threshold_of
 from twinhelm.aiops.detect.snapshot import pack, unpack
-from twinhelm.aiops.detect.state import FAST, HELD, SEEN, SLOT, SLOW, WIDTH, N
 from twinhelm.aiops.types import Scores
 from twinhelm.core.arrays import F32, F64, I64, U32
 from twinhelm.core.errors import BadInput, TooLarge
@@ -90,7 +89,7 @@ class Detector:
             given = (series[sort[0]], time_ms[sort[0]], value[sort[0]])
         with self._lock:
             self._grow(count)
-            wanted = walk(
+            wanted = kernel.walk(
                 *given, self._rows, self._rows.view(np.int32), self._rows.view(np.int64),
                 self._profiles, self._used, self.threshold, expected, low, high, score, flagged,
             )  # fmt: skip
@@ -204,7 +203,7 @@ def _aligned(count: int) -> F32:
 def _sort(series: U32, count: int) -> tuple[I64, I64]:
     """Order samples by series, of one series as they came; return order and ranks."""
     if count <= 8 * len(series):
-        order, rank = visit_order(series, count)
+        order, rank = kernel.visit_order(series, count)
         return order, rank
     order = np.argsort(series, kind="stable")
     rank = np.empty_like(order)

@@ -18,8 +18,7 @@ import math
 import numpy as np
 from numba import njit
 
-from twinhelm.aiops.detect.kernel import SCORE_HALF
-from twinhelm.aiops.detect.sensitivity import threshold_of
+from twinhelm.aiops.detect.kernel import SCORE_HALF, threshold_of
 from twinhelm.core.arrays import BOOL, F64
 from twinhelm.core.errors import BadInput
 from twinhelm.core.settings import DetectSettings

@@ -1,7 +1,7 @@
 """One step of the baseline for one sample, and the loop that takes a block through it.
 
 Question: how strange is this value, given what its series did before? In: samples in arrival
-order and the state matrix of :class:`.baseline.Detector`, a row per series (:mod:`.state`). Out:
+order and the state matrix of :class:`.baseline.Detector`, a row per series. Out:
 expected value, range, score and decision per sample; the state moves on in place.
 
 What is followed, per series, on the value ``y`` less its time-of-day profile where one is earned:
@@ -33,46 +33,56 @@ import math
 import numpy as np
 from numba import njit
 
-from twinhelm.aiops.detect.season import (
-    BIN,
-    BIN_MS,
-    judge_profile,
-    learn_profile,
-    place,
-    read_profile,
-)
-from twinhelm.aiops.detect.state import (
-    BAR,
-    FADING,
-    FAST,
-    FLAG,
-    HELD,
-    LAST,
-    MAGNITUDE,
-    POINT,
-    RUN,
-    RUN_MAX,
-    RUN_MEAN,
-    SEASONAL,
-    SEEN,
-    SHIFT,
-    SIZE_POINT,
-    SIZE_SHIFT,
-    SIZE_SPREAD,
-    SLOT,
-    SLOT_NONE,
-    SLOW,
-    SPREAD,
-    SPREADING,
-    STEP,
-    N,
-)
+from twinhelm.aiops.detect import season
+from twinhelm.aiops.detect.season import BIN_MS, place, read_profile
 from twinhelm.aiops.detect.tail import follow_tail, new_tail, set_bar, surprise
 from twinhelm.core.arrays import BOOL, F32, F64, I32, I64, U32
 
-__all__ = ["SCORE_HALF", "YOUNG", "settle", "toward", "visit_order", "walk"]
+__all__ = [
+    "FAST", "HELD", "SCORE_HALF", "SEEN", "SLOT", "SLOW", "WIDTH", "N", "settle", "threshold_of",
+    "toward", "visit_order", "walk",
+]  # fmt: skip
 
-YOUNG = 24
+# What is remembered of one series: a row of 128 bytes, two cache lines, of WIDTH float32, of which
+# the last three words hold integers, reached by views of the same bytes. All zero means "never
+# seen". Three tests keep a tail each, in three columns from POINT, SHIFT and SPREADING on.
+FAST = 0
+"""Mean of now, about three samples, less the profile where one is used."""
+SLOW = 1
+"""The baseline, likewise."""
+SIZE_POINT, SIZE_SHIFT, SIZE_SPREAD = 2, 3, 4
+"""Mean absolute distance of each test."""
+POINT, SHIFT, SPREADING = 5, 8, 11
+"""Where each test's tail starts."""
+SPREAD = 14
+"""Mean point distance of the last 20 samples, in usual sizes; 0.8 is normal."""
+STEP = 15
+"""Usual time between samples, ms."""
+N = 16
+"""Samples learnt; stays near a million from there on."""
+RUN, RUN_MEAN, RUN_MAX = 17, 18, 19
+"""Repeats of the same value now, usually, at most (fading)."""
+LAST = 20
+"""The newest value."""
+HELD = 21
+"""How long the series has been flagged, ms; counts down when it is not."""
+MAGNITUDE = 22
+"""Mean absolute value: what rounding is measured against."""
+FLAG = 23
+"""1 if the newest sample was flagged."""
+SEASONAL = 24
+"""1 while the profile is used."""
+FADING = 25
+"""The score's evidence, fading after a strange sample."""
+BAR = 26
+"""Evidence that flags, for this series' interval."""
+SLOT = 29
+"""As int32: 0 no profile, k the k-th profile (from 1)."""
+SEEN = 15
+"""As int64: time of the newest sample learnt."""
+WIDTH = 32
+
+_YOUNG = 24
 """Samples before a series is judged: two minutes at 5 s."""
 SCORE_HALF = 3.0
 """Evidence (``-log10`` of the tail probability) that scores 0.5."""
@@ -95,6 +105,15 @@ _SEASON_AGE_MS, _SEASON_TRIAL_MS = 3 * 3_600_000.0, 36 * 3_600_000.0
 """Age at which a profile is learnt, and from which it may be used: half a day of comparisons."""
 _OLDEST = 1_048_576.0
 """Where float32 still counts by one."""
+
+
+def threshold_of(sensitivity: float) -> float:
+    """Turn ``detect.sensitivity`` into the evidence that is flagged.
+
+    0.5 gives 3, which scores 0.5: one sample in 1,000 where the tail fits. Tails are estimated on
+    the heavy side, so that quiet noise is flagged far less often. 0 gives 5.2, 1 gives 1.7.
+    """
+    return float(SCORE_HALF * 3.0 ** (0.5 - sensitivity))
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -146,21 +165,9 @@ def visit_order(series: U32, count: int) -> tuple[I64, I64]:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def walk(
-    series: U32,
-    time_ms: I64,
-    value: F64,
-    rows: F32,
-    whole: I32,
-    long: I64,
-    profiles: F32,
-    used: I64,
-    evidence: float,
-    expected: F64,
-    low: F64,
-    high: F64,
-    score: F64,
-    flagged: BOOL,
-) -> int:
+    series: U32, time_ms: I64, value: F64, rows: F32, whole: I32, long: I64, profiles: F32,
+    used: I64, evidence: float, expected: F64, low: F64, high: F64, score: F64, flagged: BOOL,
+) -> int:  # fmt: skip
     """Judge samples in order and learn from them; return how many series still want a profile.
 
     ``whole`` and ``long`` are ``rows`` seen as int32 and int64; ``used`` counts the profiles given
@@ -252,7 +259,7 @@ def walk(
             e = max(e, min(1.2 * bar * run / usual, 1.4 * bar))
         if row[SIZE_POINT] <= 0.01 * floor:
             e = min(e, 1.3 * bar)  # a constant that changed: strange, not gross
-        judged = n > YOUNG
+        judged = n > _YOUNG
         bad = judged and e >= bar
         if judged:
             row[FADING] = max(e, _FADE * row[FADING])
@@ -313,18 +320,18 @@ def walk(
         # The profile: learn it from what is normal, and use it once it is of use.
         if slot >= 0:
             if not bad:
-                rate = 0.7 if n * step < 3 * 86_400_000.0 else 0.35
-                learn_profile(profiles, slot, b0, b1, weight, x, rate * min(step / BIN_MS, 1.0))
-                if profiles[slot, BIN] != b0:
+                rate = (0.7 if n * step < 3 * 86_400_000.0 else 0.35) * min(step / BIN_MS, 1.0)
+                season.learn_profile(profiles, slot, b0, b1, weight, x, rate)
+                if profiles[slot, season.BIN] != b0:
                     was = row[SEASONAL] > 0.0
-                    use = judge_profile(profiles, slot, t, b0, step, fast + profile, was)
+                    use = season.judge_profile(profiles, slot, t, b0, step, fast + profile, was)
                     if use != was and n * step > _SEASON_TRIAL_MS:
                         known = read_profile(profiles, slot, b0, b1, weight)
                         row[SEASONAL] = 1.0 if use else 0.0
                         row[SLOW] = fast - known if use else row[SLOW] + profile
                         row[FAST] = fast - known if use else fast + profile
         elif (
-            slot == SLOT_NONE - 1
+            slot == -1
             and now_and_then
             and n * step > _SEASON_AGE_MS
             and n > 60.0

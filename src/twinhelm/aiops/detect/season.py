@@ -20,16 +20,7 @@ from numba import njit
 
 from twinhelm.core.arrays import F32
 
-__all__ = [
-    "BINS",
-    "BIN_MS",
-    "WIDTH",
-    "judge_profile",
-    "learn_profile",
-    "place",
-    "profile_at",
-    "read_profile",
-]
+__all__ = ["BIN", "BIN_MS", "WIDTH", "judge_profile", "learn_profile", "place", "read_profile"]
 
 BINS = 32
 DAY_MS = 86_400_000
@@ -95,8 +86,7 @@ def _covered(profile: F32, slot: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def profile_at(profile: F32, slot: int, time_ms: int) -> float:
-    """Read the profile at a time."""
+def _profile_at(profile: F32, slot: int, time_ms: int) -> float:
     low, high, weight = place(time_ms)
     return read_profile(profile, slot, low, high, weight)
 
@@ -126,7 +116,6 @@ def judge_profile(
     p[BIN] = current
     p[CROSSED] = now
     p[AHEAD] = np.nan if first else p[BEYOND]
-    p[BEYOND] = profile_at(profile, slot, time_ms + 2 * reach) - profile_at(
-        profile, slot, time_ms + reach
-    )
+    ahead = _profile_at(profile, slot, time_ms + reach)
+    p[BEYOND] = _profile_at(profile, slot, time_ms + 2 * reach) - ahead
     return used

@@ -25,12 +25,12 @@ from twinhelm.core.arrays import BOOL, F32, F64, I64, U8, U32
 from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import Labels, labels_of
 
-__all__ = ["GROSS_SCORE", "AnomalyTracker", "Describe"]
+__all__ = ["AnomalyTracker", "Describe"]
 
 Describe = Callable[[int], tuple[Labels, str, Resource]]
 """Tell a series' labels, the entity it belongs to, and what it measures."""
 
-GROSS_SCORE = 0.67
+_GROSS_SCORE = 0.67
 _QUIET_INTERVALS = 8
 _QUIET_MIN_MS = 60_000
 _QUIET_MAX_MS = 12 * 3_600_000
@@ -40,17 +40,9 @@ _NEVER = np.iinfo(np.int64).min
 
 @njit(cache=True, nogil=True)
 def _confirm(
-    series: U32,
-    time_ms: I64,
-    score: F64,
-    flagged: BOOL,
-    gross: float,
-    bits: U8,
-    step: F32,
-    last: I64,
-    first: I64,
-    out: BOOL,
-) -> None:
+    series: U32, time_ms: I64, score: F64, flagged: BOOL, gross: float, bits: U8, step: F32,
+    last: I64, first: I64, out: BOOL,
+) -> None:  # fmt: skip
     """Shift each sample's flag into its series' history and decide; see the module."""
     for i in range(len(series)):
         out[i] = False
@@ -115,7 +107,7 @@ class AnomalyTracker:
             self._first = np.concatenate([self._first, np.zeros(more, np.int64)])
         out = np.empty(len(scores.series), np.bool_)
         _confirm(
-            scores.series, scores.time_ms, scores.score, scores.flagged, GROSS_SCORE,
+            scores.series, scores.time_ms, scores.score, scores.flagged, _GROSS_SCORE,
             self._bits, self._step, self._last, self._first, out,
         )  # fmt: skip
         return out
@@ -133,11 +125,9 @@ class AnomalyTracker:
                 closed = self._close(known)
                 touched[closed.key] = closed
                 known = None
-            opened = known is None
             anomaly = self._opened(scores, i, describe) if known is None else known
-            anomaly = _extended(anomaly, scores, i, count=not opened)
-            self._open[series] = anomaly
-            touched[anomaly.key] = anomaly
+            anomaly = _extended(anomaly, scores, i, count=known is not None)
+            self._open[series] = touched[anomaly.key] = anomaly
         for anomaly in [a for s, a in self._open.items() if now_ms - a.last_ms > self._quiet_ms(s)]:
             touched[anomaly.key] = self._close(anomaly)
         return list(touched.values())
@@ -183,12 +173,10 @@ class AnomalyTracker:
         return max(min(_QUIET_INTERVALS * step, _QUIET_MAX_MS), 2 * step, _QUIET_MIN_MS)
 
     def _close(self, anomaly: Anomaly) -> Anomaly:
-        """End an anomaly at its newest flagged sample."""
         self._open.pop(anomaly.series, None)
         return replace(anomaly, end_ms=anomaly.last_ms)
 
     def _opened(self, scores: Scores, i: int, describe: Describe) -> Anomaly:
-        """Make the anomaly that sample ``i`` opens."""
         series, at = int(scores.series[i]), int(scores.time_ms[i])
         labels, entity, resource = describe(series)
         signal, expected = float(scores.signal[i]), float(scores.expected[i])
@@ -238,15 +226,9 @@ def _extended(anomaly: Anomaly, scores: Scores, i: int, *, count: bool) -> Anoma
 
 
 def _read(row: dict[str, Any]) -> Anomaly:
-    """Read an anomaly back from a snapshot's JSON."""
     try:
-        return Anomaly(
-            **{
-                **row,
-                "labels": labels_of([(str(k), str(v)) for k, v in row["labels"]]),
-                "resource": Resource(row["resource"]),
-                "direction": Direction(row["direction"]),
-            }
-        )
+        kinds = {"resource": Resource(row["resource"]), "direction": Direction(row["direction"])}
+        labels = labels_of([(str(k), str(v)) for k, v in row["labels"]])
+        return Anomaly(**{**row, **kinds, "labels": labels})
     except (KeyError, TypeError, ValueError) as error:
         raise BadInput(f"an anomaly in the snapshot cannot be read: {error}") from error

@@ -21,11 +21,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     SummaryDataPoint,
 )
 
-from twinhelm.aiops.collect.otlp.names import Kind
 from twinhelm.aiops.collect.otlp.point import MAX_STEPS
-from twinhelm.aiops.collect.otlp.series import Family, family_of, point_series, target_info
-from twinhelm.aiops.collect.wire.ids import BAD, REFUSED
-from twinhelm.aiops.collect.wire.labels import in_words
+from twinhelm.aiops.collect.otlp.series import Family, Kind, family_of, point_series, target_info
+from twinhelm.aiops.collect.wire.series import BAD, REFUSED, in_words
 from twinhelm.aiops.collect.words import Refusals
 from twinhelm.aiops.types import Received
 from twinhelm.core.labels import LabelLimits, Labels

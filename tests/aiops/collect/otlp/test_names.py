@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinhelm.aiops.collect.otlp.names import Kind, family_name, number_text
+from twinhelm.aiops.collect.otlp.series import Kind, family_name, number_text
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,4 +1,4 @@
-from twinhelm.aiops.collect.wire.labels import in_words
+from twinhelm.aiops.collect.wire.series import in_words
 from twinhelm.aiops.collect.wire.warm import warm
 
 

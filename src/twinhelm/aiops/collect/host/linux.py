@@ -87,7 +87,7 @@ def read_linux(root: Path) -> list[Reading]:
 
 
 def _text(path: Path) -> str:
-    """Return a whole file's text (one read may give but a page of it), empty where there is none."""
+    """Return a file's text, which one read may give but a page of; empty where there is none."""
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - Path.open costs twice as much
             return file.read().decode(errors="replace")

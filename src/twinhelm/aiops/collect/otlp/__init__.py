@@ -3,5 +3,5 @@
 :mod:`metrics`, :mod:`logs` and :mod:`traces` decode; :mod:`json` turns JSON bodies into the same
 messages and :mod:`reply` words the answers. Metrics are many and are walked compiled:
 :mod:`points` walks a request and :mod:`point` reads one data point, :mod:`lanes` knows the series
-they found, :mod:`names` and :mod:`series` say what those are called in Prometheus.
+they found, and :mod:`series` says what those are called in Prometheus.
 """

@@ -7,7 +7,7 @@ class, and their metric's, scope's and resource's blocks once each. Memory is bo
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
@@ -19,14 +19,18 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from twinhelm.aiops.collect.history import Intern
 from twinhelm.aiops.collect.otlp import points
-from twinhelm.aiops.collect.otlp.names import Kind
-from twinhelm.aiops.collect.otlp.series import Family, family_of, point_series, target_info
+from twinhelm.aiops.collect.otlp.series import Family, Kind, family_of, point_series, target_info
 from twinhelm.aiops.collect.wire.blocks import BlockTable
-from twinhelm.aiops.collect.wire.ids import Ids
-from twinhelm.aiops.collect.wire.series import GENERATION_BYTES, LEAST_GENERATION, largest_block
+from twinhelm.aiops.collect.wire.series import (
+    GENERATION_BYTES,
+    LEAST_GENERATION,
+    Ids,
+    largest_block,
+)
 from twinhelm.aiops.collect.words import label_limits
-from twinhelm.core.arrays import I64, U32
+from twinhelm.core.arrays import I64
 from twinhelm.core.errors import TooLarge
 from twinhelm.core.labels import Labels
 from twinhelm.core.settings import LimitSettings
@@ -41,9 +45,7 @@ _FIRST_LANES = 1024
 class LaneTable:
     """Blocks, lanes and ids."""
 
-    def __init__(
-        self, intern: Callable[[list[Labels]], U32], limits: LimitSettings, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, intern: Intern, limits: LimitSettings, rng: np.random.Generator) -> None:
         self._limits = label_limits(limits)
         self.most = max(2 * limits.max_series_per_tenant, LEAST_GENERATION)
         self.max_block = largest_block(limits)
@@ -92,7 +94,6 @@ class LaneTable:
         return metas
 
     def _parse(self, lanes: I64) -> Sequence[Labels | str | None]:
-        """Say which series lanes are."""
         parsed: list[Labels | str | None] = []
         owner, made = -1, []
         slots = self.known.owner_of[lanes].tolist()
@@ -135,12 +136,10 @@ class LaneTable:
         return self._families[slot]
 
     def _block(self, slot: int) -> tuple[int, int, int, int, bytes]:
-        """Take a block apart: its sort, three numbers and the fields that follow."""
         block = self.blocks.block(slot)
         sort, first, second, third = _HEAD.unpack_from(block)
         return sort, first, second, third, block[points.HEAD :]
 
 
 def _longer(array: I64, size: int) -> I64:
-    """Make room for ``size`` numbers."""
     return np.concatenate((array, np.empty(size - len(array), np.int64)))

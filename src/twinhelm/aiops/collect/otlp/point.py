@@ -1,6 +1,6 @@
 """Read one OTLP data point inside a compiled walk: what names it, and its samples.
 
-``kind`` is the number of :class:`~twinhelm.aiops.collect.otlp.names.Kind`. Two passes over
+``kind`` is the number of :class:`~twinhelm.aiops.collect.otlp.series.Kind`. Two passes over
 the point's bytes: :func:`read_point` checks every field and says what is there, then
 :func:`put_samples`, for whose rows there must be room, writes the samples.
 
@@ -11,8 +11,7 @@ import numpy as np
 
 from twinhelm.aiops.collect.wire.blocks import copy
 from twinhelm.aiops.collect.wire.columns import Rows
-from twinhelm.aiops.collect.wire.fields import field
-from twinhelm.aiops.collect.wire.memory import inner, load_f64, load_u64, melted, store_u64
+from twinhelm.aiops.collect.wire.memory import field, inner, load_f64, load_u64, melted, store_u64
 from twinhelm.core.arrays import I64, U8
 
 __all__ = [

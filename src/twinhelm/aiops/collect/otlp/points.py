@@ -34,8 +34,7 @@ from twinhelm.aiops.collect.otlp.point import (
 )
 from twinhelm.aiops.collect.wire.blocks import Blocks, add, block_hash, copy, find
 from twinhelm.aiops.collect.wire.columns import Rows
-from twinhelm.aiops.collect.wire.fields import field
-from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, melted, store_u64
+from twinhelm.aiops.collect.wire.memory import ZERO, field, inner, kernel, melted, store_u64
 from twinhelm.core.arrays import I64, U8
 
 __all__ = [

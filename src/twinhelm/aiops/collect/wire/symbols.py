@@ -5,8 +5,7 @@ Out: ``labels`` fields as version 1 has them, in the free end of an arena.
 """
 
 from twinhelm.aiops.collect.wire.blocks import copy
-from twinhelm.aiops.collect.wire.fields import put_varint, varint, varint_size
-from twinhelm.aiops.collect.wire.memory import inner
+from twinhelm.aiops.collect.wire.memory import inner, put_varint, varint, varint_size
 from twinhelm.core.arrays import I64, U8
 
 __all__ = ["LABEL_FRAME", "put_references"]

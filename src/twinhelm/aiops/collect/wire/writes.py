@@ -21,8 +21,7 @@ import numpy as np
 
 from twinhelm.aiops.collect.wire.blocks import Blocks, add, block_hash, copy, find, same
 from twinhelm.aiops.collect.wire.columns import Rows
-from twinhelm.aiops.collect.wire.fields import field, varint
-from twinhelm.aiops.collect.wire.memory import ZERO, inner, kernel, load_f64
+from twinhelm.aiops.collect.wire.memory import ZERO, field, inner, kernel, load_f64, varint
 from twinhelm.aiops.collect.wire.symbols import LABEL_FRAME, put_references
 from twinhelm.core.arrays import I64, U8, U64
 
