@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from peers.memory_records import MemoryRecords
+from peers.memory_telemetry import MemoryTelemetry
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
@@ -19,7 +20,6 @@ from twinhelm.core.roles import Role
 from twinhelm.core.settings import Settings
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
-from twinhelm.store.telemetry.memory import MemoryTelemetry
 from twinhelm.web import server, site
 from twinhelm.web.server import build_app
 

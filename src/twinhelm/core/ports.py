@@ -1,7 +1,7 @@
 """What the wings, the journal and the pages ask of stores: small interfaces, strict contracts.
 
-Each port has a real implementation in :mod:`twinhelm.store`, one in memory, and one test suite
-that both pass. All methods may be called from any thread.
+Each port has an implementation in :mod:`twinhelm.store`, one in memory for tests, and one test
+suite that both pass. All methods may be called from any thread.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -9,6 +9,7 @@ import pytest
 
 from peers.memory_blobs import MemoryBlobs
 from peers.memory_records import MemoryRecords
+from peers.memory_telemetry import MemoryTelemetry
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
@@ -22,7 +23,6 @@ from twinhelm.core.meters import Meters
 from twinhelm.core.settings import DetectSettings, LimitSettings, Settings
 from twinhelm.core.telemetry import SampleBlock
 from twinhelm.events.journal import Journal
-from twinhelm.store.telemetry.memory import MemoryTelemetry
 
 
 class Telemetry(MemoryTelemetry):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from peers.memory_telemetry import MemoryTelemetry
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import BadInput, NotFound
 from twinhelm.core.labels import Labels, Matcher, MatchKind, labels_of
@@ -22,7 +23,7 @@ from twinhelm.core.telemetry import (
     SampleBlock,
     SpanBlock,
 )
-from twinhelm.store.telemetry import MemoryTelemetry, open_telemetry
+from twinhelm.store.telemetry import open_telemetry
 
 DAY_MS = 86_400_000
 NOW = 1_700_000_000_000

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from peers.memory_telemetry import MemoryTelemetry
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.labels import labels_of
 from twinhelm.core.settings import LimitSettings
 from twinhelm.core.telemetry import STALE_NAN_BITS, SampleBlock
-from twinhelm.store.telemetry.memory import MemoryTelemetry
 from twinhelm.web.prometheus.reading import QueryLimit, Reader
 from twinhelm.web.prometheus.selector import parse
 

@@ -25,9 +25,9 @@ from twinhelm.core.ports import StoreStats
 from twinhelm.core.settings import StoreSettings
 from twinhelm.store.telemetry.batch import Saved, load, pack_heard, save
 from twinhelm.store.telemetry.database import Database, Reading
+from twinhelm.store.telemetry.front import Front
 from twinhelm.store.telemetry.home import DATABASE, Home, write_format
 from twinhelm.store.telemetry.log import AppendLog, Buffer
-from twinhelm.store.telemetry.memory import MemoryTelemetry
 from twinhelm.store.telemetry.pending import Part
 from twinhelm.store.telemetry.rows import Kind
 from twinhelm.store.telemetry.settle import drop_old, settle
@@ -63,7 +63,7 @@ def open_telemetry(
         raise
 
 
-class DuckTelemetry(MemoryTelemetry):
+class DuckTelemetry(Front):
     """See :class:`twinhelm.core.ports.TelemetryStore`; made by :func:`open_telemetry`."""
 
     def __init__(
@@ -98,7 +98,10 @@ class DuckTelemetry(MemoryTelemetry):
         free = self._free_bytes()
         full = free < self._settings.min_free_bytes
         reason = self._upkeep.reason or "; ".join(self._append_log.damage)
-        return self._stats(
+        return StoreStats(
+            series=len(self._catalog.series),
+            **self._pending.counts,
+            pending_rows=sum(part.rows for part in self._pending.parts),
             disk_bytes=self._home.disk_bytes(),
             free_bytes=free,
             taking=not full and not self._closed,

@@ -120,15 +120,6 @@ class Shape:
         texts_of = ([columns[name][i] for i in places] for name in self.texts)
         return list(zip(*numbers, *texts_of, strict=True))
 
-    def since(self, columns: Columns, start_ns: int) -> Columns:
-        """Return the rows from a time on, as columns."""
-        names, rows = self.names, self.select(columns, (None, start_ns, 2**63 - 1, ""))
-        turned = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in names]
-        return {
-            name: np.array(column, self.numbers[name]) if name in self.numbers else column
-            for name, column in zip(names, turned, strict=True)
-        }
-
 
 LOGS = Shape(
     Kind.LOGS,

@@ -1,32 +1,24 @@
-"""Where does telemetry rest when it need not outlive the process? In memory.
+"""How does a telemetry store answer? What is pending is in memory, the rest with the subclass.
 
-The second implementation of :class:`twinhelm.core.ports.TelemetryStore`, for tests, notebooks
-and back-tests, and the front of the real one (:mod:`.duck`), which adds an append log before it
-and a database behind it: see ``_writing``, ``_keep`` and ``_view``. Nothing is dropped before
-:meth:`MemoryTelemetry.tidy` is called.
-
->>> from twinhelm.core.clock import FakeClock
->>> store = MemoryTelemetry(FakeClock())
->>> store.intern([(("__name__", "up"),)], tenant="default").tolist()
-[0]
+The part of :class:`twinhelm.core.ports.TelemetryStore` that needs no disk: a subclass says how
+rows are made durable and where those that are no longer pending rest (``_writing``, ``_keep`` and
+``_view``). The real one is :mod:`.duck`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from operator import itemgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from twinhelm.core.arrays import I32, U32
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import Refused
 from twinhelm.core.labels import Labels, Matcher
-from twinhelm.core.ports import StoreStats
 from twinhelm.core.settings import StoreSettings
 from twinhelm.core.telemetry import (
     Change,
@@ -40,25 +32,21 @@ from twinhelm.core.telemetry import (
 )
 from twinhelm.store.telemetry import rows
 from twinhelm.store.telemetry.catalog import Catalog
+from twinhelm.store.telemetry.database import Reading
 from twinhelm.store.telemetry.index import LabelIndex
 from twinhelm.store.telemetry.log import Buffer
 from twinhelm.store.telemetry.pending import Part, Pending, join_samples
 from twinhelm.store.telemetry.rows import LOGS, SPANS, Asked, Kind, Shape
 
-if TYPE_CHECKING:
-    from twinhelm.store.telemetry.database import Reading
-
-__all__ = ["MemoryTelemetry"]
-
-_DAY_MS = 86_400_000
+__all__ = ["Front"]
 
 
-class MemoryTelemetry:
-    """See :class:`twinhelm.core.ports.TelemetryStore`."""
+class Front(ABC):
+    """Writes, and reads of what is pending and what is stored; see the module."""
 
-    def __init__(self, clock: Clock, settings: StoreSettings | None = None) -> None:
+    def __init__(self, clock: Clock, settings: StoreSettings) -> None:
         self._clock = clock
-        self._settings = settings or StoreSettings()
+        self._settings = settings
         self._lock = threading.RLock()
         self._catalog = Catalog()
         self._pending = Pending(self._catalog)
@@ -120,7 +108,7 @@ class MemoryTelemetry:
         """See the port."""
         ids = np.unique(ids)
         with self._view() as (stored, parts):
-            found = [stored.samples(ids, start_ms, end_ms)] if stored else []
+            found = [stored.samples(ids, start_ms, end_ms)]
         found += [part.read_samples(ids, start_ms, end_ms) for part in parts]
         return join_samples(found, ids)
 
@@ -191,7 +179,7 @@ class MemoryTelemetry:
             pending = {key: change for part in parts for key, change in part.changes.items()}
             # A pending change may replace a stored one, so as many more are read.
             more = limit + len(pending)
-            old = stored.changes(start_ms, end_ms, entity, more) if stored else []
+            old = stored.changes(start_ms, end_ms, entity, more)
         fresh = [
             change
             for change in pending.values()
@@ -200,52 +188,17 @@ class MemoryTelemetry:
         found = [*fresh, *(change for change in old if change.id not in pending)]
         return sorted(found, key=lambda change: (change.time_ms, change.id))[:limit]
 
-    def stats(self) -> StoreStats:
-        """See the port."""
-        return self._stats(disk_bytes=0, free_bytes=0, taking=True, reason="")
-
-    def flush(self) -> None:
-        """See the port; there is nowhere to move rows to."""
-
-    def tidy(self, now_ms: int) -> None:
-        """See the port."""
-        keep = self._settings
-        with self._lock:
-            old, new = self._pending.active, Part()
-            block = old.samples()
-            young = block.time_ms >= now_ms - keep.retain_samples_days * _DAY_MS
-            new.add_samples(
-                SampleBlock(block.series[young], block.time_ms[young], block.value[young])
-            )
-            for shape, days in ((LOGS, keep.retain_logs_days), (SPANS, keep.retain_spans_days)):
-                since_ns = int((now_ms - days * _DAY_MS) * 1_000_000)
-                new.blocks[shape.table] = [
-                    shape.since(columns, since_ns) for columns in old.blocks[shape.table]
-                ]
-            since_ms = now_ms - keep.retain_changes_days * _DAY_MS
-            new.changes = {
-                k: change for k, change in old.changes.items() if change.time_ms >= since_ms
-            }
-            self._pending.parts = (new,)
-
-    def backup(self, target: Path) -> None:
-        """Refuse: there are no files to copy."""
-        raise Refused(f"telemetry in memory cannot be copied to {target}", hint="use a directory")
-
-    def close(self) -> None:
-        """See the port; what was kept stays readable."""
-
+    @abstractmethod
     def _writing(self) -> AbstractContextManager[Any]:
         """Let one thread at a time write; on leaving, what it wrote is as durable as asked."""
-        return self._lock
 
+    @abstractmethod
     def _keep(self, kind: Kind, parts: list[Buffer]) -> None:
         """Put a record where it survives the process, before anybody sees what it says."""
 
-    @contextmanager
-    def _view(self) -> Iterator[tuple[Reading | None, Sequence[Part]]]:
+    @abstractmethod
+    def _view(self) -> AbstractContextManager[tuple[Reading, Sequence[Part]]]:
         """Give what is stored, at one moment, and the parts that are not in it."""
-        yield None, self._pending.parts
 
     def _name(self, kind: Kind, labels: Sequence[Labels], tenant: str) -> U32:
         """Give label sets ids."""
@@ -280,24 +233,10 @@ class MemoryTelemetry:
     ) -> list[tuple[Any, ...]]:
         """Read log records or spans by time."""
         with self._view() as (stored, parts):
-            found = (
-                stored.rows(shape, asked, newest_first=newest_first, limit=limit) if stored else []
-            )
+            found = stored.rows(shape, asked, newest_first=newest_first, limit=limit)
         for part in parts:
             found += part.read_rows(shape, asked)
         return sorted(found, key=itemgetter(0), reverse=newest_first)[:limit]
-
-    def _stats(self, *, disk_bytes: int, free_bytes: int, taking: bool, reason: str) -> StoreStats:
-        waiting = sum(part.rows for part in self._pending.parts)
-        return StoreStats(
-            series=len(self._catalog.series),
-            **self._pending.counts,
-            disk_bytes=disk_bytes,
-            free_bytes=free_bytes,
-            pending_rows=waiting,
-            taking=taking,
-            reason=reason,
-        )
 
 
 def _chosen(index: LabelIndex, matchers: Sequence[Matcher], tenant: str | None) -> U32 | None:
