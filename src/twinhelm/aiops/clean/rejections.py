@@ -44,7 +44,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate", "The same time and value was sent again; nothing is lost."
     CONFLICTING = "conflicting", "Another value already stands at that time; the first one is kept."
     LATE = "late", "Older than the newest sample of its series and already in the store."
-    TOO_FAR_AHEAD = ("too_far_ahead", "Further ahead of the clock here than limits.max_future_s.")
+    TOO_FAR_AHEAD = "too_far_ahead", "Further ahead of the clock here than limits.max_future_s."
     TOO_OLD = "too_old", "Further back than limits.max_past_days."
     SERIES_LIMIT = "series_limit", "A new series past limits.max_series_per_tenant."
     BAD_LABELS = "bad_labels", "Labels that are repeated, badly named, too many or too long."

@@ -130,6 +130,5 @@ def _time(entry: Mapping[str, Any], name: str, where: str) -> int | None:
 
 
 def _labels(entry: Mapping[str, Any], name: str, where: str) -> Labels:
-    """Read an object of texts, absent for none."""
     found = entry.get(name)
     return () if found is None else labels_of(texts(found, f"{where}.{name}"))

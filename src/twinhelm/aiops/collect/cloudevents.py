@@ -132,7 +132,6 @@ def _change(item: Any, now_ms: int) -> Change:
 
 
 def _required(event: Mapping[str, Any], name: str) -> str:
-    """Return an attribute that every event must carry."""
     value = event.get(name)
     if not isinstance(value, str) or not value:
         raise BadInput(f"an event has the {name} {str(value)[:60]!r}, non-empty text is needed")
@@ -140,7 +139,6 @@ def _required(event: Mapping[str, Any], name: str) -> str:
 
 
 def _data(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event's data as an object."""
     data = event.get("data")
     if data is None and isinstance(event.get("data_base64"), str):
         try:
@@ -154,7 +152,6 @@ def _data(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _kind(named: Any, kind: str) -> str:
-    """Return the kind of change."""
     if isinstance(named, str) and named in CHANGE_KINDS:
         return named
     words = re.split(r"[._\-/]", kind.lower())
@@ -162,7 +159,6 @@ def _kind(named: Any, kind: str) -> str:
 
 
 def _entity(data: Mapping[str, Any], subject: str, source: str) -> str:
-    """Return the entity key of what was changed."""
     named = data.get("entity")
     if isinstance(named, str) and named.partition(":")[0] in ENTITY_KINDS and named[-1] != ":":
         return named
@@ -174,7 +170,6 @@ def _entity(data: Mapping[str, Any], subject: str, source: str) -> str:
 
 
 def _text(data: Mapping[str, Any], *names: str) -> str:
-    """Return the first of some fields that is non-empty text."""
     return next((data[name] for name in names if isinstance(data.get(name), str)), "")
 
 

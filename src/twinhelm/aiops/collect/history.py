@@ -1,7 +1,7 @@
 """A stretch of history: many samples of a few series, before any of them has an id.
 
-Sources that read the past (:mod:`past`) and the host collector yield
-these; whoever keeps them interns the labels once per stretch instead of once per sample.
+Sources that read the past (:mod:`past`) and the host collector yield these; whoever keeps them
+interns the labels once per stretch instead of once per sample.
 
 ``series`` is ``(n,)``, an index into ``labels``; ``time_ms`` ``(n,)`` epoch ms; ``value``
 ``(n,)``. ``cursor`` names the place in the source just after this stretch: give it back to the

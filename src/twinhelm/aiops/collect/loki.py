@@ -175,7 +175,6 @@ def _first(found: dict[str, str], names: tuple[str, ...]) -> str:
 
 
 def _id(metadata: dict[str, str], names: tuple[str, ...], size: int) -> str:
-    """Return a hex id out of structured metadata, empty where there is none."""
     text = _first(metadata, names)
     if len(text) != 2 * size or not re.fullmatch("[0-9a-fA-F]+", text):
         return ""

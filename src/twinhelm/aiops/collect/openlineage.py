@@ -121,7 +121,6 @@ def _change(event: Mapping[str, Any]) -> Change:
 
 
 def _edges(event: Mapping[str, Any], change: Change) -> Iterable[Edge]:
-    """Yield an edge for each data set that the run read or wrote."""
     for field in ("inputs", "outputs"):
         sets = [] if event.get(field) is None else given(event[field], list, field)
         for item in (given(one, dict, f"one of {field}") for one in sets):
@@ -139,7 +138,6 @@ def _edges(event: Mapping[str, Any], change: Change) -> Iterable[Edge]:
 
 
 def _name(owner: Mapping[str, Any], field: str) -> str:
-    """Return a field that must be non-empty text."""
     found = owner.get(field)
     if not isinstance(found, str) or not found or len(found) > LONGEST_NAME:
         raise BadInput(
@@ -149,7 +147,6 @@ def _name(owner: Mapping[str, Any], field: str) -> str:
 
 
 def _facet(facets: Mapping[str, Any], facet: str, field: str) -> str:
-    """Return a text out of a facet, empty where it is not there."""
     found = facets.get(facet)
     value = found.get(field) if isinstance(found, dict) else None
     return value if isinstance(value, str) else ""

@@ -58,9 +58,7 @@ class RemoteWriteDecoder:
     through, and the request may be sent again.
     """
 
-    def __init__(
-        self, intern: Intern, limits: LimitSettings, *, seed: int | None = None
-    ) -> None:  # fmt: skip
+    def __init__(self, intern: Intern, limits: LimitSettings, *, seed: int | None = None) -> None:
         self._series = SeriesTable(intern, limits, np.random.default_rng(seed))
         self._max_gathered = limits.max_decoded_bytes
         self._columns = Columns(KEPT_ROWS // 16)
@@ -168,7 +166,6 @@ def _texts(raw: bytes | memoryview, spans: list[int]) -> list[str]:
 
 
 def _refusal(status: int, state: I64) -> BadInput | TooLarge:
-    """Say what a walk's status means to the sender."""
     at = int(state[writes.AT])
     if status == writes.TOO_MUCH:
         text = f"the labels up to byte {at} expand past limits.max_decoded_bytes"

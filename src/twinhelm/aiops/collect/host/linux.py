@@ -112,7 +112,6 @@ def _cpus(root: Path) -> Iterator[Reading]:
 
 
 def _numbers(root: Path) -> Iterator[Reading]:
-    """Read what is one number for the whole machine."""
     for file, names in NAMED.items():
         for line in _text(root / file).splitlines():
             words = line.split(maxsplit=2)
@@ -126,7 +125,6 @@ def _numbers(root: Path) -> Iterator[Reading]:
 
 
 def _disks(root: Path) -> Iterator[Reading]:
-    """Read what whole disks did."""
     for line in _text(root / "diskstats").splitlines():
         words = line.split()
         if len(words) >= 14 and not DISK_SKIPPED.fullmatch(words[2]):
@@ -134,7 +132,6 @@ def _disks(root: Path) -> Iterator[Reading]:
 
 
 def _network(root: Path) -> Iterator[Reading]:
-    """Read what network devices did."""
     for line in _text(root / "net/dev").splitlines()[2:]:
         device, _, rest = line.rpartition(":")
         words, device = rest.split(), device.strip()
@@ -145,14 +142,12 @@ def _network(root: Path) -> Iterator[Reading]:
 def _device(
     sort: str, device: str, words: list[str], columns: dict[int, tuple[str, float]]
 ) -> Iterator[Reading]:
-    """Read the columns of one device."""
     for column, (name, factor) in columns.items():
         if (count := _number(words[column])) is not None:
             yield f"node_{sort}_{name}", (("device", device),), count * factor
 
 
 def _pressure(root: Path) -> Iterator[Reading]:
-    """Read how long tasks waited for a resource."""
     texts = {resource: _text(root / "pressure" / resource) for resource, _, _ in PRESSURES}
     for resource, share, name in PRESSURES:
         found = re.search(rf"^{share} .*\btotal=(\d{{1,19}})", texts[resource], re.MULTILINE)
@@ -192,7 +187,6 @@ def read_mounts(root: Path, statvfs: Statvfs | None = None) -> Iterator[Reading]
 
 
 def _chosen(table: str) -> list[tuple[str, str, str]]:
-    """Return (device, mount point, type) of the mounts that count, one for each device."""
     rows = []
     for line in table.splitlines():
         words = line.split()

@@ -166,23 +166,19 @@ def _string(value: Any) -> str:
 
 
 def _bool(value: Any) -> bool:
-    """Read true or false."""
     if not isinstance(value, bool):
         raise TypeError("true or false is needed")
     return value
 
 
 def _hex(value: Any) -> bytes:
-    """Read an id in hex, in either case."""
     return binascii.unhexlify(_string(value))
 
 
 def _base64(value: Any) -> bytes:
-    """Read base64, with or without padding, in the ordinary or the URL alphabet."""
     text = _string(value).replace("-", "+").replace("_", "/").rstrip("=")
     return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def _shown(value: Any) -> str:
-    """Show a wrong value, shortly."""
     return repr(value)[:60]

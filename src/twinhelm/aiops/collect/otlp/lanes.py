@@ -122,7 +122,6 @@ class LaneTable:
         return [made] * lanes if isinstance(made, str) else list(made)
 
     def _family(self, slot: int) -> Family | str:
-        """Name the metric of a slot, and note what it says of itself."""
         if slot not in self._families:
             _, resource, scope, kind, body = self._block(slot)
             family = self._families[slot] = family_of(

@@ -102,7 +102,6 @@ class OtlpMetricsDecoder:
                 table.grow(status, int(state[points.NEEDED]))
 
     def _received(self, raw: bytes, columns: Columns, state: I64) -> Received:
-        """Turn lanes into ids and say what was not kept."""
         rows = columns.rows.first(int(state[points.ROWS]))
         samples, rejected = self._table.ids.resolve(*rows)
         not_kept = (*rejected, *_not_kept(raw, state))
@@ -110,7 +109,6 @@ class OtlpMetricsDecoder:
 
 
 def _name(metric: bytes) -> str:
-    """Read a metric's name; empty where the metric, which is not kept, is not UTF-8."""
     try:
         return Metric.FromString(metric).name[:200]
     except DecodeError:
@@ -118,7 +116,6 @@ def _name(metric: bytes) -> str:
 
 
 def _not_kept(raw: bytes, state: I64) -> Iterable[Rejected]:
-    """Say which points the walk left out, and why."""
     for cause, reason in enumerate(points.CAUSES):
         count, start, stop = state[points.FIRST_CAUSE + 3 * cause :][:3].tolist()
         if count:

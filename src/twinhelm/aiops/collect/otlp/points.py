@@ -15,23 +15,8 @@ Source: opentelemetry-proto ``metrics.proto``, ``common.proto``, ``resource.prot
 
 from typing import NamedTuple
 
-from twinhelm.aiops.collect.otlp.point import (
-    BOUNDS,
-    COUNTER,
-    FLAGS,
-    GAUGE,
-    HISTOGRAM,
-    MAX_STEPS,
-    POINT_EXEMPLARS,
-    STEPS,
-    SUMMARY,
-    TIME,
-    UPDOWN,
-    VALUE_AT,
-    put_row,
-    put_samples,
-    read_point,
-)
+from twinhelm.aiops.collect.otlp import point as one_point
+from twinhelm.aiops.collect.otlp.point import COUNTER, HISTOGRAM, put_row, put_samples, read_point
 from twinhelm.aiops.collect.wire.blocks import Blocks, add, block_hash, copy, find
 from twinhelm.aiops.collect.wire.columns import Rows
 from twinhelm.aiops.collect.wire.memory import ZERO, field, inner, kernel, melted, store_u64
@@ -166,9 +151,9 @@ def _read_metric(data: U8, at: int, end: int, arena: U8, used: int, found: I64) 
                 elif inner_key == 0x18:
                     monotonic = value
             if key == 0x2A:
-                found[0] = GAUGE
+                found[0] = one_point.GAUGE
             elif key == 0x5A:
-                found[0] = SUMMARY
+                found[0] = one_point.SUMMARY
             elif key == 0x52:
                 found[0] = -3
             elif temporality != 2:
@@ -176,7 +161,7 @@ def _read_metric(data: U8, at: int, end: int, arena: U8, used: int, found: I64) 
             elif key == 0x4A:
                 found[0] = HISTOGRAM
             else:
-                found[0] = COUNTER if monotonic != 0 else UPDOWN
+                found[0] = COUNTER if monotonic != 0 else one_point.UPDOWN
     return used
 
 
@@ -267,20 +252,20 @@ def walk_metrics(
                     )
                     if block_end < 0:
                         return BAD_BYTES
-                    state[EXEMPLARS] += point[POINT_EXEMPLARS]
-                    steps = point[STEPS]
+                    state[EXEMPLARS] += point[one_point.POINT_EXEMPLARS]
+                    steps = point[one_point.STEPS]
                     lanes = one
-                    whole = steps <= MAX_STEPS
+                    whole = steps <= one_point.MAX_STEPS
                     if kind <= COUNTER:
-                        whole = point[VALUE_AT] >= 0 or point[FLAGS] == 1
+                        whole = point[one_point.VALUE_AT] >= 0 or point[one_point.FLAGS] == 1
                     elif kind == HISTOGRAM:
-                        whole &= point[BOUNDS] + 1 == max(steps, 1)
+                        whole &= point[one_point.BOUNDS] + 1 == max(steps, 1)
                         lanes = max(steps, 1) + 2
                     else:
                         lanes = steps + 2
-                    if not whole or point[TIME] == 0 or block_end - used > max_block:
+                    if not whole or point[one_point.TIME] == 0 or block_end - used > max_block:
                         cause = LONG if whole else BAD_POINT
-                        if whole and point[TIME] == 0:
+                        if whole and point[one_point.TIME] == 0:
                             cause = NO_TIME
                         _count_cause(cause, m_start, m_stop, state)
                         continue
@@ -290,7 +275,7 @@ def walk_metrics(
                     slot = _slot(lanes, block_end, blocks, known, state)
                     if slot < 0:
                         return -slot
-                    newest = max(newest, point[TIME])
+                    newest = max(newest, point[one_point.TIME])
                     lane = known.lane_of[slot]
                     row = put_samples(data, p_start, p_stop, kind, point, lane, row, rows)
         if newest > 0:

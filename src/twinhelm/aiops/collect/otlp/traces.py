@@ -98,7 +98,6 @@ def _block(rows: list[tuple[Any, ...]], resources: tuple[Labels, ...]) -> SpanBl
 
 
 def _what_is_wrong(span: Span) -> str:
-    """Say why a span's ids or times are none, empty where they are good."""
     if not hex_id(span.trace_id, 16) or not hex_id(span.span_id, 8):
         return (
             f"has trace id {span.trace_id.hex()[:40]!r} and span id "
@@ -109,7 +108,6 @@ def _what_is_wrong(span: Span) -> str:
 
 
 def _attributes(span: Span, scope: InstrumentationScope) -> dict[str, Any]:
-    """Return a span's attributes with scope, status message, events and links."""
     found = attributes_of(span.attributes, scope)
     if span.status.message:
         found["otel.status_description"] = span.status.message

@@ -123,7 +123,6 @@ def _columns(path: Path, table: Table) -> _Columns:
 
 
 def _named(columns: Sequence[str], names: Sequence[str]) -> str:
-    """Return the column that bears the first of ``names`` that any bears, in any case."""
     lower = {column.lower(): column for column in reversed(columns)}
     return next((lower[name] for name in names if name in lower), "")
 
@@ -181,7 +180,6 @@ class _Reader:
         return round(number * self._factor)
 
     def _values(self, cells: Sequence[Any], column: str, lines: Sequence[int]) -> F64:
-        """Read a column of numbers; NaN for a missing one."""
         try:
             return np.array(cells, np.float64)
         except (TypeError, ValueError):
@@ -237,6 +235,5 @@ def _instant(text: str) -> int:
 
 
 def _metric_name(title: str) -> str:
-    """Write a metric name for the title of a column; ``value`` where nothing is left."""
     clean = re.sub(r"[^a-zA-Z0-9_:]+", "_", title.strip()).strip("_")
     return f"_{clean}" if clean[:1].isdigit() else clean or "value"

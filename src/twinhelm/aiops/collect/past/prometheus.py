@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
@@ -60,15 +59,14 @@ class _Columns:
 
     def history(self, cursor: str) -> History:
         """Join what the answers of one window held."""
-        text = f"window ending {cursor}"
-        count = self.histograms
+        lost = Rejected("native_histogram", self.histograms, f"window ending {cursor}")
         return History(
             self.labels,
             np.concatenate([np.empty(0, np.uint32), *self.series]),
             np.concatenate([np.empty(0, np.int64), *self.time_ms]),
             np.concatenate([np.empty(0, np.float64), *self.value]),
             cursor,
-            (Rejected("native_histogram", count, text),) if count else (),
+            (lost,) if lost.count else (),
         )
 
 
@@ -96,13 +94,8 @@ class PrometheusSource:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._api.close()
+    def __exit__(self, *_: object) -> None:
+        self._api.client.close()
 
     def metric_names(self, selector: str, start_ms: int, end_ms: int) -> list[str]:
         """List the metric names that ``selector`` matches in a range, sorted."""
@@ -269,13 +262,9 @@ class _Api:
         self.url = url.rstrip("/")
         self.max_response_bytes = max_response_bytes
         self._pause = pause
-        self._client = httpx.Client(
+        self.client = httpx.Client(
             headers=dict(headers or {}), timeout=TIMEOUT_S, transport=transport
         )
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
 
     def ask(self, path: str, form: Mapping[str, str]) -> Any:
         """Ask one question; GET where the API has nothing else, POST for long queries.
@@ -293,14 +282,13 @@ class _Api:
         return self._once(path, form)
 
     def _once(self, path: str, form: Mapping[str, str]) -> Any:
-        """Ask without patience."""
         address = f"{self.url}/api/v1/{path}"
         way: dict[str, Any] = {"method": "POST", "data": form}
         if path.startswith("label/"):
             way = {"method": "GET", "params": form}
         body = bytearray()
         try:
-            with self._client.stream(url=address, **way) as response:
+            with self.client.stream(url=address, **way) as response:
                 for part in response.iter_bytes():
                     body += part
                     if len(body) > self.max_response_bytes:

@@ -120,7 +120,6 @@ def _csv(path: Path, stack: ExitStack) -> Table:
 
 
 def _csv_rows(path: Path, text: io.TextIOWrapper) -> Iterator[tuple[int, list[str]]]:
-    """Yield line numbers and cells, without empty lines."""
     line = 0
     try:
         head = text.readline(1 << 20)
@@ -179,7 +178,6 @@ def _is_number(kind: str) -> bool:
 
 
 def _expression(name: str, kind: str) -> str:
-    """Write how a column is selected."""
     quoted = '"' + name.replace('"', '""') + '"'
     if kind == INSTANT:
         return f"epoch_ms({quoted})"

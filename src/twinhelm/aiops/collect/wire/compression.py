@@ -115,7 +115,6 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
 
 
 def _inflate(body: bytes, max_bytes: int) -> bytes:
-    """Unpack a zlib stream, or the bare deflate stream that some clients send instead."""
     try:
         out, rest = _zlib_stream(body, zlib.MAX_WBITS, "deflate", 0, max_bytes)
     except BadInput:

@@ -108,7 +108,6 @@ class SeriesTable:
 
 @kernel
 def _take_over(slots: I64, blocks: Blocks, lanes: U32, old: Blocks, old_lanes: U32) -> None:
-    """Take over the ids that an older table has for blocks of ``slots``."""
     for i in range(len(slots)):
         start, end = blocks.spans[slots[i], 0], blocks.spans[slots[i], 1]
         hashed = block_hash(blocks.frozen, start, end, old.secret)
@@ -223,7 +222,6 @@ def _parse_blocks(table: BlockTable, slots: I64, limits: LabelLimits) -> list[La
 
 
 def _labels(block: bytes, parts: list[list[int]], limits: LabelLimits) -> Labels | str:
-    """Build one label set from the offsets of its names and values in its block."""
     # The same texts stand in many series: each is kept once.
     if block.isascii():
         text = block.decode("ascii")

@@ -119,7 +119,6 @@ def _count_long(begin: int, samples: int, state: I64) -> None:
 
 @inner
 def _join_labels(data: U8, at: int, end: int, arena: U8, used: int) -> int:
-    """Copy the ``labels`` fields of one series, which lie apart, to ``used``; where they end."""
     while at < end:
         begin = at
         key, _, _, at = field(data, at, end)
