@@ -8,7 +8,6 @@ from elsewhere, and its own storage is not used.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -20,7 +19,7 @@ from twinhelm.core.errors import TwinhelmError
 from twinhelm.web.pages.capacity import capacity
 from twinhelm.web.pages.connect import connect
 from twinhelm.web.pages.drawing import Drawer
-from twinhelm.web.pages.elements import Node, sentence
+from twinhelm.web.pages.elements import STATIC, Node, sentence
 from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.incident import incident, incidents
 from twinhelm.web.pages.ledgers import audit, products, rejected
@@ -51,12 +50,6 @@ PAGES: dict[str, tuple[str, Builder]] = {
     "/settings": ("Settings and health", settings),
     "/connect": ("Connect", connect),
 }
-STATIC = Path(__file__).parent / "static"
-ICON = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16" fill="none" stroke-width="3">'
-    '<path d="M8 2a6 6 0 0 0 0 12" stroke="#0f766e"/><path d="M8 14A6 6 0 0 0 8 2" '
-    'stroke="#6d28d9"/></svg>'
-)
 
 
 def pages_app(house: House) -> FastAPI:
@@ -70,7 +63,7 @@ def pages_app(house: House) -> FastAPI:
     ui.run_with(
         app,
         title="twinhelm",
-        favicon=ICON,
+        favicon=(STATIC / "icon.svg").read_text(),
         language="en-US",
         binding_refresh_interval=None,
         reconnect_timeout=10.0,
@@ -84,32 +77,25 @@ def pages_app(house: House) -> FastAPI:
 def _page(
     house: House, drawer: Drawer, title: str, build: Builder
 ) -> Callable[[Request], Awaitable[None]]:
-    style = (STATIC / "helm.css").read_text()
-    script = (STATIC / "helm.js").read_text()
+    style, script = ((STATIC / name).read_text() for name in ("helm.css", "helm.js"))
 
     async def page(request: Request) -> None:
         now = house.clock.now_ms()
         ui.add_head_html(
             f"<script>window.helmSkew = {now} - Date.now();{script}</script><style>{style}</style>"
         )
-        visitor = Visitor(house, request.state.asker)
-        sheet = Sheet(house, visitor, drawer, request)
+        sheet = Sheet(house, Visitor(house, request.state.asker), drawer, request)
         try:
             await build(sheet)
         except TwinhelmError as error:
             ui.status_code(error.status)
             ui.context.client.content.clear()
             sheet.lives.clear()
-            with framed(sheet, title):
-                _refused(error)
+            with framed(sheet, title), Node("div", classes="card empty"):
+                Node("p", sentence(error.message), "lead wrapany")
+                if error.hint:
+                    Node("p", sentence(error.hint), "muted")
+                with Node("p"):
+                    Node("a", "Go to the overview", href="/")
 
     return page
-
-
-def _refused(error: TwinhelmError) -> None:
-    with Node("div", classes="card empty"):
-        Node("p", sentence(error.message), "lead wrapany")
-        if error.hint:
-            Node("p", sentence(error.hint), "muted")
-        with Node("p"):
-            Node("a", "Go to the overview", href="/")

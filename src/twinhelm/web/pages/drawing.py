@@ -1,9 +1,8 @@
-"""Draw series: from ids and a range to the data of a :class:`~twinhelm.web.pages.elements.Chart`.
+"""Draw series: from ids and a range in ms to the data of a chart and the words beside it.
 
-In come series ids and a range in ms; out goes a :class:`Drawing`: lines, the range expected of
-the first series, and what stands in words beside it. Counters are drawn as their rate, which is
-what is judged. Drawings are thinned so that peaks survive, and kept for a few seconds, so that
-ten readers of one page cost what one does. Blocking: call it in a worker thread.
+Out goes a :class:`Drawing`: lines, and the range expected of the first series. Counters are drawn
+as their rate, which is what is judged. Drawings are thinned so that peaks survive, and kept for
+a few seconds, so that ten readers cost what one does. Blocking: call it in a worker thread.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ from twinhelm.web.thinning import thin
 
 if TYPE_CHECKING:
     from twinhelm.app import House
+
+    Ids = Sequence[int]
 
 __all__ = ["Drawer", "Drawing", "query_of", "quoted", "short_name"]
 
@@ -88,13 +89,7 @@ class Drawer:
         self._lock = threading.Lock()
 
     def draw(
-        self,
-        ids: Sequence[int],
-        start_ms: int,
-        end_ms: int,
-        *,
-        band: bool = True,
-        names: Sequence[str] = (),
+        self, ids: Ids, start_ms: int, end_ms: int, *, band: bool = True, names: Sequence[str] = ()
     ) -> Drawing:
         """Draw series in one chart; raises :class:`NotFound` for an id never given out."""
         start_ms -= start_ms % STEP_MS
@@ -116,7 +111,7 @@ class Drawer:
         return made
 
     def _draw(
-        self, ids: Sequence[int], start_ms: int, end_ms: int, band: bool, names: Sequence[str]
+        self, ids: Ids, start_ms: int, end_ms: int, band: bool, names: Sequence[str]
     ) -> Drawing:
         infos = self._house.telemetry.series(np.array(ids, np.uint32))
         lines: list[dict[str, Any]] = []
@@ -128,14 +123,8 @@ class Drawer:
             name = names[at] if names else short_name(info.labels)
             lines.append({"name": name, "points": _points(scores.time_ms, scores.signal)})
         unit = unit_of(metric_name(infos[0].labels)) if infos else ""
-        model = {
-            "lines": lines,
-            "unit": unit,
-            "from": start_ms,
-            "to": end_ms,
-            "zero": True,
-            "band": _band(first) if band and first is not None else [],
-        }
+        model: dict[str, Any] = {"lines": lines, "unit": unit, "from": start_ms, "to": end_ms}
+        model |= {"zero": True, "band": _band(first) if band and first is not None else []}
         query = " or ".join(query_of(info.labels) for info in infos)
         called = tuple(str(line["name"]) for line in lines)
         if first is None or not len(first.signal):
@@ -150,17 +139,9 @@ class Drawer:
             usual = f"usually {_range(float(first.low[at]), float(first.high[at]), unit)}"
         heard = np.flatnonzero(np.isfinite(first.signal))
         now = quantity(float(first.signal[heard[-1]]), unit) if len(heard) else ""
-        return Drawing(
-            model,
-            query,
-            now=now,
-            usual=usual,
-            strange=bool(
-                first.flagged[-3:].all()
-                and (first.signal[-1] < first.low[-1] or first.signal[-1] > first.high[-1])
-            ),
-            names=called,
-        )
+        last, low, high = first.signal[-1], first.low[-1], first.high[-1]
+        strange = bool(first.flagged[-3:].all() and (last < low or last > high))
+        return Drawing(model, query, now, usual, strange, called)
 
 
 def query_of(labels: Labels) -> str:

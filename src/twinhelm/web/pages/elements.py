@@ -21,10 +21,10 @@ from twinhelm.core.claims import certainty
 from twinhelm.web.pages.drawing import Drawing
 
 __all__ = [
-    "UNAIDED", "Chart", "ChartCard", "Charts", "Column", "Node", "Region", "When", "card_head",
-    "chip", "confidence", "copier", "dot", "empty", "entry", "linked", "outside", "plural",
-    "range_link", "say", "searching", "segments", "sentence", "sentences", "severity_chip",
-    "state_chip", "table",
+    "STATIC", "UNAIDED", "Chart", "ChartCard", "Charts", "Column", "Node", "Region", "When",
+    "card_head", "chip", "confidence", "copier", "dot", "empty", "entry", "linked", "outside",
+    "plural", "range_link", "say", "searching", "segments", "sentence", "sentences",
+    "severity_chip", "state_chip", "table",
 ]  # fmt: skip
 
 UNAIDED: dict[str, Any] = {"autocomplete": "off", "spellcheck": "false"}

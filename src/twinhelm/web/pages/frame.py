@@ -108,10 +108,8 @@ def _rail(sheet: Sheet) -> Region:
                 with Node("ul"):
                     for name, path in entries:
                         inside = here == path or (path != "/" and here.startswith(f"{path}/"))
-                        with (
-                            Node("li"),
-                            Node("a", href=path, aria_current="page" if inside else None),
-                        ):
+                        current = "page" if inside else None
+                        with Node("li"), Node("a", href=path, aria_current=current):
                             Node("span", name)
                             if path == "/incidents":
                                 count.box.move(ui.context.slot.parent)
@@ -180,13 +178,8 @@ def _who(sheet: Sheet) -> None:
 
 def _palette(sheet: Sheet) -> None:
     with Node("dialog", id="palette", aria_label="Search"):
-        field = Node(
-            "input",
-            type="search",
-            placeholder="Page, incident number or metric",
-            aria_label="Search pages, incidents and metrics",
-            **UNAIDED,
-        )
+        hint, said = "Page, incident number or metric", "Search pages, incidents and metrics"
+        field = Node("input", type="search", placeholder=hint, aria_label=said, **UNAIDED)
         found = Region(tag="ul")
         found.show(_pages(""), _offers)
 
@@ -199,13 +192,8 @@ def _palette(sheet: Sheet) -> None:
 
 
 def _pages(said: str) -> list[tuple[str, str, str]]:
-    low = said.lower()
-    return [
-        (name, path, "page")
-        for entries in RAIL.values()
-        for name, path in entries
-        if low in name.lower()
-    ]
+    every = (entry for entries in RAIL.values() for entry in entries)
+    return [(name, path, "page") for name, path in every if said.lower() in name.lower()]
 
 
 def _matches(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
@@ -215,9 +203,7 @@ def _matches(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
         rows.insert(0, (f"Incident {number}", f"/incidents/{number}", "incident"))
     if said:
         names = sheet.house.telemetry.label_values(METRIC, [])
-        low = said.lower()
-        near = [name for name in names if low in name.lower()]
-        for name in near[:FOUND]:
+        for name in [name for name in names if said.lower() in name.lower()][:FOUND]:
             query = urlencode({"q": f"{{__name__={quoted(name)}}}"})
             rows.append((name, f"/series?{query}", "metric"))
     return rows

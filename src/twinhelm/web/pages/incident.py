@@ -50,9 +50,9 @@ CHOICES: dict[str, tuple[str, tuple[IncidentState, ...] | None]] = {
     "resolved": ("Resolved", (IncidentState.RESOLVED,)),
 }
 QUIET = {"resolved": "Nothing was resolved yet.", "acknowledged": "Nobody has taken an incident."}
+NOTES = [("anomaly", "--span"), ("expected", "--band")]
 PAGE = 200
 NEAR_MS = 600_000
-
 
 Listed = tuple[list[Incident], dict[str, int], int, list[Decision]]
 """The incidents, how many there are of each state, the last check, and what was not raised."""
@@ -97,29 +97,27 @@ async def incidents(sheet: Sheet) -> None:
 
 
 def _choices(chosen: str, counts: dict[str, int]) -> None:
-    offered = [
-        (key, f"{text} {sum(counts.get(state, 0) for state in (states or IncidentState))}")
-        for key, (text, states) in CHOICES.items()
-    ]
+    offered = []
+    for key, (text, states) in CHOICES.items():
+        offered.append(
+            (key, f"{text} {sum(counts.get(each, 0) for each in states or IncidentState)}")
+        )
     segments("/incidents", "State", offered, chosen)
 
 
 def _table(found: list[Incident], nothing: Callable[[], object]) -> None:
-    def href(one: Incident) -> str:
-        return f"/incidents/{one.id}"
-
     table(
         found,
         Column("", "tightcol muted", lambda one: f"#{one.id}"),
         Column("Severity", "tightcol", lambda one: severity_chip(one.severity)),
         Column("State", "tightcol", lambda one: state_chip(one.state)),
-        Column("What", "cutoff", lambda one: Node("a", one.title, href=href(one))),
+        Column("What", "cutoff", lambda one: Node("a", one.title, href=f"/incidents/{one.id}")),
         Column("Where", "wrapany", lambda one: _places(one, 3)),
         Column("Began", "tightcol", lambda one: When(one.started_ms)),
         Column("Lasted", "tightcol", _lasted),
         Column("Owner", "tightcol", lambda one: one.owner or Node("span", "nobody", "muted")),
         nothing=nothing,
-        href=href,
+        href=lambda one: f"/incidents/{one.id}",
     )
 
 
@@ -187,23 +185,16 @@ async def incident(sheet: Sheet) -> None:
             file, one = now.file, now.file.incident
             head.show(one, lambda _: _head(one, desk))
             start, end = window(file, sheet.house.clock.now_ms())
-            claims = [
-                (claim.text, claim.confidence, claim.evidence_for, claim.evidence_against)
-                for claim in file.claims
-            ]
-            reasons.show((one.verdict, claims), lambda _: why(file, start, end))
+            told = [(each.text, each.confidence, each.evidence_for) for each in file.claims]
+            against = [each.evidence_against for each in file.claims]
+            reasons.show((one.verdict, told, against), lambda _: why(file, start, end))
             places.show((one.entities, now.edges), lambda _: where(file, now.edges))
             changed.show(file.changes, lambda _: changes(file))
             story.show(file.timeline, timeline)
             grouped.show(one.grouping, lambda _: grouping(file))
             others.show(now.others, _decisions)
-            charts.follow(
-                now.evidence,
-                lambda: None,
-                head="Evidence",
-                notes=[("anomaly", "--span"), ("expected", "--band")],
-                live=one.state is not IncidentState.RESOLVED,
-            )
+            lasts = one.state is not IncidentState.RESOLVED
+            charts.follow(now.evidence, lambda: None, head="Evidence", notes=NOTES, live=lasts)
 
         live = Live(sheet, lambda: _ask(sheet, number), show)
         desk.changed = live.ask
@@ -219,11 +210,8 @@ def _ask(sheet: Sheet, number: int) -> _Known:
     now = house.clock.now_ms()
     edges = [each for each in edges if near & {each.source, each.target} and each.alive(now)]
     since, until = file.incident.started_ms - NEAR_MS, (file.incident.resolved_ms or now) + NEAR_MS
-    others = [
-        one
-        for one in house.desk.decisions(300)
-        if one.incident is None and since <= one.time_ms <= until
-    ]
+    unraised = (one for one in house.desk.decisions(300) if one.incident is None)
+    others = [one for one in unraised if since <= one.time_ms <= until]
     return _Known(file, tuple(edges[:200]), draw_evidence(sheet, file), others[:30])
 
 
@@ -294,15 +282,9 @@ class _Desk:
                 ("Comment", "remark", "", False),
             ):
                 wrong = barred or wrong
-                Node(
-                    "button",
-                    text,
-                    "primary" if primary and not wrong else "",
-                    type="button",
-                    data_opens=f"dialog-{key}",
-                    disabled=bool(wrong),
-                    title=wrong or None,
-                )
+                style = "primary" if primary and not wrong else ""
+                button = Node("button", text, style, type="button", data_opens=f"dialog-{key}")
+                button.set(disabled=bool(wrong), title=wrong or None)
             if barred:
                 Node("span", barred, "muted small")
 
@@ -343,8 +325,5 @@ class _Desk:
             )
             await self.changed()
 
-        go.on(
-            "click",
-            lambda event: act(event.args),
-            js_handler=f"() => emit(document.getElementById('{box}')?.value || '')",
-        )
+        script = f"() => emit(document.getElementById('{box}')?.value || '')"
+        go.on("click", lambda event: act(event.args), js_handler=script)

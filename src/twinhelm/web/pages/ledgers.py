@@ -73,16 +73,13 @@ Portfolio = list[tuple[Product, list[ProductVersion]]]
 async def audit(sheet: Sheet) -> None:
     """Show the journal as the auditor reads it: who, what, when, and whether it is whole."""
     kind, subject = sheet.asked("kind"), sheet.asked("subject").strip()
-    actor = sheet.asked("actor").strip()
-    kind = kind if kind in EVENT_KINDS else ""
-    journal, clock = sheet.house.journal, sheet.house.clock
+    kind, actor = kind if kind in EVENT_KINDS else "", sheet.asked("actor").strip()
+    journal = sheet.house.journal
 
     def ask() -> list[JournalRow]:
+        most = 5000 if actor else MOST
         found = journal.read(
-            kind=kind or None,
-            subject=subject or None,
-            newest_first=True,
-            limit=5000 if actor else MOST,
+            kind=kind or None, subject=subject or None, newest_first=True, limit=most
         )
         return [row for row in found if not actor or row.actor == actor][:MOST]
 
@@ -94,7 +91,7 @@ async def audit(sheet: Sheet) -> None:
         rows = Region("card flush")
 
         def verify() -> tuple[Verification, int]:
-            return journal.verify(), clock.now_ms()
+            return journal.verify(), sheet.house.clock.now_ms()
 
         await Live(sheet, verify, lambda now: chain.show(now, _chain), every_s=60.0).start()
         await Live(sheet, ask, lambda now: rows.show(now, _journal)).start()
@@ -105,12 +102,8 @@ def _chain(now: tuple[Verification, int]) -> None:
     count = "1 row is" if found.rows == 1 else f"{found.rows:,} rows are"
     with Node("p", classes="lead row"):
         dot("green" if found.ok else "red")
-        Node(
-            "span",
-            f"The journal is whole: {count} as they were written"
-            if found.ok
-            else f"The journal was altered at row {found.first_bad_seq}: {found.reason}",
-        )
+        told = f"The journal was altered at row {found.first_bad_seq}: {found.reason}"
+        Node("span", f"The journal is whole: {count} as they were written" if found.ok else told)
     with Node("p", "Verified ", "muted"):
         When(time_ms)
         Node("span", "; each row carries the SHA-256 of the one before it. Newest hash ")
@@ -139,13 +132,9 @@ def _journal(found: list[JournalRow]) -> None:
         Column("Who", "namecol", lambda row: row.actor, "tightcol"),
         Column("What", "cutoff", _what),
         Column("Subject", "tightcol mono", lambda row: row.subject),
-        Column("Hash", "tightcol", _hash),
+        Column("Hash", "tightcol", lambda row: Node("code", row.hash[:8], "muted", title=row.hash)),
         nothing=lambda: empty("No rows match.", "Take a part of the filter away."),
     )
-
-
-def _hash(row: JournalRow) -> Node:
-    return Node("code", row.hash[:8], "muted", title=row.hash)
 
 
 def _what(row: JournalRow) -> None:
@@ -214,9 +203,8 @@ async def products(sheet: Sheet) -> None:
     def ask() -> Portfolio:
         return [(one, versions(records, one.name)) for one in all_products(records)]
 
-    with framed(
-        sheet, "Portfolio", "The algorithms twinhelm decides with, as products", wing="models"
-    ):
+    says = "The algorithms twinhelm decides with, as products"
+    with framed(sheet, "Portfolio", says, wing="models"):
         await follow(sheet, ask, _portfolio, every_s=15.0, classes="stack")
 
 
@@ -234,7 +222,9 @@ def _portfolio(found: Portfolio) -> None:
                 table(
                     known,
                     Column("Version", "tightcol", lambda one: one.version),
-                    Column("Stage", "tightcol", _stage),
+                    Column(
+                        "Stage", "tightcol", lambda one: chip(one.stage, STAGES.get(one.stage, ""))
+                    ),
                     Column("Registered", "tightcol", lambda one: When(one.registered_ms)),
                     Column("Method", "cutoff", lambda one: one.method),
                     Column("Facts", "", _facts),
@@ -244,10 +234,6 @@ def _portfolio(found: Portfolio) -> None:
 def live_chip(product: Product) -> None:
     """Say which version of a product is live."""
     chip(f"live {product.live}" if product.live else "not live", "green" if product.live else "")
-
-
-def _stage(version: ProductVersion) -> Node:
-    return chip(version.stage, STAGES.get(version.stage, ""))
 
 
 def _facts(version: ProductVersion) -> None:

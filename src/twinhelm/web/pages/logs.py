@@ -59,10 +59,8 @@ async def logs(sheet: Sheet) -> None:
         if found:
             _lines(found)
         elif query or words:
-            empty(
-                "No log lines match in this range.",
-                "Take a matcher or the words away, or choose a longer range.",
-            )
+            hint = "Take a matcher or the words away, or choose a longer range."
+            empty("No log lines match in this range.", hint)
         else:
             with empty("No log lines in this range.", "Send logs by OTLP or Loki push."):
                 Node("a", "How to send logs", href="/connect#logs")
@@ -103,12 +101,8 @@ def _lines(found: list[LogRecord]) -> None:
     )
     if len(found) > LINES:
         oldest = datetime.fromtimestamp(found[LINES - 1].time_ns / 1e9, UTC)
-        Node(
-            "p",
-            f"The newest {LINES} lines are shown, back to {oldest:%H:%M:%S} UTC; narrow to see "
-            "others.",
-            "notice",
-        )
+        said = f"The newest {LINES} lines are shown, back to {oldest:%H:%M:%S} UTC"
+        Node("p", f"{said}; narrow to see others.", "notice")
 
 
 def _severity(number: int) -> None:
@@ -157,9 +151,8 @@ async def traces(sheet: Sheet) -> None:
         else:
             _list(sheet, _gathered(found)[:TRACES])
 
-    with framed(
-        sheet, "Traces", f"Trace {one}" if one else "The newest first", wing="machines", ranged=True
-    ):
+    said = f"Trace {one}" if one else "The newest first"
+    with framed(sheet, "Traces", said, wing="machines", ranged=True):
         await follow(sheet, ask, fill, every_s=10.0)
 
 
@@ -207,11 +200,8 @@ def _tree(found: Sequence[Span]) -> None:
         left = (span.start_ns - start) / whole
         width = max((span.end_ns - span.start_ns) / whole, 0.003)
         colour = "var(--red)" if span.status == 2 else "var(--series-1)"
-        Node(
-            "div",
-            style=f"height:8px;border-radius:2px;margin:5px 0 0 {left:.2%};"
-            f"width:{min(width, 1 - left):.2%};min-width:2px;background:{colour}",
-        )
+        place = f"margin:5px 0 0 {left:.2%};width:{min(width, 1 - left):.2%};background:{colour}"
+        Node("div", style=f"height:8px;border-radius:2px;min-width:2px;{place}")
 
     def took(span: Span) -> str:
         said = quantity((span.end_ns - span.start_ns) / 1e9, "seconds")

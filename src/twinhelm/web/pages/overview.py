@@ -52,7 +52,6 @@ READ = 200
 QUIET = {"incident.updated", "session.signed_in", "session.signed_out", "detector.registered"}
 """Kinds of event that the audit page lists and that are no news."""
 
-
 Panel = tuple[str, list[tuple[SeriesInfo, str]]]
 """A chart's title, and the series that it draws with what each is called in it."""
 
@@ -166,11 +165,8 @@ def _panels(found: Iterable[SeriesInfo]) -> Iterator[Panel]:
         yield "CPU busy", [(info, "used")]
     for info in by_name.get("host_memory_used_ratio", ())[:1]:
         yield "Memory used", [(info, "used")]
-    mounts = [
-        (dict(info.labels).get("mountpoint", ""), info)
-        for info in by_name.get("host_disk_used_ratio", ())
-    ]
-    for mount, info in sorted(mounts, key=lambda one: len(one[0]))[:1]:
+    mounts = by_label("host_disk_used_ratio", "mountpoint")
+    for mount, info in sorted(mounts.items(), key=lambda one: len(one[0]))[:1]:
         yield f"Disk used, {mount}", [(info, "used")]
     received = by_label("node_network_receive_bytes_total", "device")
     sent = by_label("node_network_transmit_bytes_total", "device")
@@ -200,12 +196,8 @@ def _no_host(sheet: Sheet) -> None:
 def _ahead(forecasts: Sequence[Forecast]) -> None:
     card_head("What runs out next", "Capacity" if forecasts else "", "/capacity")
     if not forecasts:
-        Node(
-            "p",
-            "Nothing is foreseen to run out in the next 14 days. A forecast needs some hours of "
-            "history and stays silent where the trend is unsure.",
-            "muted prose",
-        )
+        said = "Nothing is foreseen to run out in the next 14 days. A forecast needs some hours of "
+        Node("p", f"{said}history and stays silent where the trend is unsure.", "muted prose")
         return
     with Node("ul", classes="items"):
         for one in forecasts:

@@ -69,7 +69,10 @@ async def series(sheet: Sheet) -> None:
     """Build the page."""
     view = _View(sheet.asked("q"), sheet.asked("band") != "0", sheet.asked("as") == "one")
     with framed(sheet, "Series", "Anything measured over time", wing="machines", ranged=True):
-        _form(sheet, view)
+        with searching("/series", band="" if view.band else "0", range=sheet.range_name):
+            hint = 'node_load1{host="a"}'
+            entry("q", view.query, hint, "Selector", "grow mono", maxlength="4096", **UNAIDED)
+            Node("button", "Show", "primary", type="submit")
         try:
             matchers = matchers_of(view.query)
         except BadInput as error:
@@ -84,13 +87,6 @@ async def series(sheet: Sheet) -> None:
 def matchers_of(query: str) -> tuple[Matcher, ...]:
     """Read a selector; nothing asked is no matcher. Raises :class:`BadInput`."""
     return parse_selector(query).matchers if query.strip() else ()
-
-
-def _form(sheet: Sheet, view: _View) -> None:
-    with searching("/series", band="" if view.band else "0", range=sheet.range_name):
-        hint = 'node_load1{host="a"}'
-        entry("q", view.query, hint, "Selector", "grow mono", maxlength="4096", **UNAIDED)
-        Node("button", "Show", "primary", type="submit")
 
 
 def _link(sheet: Sheet, **changed: str) -> str:
@@ -224,12 +220,9 @@ def _narrow(sheet: Sheet, infos: Sequence[SeriesInfo]) -> None:
 
 
 def _added(query: str, name: str, value: str) -> str:
-    matchers = [
-        each
-        for each in parse_selector(query).matchers
-        if not (each.name == name and each.kind.value == "=")
-    ]
-    written = [f"{each.name}{each.kind.value}{quoted(each.value)}" for each in matchers]
+    known = parse_selector(query).matchers
+    others = (each for each in known if (each.name, each.kind.value) != (name, "="))
+    written = [f"{each.name}{each.kind.value}{quoted(each.value)}" for each in others]
     return "{" + ",".join([*written, f"{name}={quoted(value)}"]) + "}"
 
 

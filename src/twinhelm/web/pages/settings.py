@@ -49,12 +49,8 @@ async def settings(sheet: Sheet) -> None:
         with Node("section", classes="card flush"):
             with Node("div", style="padding:16px 16px 8px"):
                 Node("h2", "Settings")
-                Node(
-                    "p",
-                    "Changed in twinhelm.toml, by environment variables TWINHELM_SECTION__NAME or "
-                    "by flags; they hold from the next start.",
-                    "muted prose",
-                )
+                says = "Changed in twinhelm.toml, by environment variables TWINHELM_SECTION__NAME "
+                Node("p", f"{says}or by flags; they hold from the next start.", "muted prose")
             table(
                 list(_listed(house.settings)),
                 Column("Setting", "tightcol", lambda one: Node("code", one[0])),
@@ -143,9 +139,8 @@ class _People:
         with Node("div", classes="twos"):
             self._persons = self._card("person", "people", "People")
             self._tokens = self._card("token", "tokens", "Tokens, for programs")
-        self.live = Live(
-            sheet, lambda: (self._who.people(), self._who.tokens()), self._show, every_s=15.0
-        )
+        who = self._who
+        self.live = Live(sheet, lambda: (who.people(), who.tokens()), self._show, every_s=15.0)
 
     def _card(self, what: str, anchor: str, title: str) -> Region:
         with Node("section", classes="card", id=anchor):
@@ -154,28 +149,16 @@ class _People:
             with Node("div", classes="stack tight", style="margin-top:12px"):
                 self._said[what] = Region("wait")
                 with Node("div", classes="row"):
-                    Node(
-                        "input",
-                        id=f"new-{what}",
-                        placeholder="Name",
-                        aria_label=f"Name of the new {what}",
-                        maxlength="200",
-                        autocomplete="off",
-                    )
+                    hints = {"placeholder": "Name", "aria_label": f"Name of the new {what}"}
+                    Node("input", id=f"new-{what}", maxlength="200", autocomplete="off", **hints)
                     with Node("select", id=f"role-{what}", aria_label=f"Role of the new {what}"):
                         for role in ROLES:
                             Node("option", role, value=role)
                     add = Node("button", f"Add {what}", "primary", type="button")
-        add.on(
-            "click",
-            lambda event: self._add(what, event),
-            js_handler=f"() => emit([document.getElementById('new-{what}').value, "
-            f"document.getElementById('role-{what}').value])",
-        )
+        both = (f"document.getElementById('{part}-{what}').value" for part in ("new", "role"))
+        script = f"() => emit([{', '.join(both)}])"
+        add.on("click", lambda event: self._add(what, event), js_handler=script)
         return listed
-
-    def _ask(self) -> tuple[list[Person], list[Token]]:
-        return self._who.people(), self._who.tokens()
 
     def _show(self, now: tuple[list[Person], list[Token]]) -> None:
         self._persons.show(now[0], self._person_rows)
@@ -226,7 +209,7 @@ class _People:
         table(
             found,
             Column("Name", "namecol", lambda one: one.name),
-            Column("Role", "", lambda one: _roles_of(one)),
+            Column("Role", "", _roles_of),
             Column("Made", "tightcol", made),
             Column("", "tightcol", lambda one: self._button("token", "Revoke", one.name)),
             nothing=lambda: Node("p", "No tokens yet.", "muted"),

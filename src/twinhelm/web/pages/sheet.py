@@ -32,14 +32,8 @@ T = TypeVar("T")
 WORKERS = ThreadPoolExecutor(8, "twinhelm-page")
 """Pages wait here for stores, apart from the doors and the API."""
 HOUR_MS = 3_600_000
-RANGES: dict[str, int] = {
-    "15m": HOUR_MS // 4,
-    "1h": HOUR_MS,
-    "6h": 6 * HOUR_MS,
-    "24h": 24 * HOUR_MS,
-    "7d": 7 * 24 * HOUR_MS,
-    "30d": 30 * 24 * HOUR_MS,
-}
+RANGES = {"15m": HOUR_MS // 4, "1h": HOUR_MS, "6h": 6 * HOUR_MS, "24h": 24 * HOUR_MS}
+RANGES |= {"7d": 7 * 24 * HOUR_MS, "30d": 30 * 24 * HOUR_MS}
 """The lengths of time that the header offers."""
 
 MAX_TEXT = 4096
@@ -86,13 +80,11 @@ class Visitor:
         def checked() -> T:
             identity = self._now()
             if identity is None:
-                raise Unauthenticated(
-                    "nobody is signed in, or the session has ended", hint="sign in and try again"
-                )
+                said = "nobody is signed in, or the session has ended"
+                raise Unauthenticated(said, hint="sign in and try again")
             if not allows(identity, right):
-                raise Denied(
-                    f"{identity.name} may not do this", hint=f"it needs the role {holders(right)}"
-                )
+                hint = f"it needs the role {holders(right)}"
+                raise Denied(f"{identity.name} may not do this", hint=hint)
             return change(identity.name)
 
         return await work(checked)
@@ -191,9 +183,7 @@ class Live(Generic[T]):
         self._every_s = every_s
         self._question = question
         self._show = show
-        self._busy = False
-        self._stood = False
-        self._asked = False
+        self._busy = self._stood = self._asked = False
         self._wait = Region("wait")
         self._timer: ui.timer | None = None
         sheet.lives.append(self)

@@ -13,7 +13,6 @@ from twinhelm.aiops.words import place
 from twinhelm.core.claims import Claim, Evidence
 from twinhelm.core.entities import Edge
 from twinhelm.core.labels import metric_name
-from twinhelm.core.telemetry import Alert
 from twinhelm.web.pages.drawing import Drawing, query_of, short_name
 from twinhelm.web.pages.elements import (
     Node,
@@ -81,8 +80,7 @@ def _ranked(file: IncidentFile) -> list[int]:
         rank = named.get(metric_name(one.labels), len(named))
         return rank, -one.peak_score, -one.deviation
 
-    ordered = [one.series for one in sorted(file.anomalies, key=key)]
-    return list(dict.fromkeys(ordered))
+    return list(dict.fromkeys(one.series for one in sorted(file.anomalies, key=key)))
 
 
 def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
@@ -94,13 +92,8 @@ def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
         Node("p", "No suspect yet: the evidence is still coming in.", "muted")
         return
     if file.incident.verdict != "conclusive":
-        Node(
-            "p",
-            "No cause stands clear of the others. More evidence, or changes sent to twinhelm, "
-            "may tell.",
-            "muted small",
-            style="margin-bottom:8px",
-        )
+        said = "No cause stands clear of the others. More evidence, or changes sent to twinhelm, "
+        Node("p", f"{said}may tell.", "muted small", style="margin-bottom:8px")
     shown = [one for one in file.claims if one.confidence >= WEAK][:FIRST] or file.claims[:1]
     weaker = file.claims[len(shown) :]
     with Node("ol", classes="items"):
@@ -171,12 +164,8 @@ def changes(file: IncidentFile) -> None:
     """List what was done near the start, the newest last."""
     Node("h2", "What changed")
     if not file.changes:
-        Node(
-            "p",
-            "No deploy, flag, configuration or pipeline change was reported in the two hours "
-            "before it.",
-            "muted",
-        )
+        said = "No deploy, flag, configuration or pipeline change was reported in the two hours "
+        Node("p", f"{said}before it.", "muted")
         with Node("p", classes="small"):
             Node("a", "Send changes to twinhelm", href="/connect#changes")
     with Node("ul", classes="items"):
@@ -193,17 +182,13 @@ def changes(file: IncidentFile) -> None:
         Node("h3", "Alerts of other systems", style="margin-top:8px")
         with Node("ul", classes="evidence"):
             for alert in file.alerts[:8]:
-                _alert(alert)
-
-
-def _alert(alert: Alert) -> None:
-    name = dict(alert.labels).get("alertname", "an alert")
-    with Node("li"):
-        dot("red" if alert.ends_ms is None else "")
-        with Node("span"):
-            linked(name, outside(alert.url), rel="noopener noreferrer")
-            state = "fires" if alert.ends_ms is None else "ended"
-            Node("span", f" ({state}, {alert.source})", "muted")
+                name = dict(alert.labels).get("alertname", "an alert")
+                state, colour = ("fires", "red") if alert.ends_ms is None else ("ended", "")
+                with Node("li"):
+                    dot(colour)
+                    with Node("span"):
+                        linked(name, outside(alert.url), rel="noopener noreferrer")
+                        Node("span", f" ({state}, {alert.source})", "muted")
 
 
 def timeline(entries: Sequence[TimelineEntry]) -> None:
