@@ -57,9 +57,8 @@ def moment_ms(text: str) -> int:
     except (ValueError, OverflowError, OSError):
         found = -1
     if not 0 <= found <= _LATEST_MS:
-        raise typer.BadParameter(
-            f"{text[:40]!r} is no moment; write 2024-06-01 or 2024-06-01T14:00"
-        )
+        told = f"{text[:40]!r} is no moment; write 2024-06-01 or 2024-06-01T14:00"
+        raise typer.BadParameter(told)
     return found
 
 

@@ -38,9 +38,8 @@ def incidents(
 
     known = [each.value for each in IncidentState]
     if unknown := set(state or ()) - set(known):
-        raise typer.BadParameter(
-            f"{', '.join(sorted(unknown))!r} is no state; states are {', '.join(known)}"
-        )
+        wrong = ", ".join(sorted(unknown))
+        raise typer.BadParameter(f"{wrong!r} is no state; states are {', '.join(known)}")
     there = to.reach()
     found = there.get("incidents", state=state or None, limit=limit)
     rows, total = found["incidents"], sum(found["counts"].values())

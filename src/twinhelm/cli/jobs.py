@@ -39,6 +39,7 @@ _COLUMNS: tuple[Column, ...] = (
 Moment = Annotated[
     int | None, typer.Option(parser=moment_ms, metavar="TIME", help="ISO 8601 or epoch.")
 ]
+File = Annotated[Path, typer.Argument(help="A CSV or Parquet file.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until it is done.")]
 
 
@@ -77,11 +78,7 @@ def backfill(
 
 
 @command(app.command("import"))
-def import_(
-    to: Asked,
-    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file.")],
-    wait: Wait = True,
-) -> None:
+def import_(to: Asked, file: File, wait: Wait = True) -> None:
     """Read a CSV or Parquet file that lies on the server's machine; nothing is kept twice."""
     there = to.reach()
     # Only with --server may the file lie on a machine that is not this one.
@@ -118,10 +115,9 @@ def _begun(to: Asked, there: Server, run_id: str, *, wait: bool) -> None:
         return
     if job["state"] != "done":
         ended = "was cancelled" if job["state"] == "cancelled" else "failed"
-        raise Refused(
-            f"{run_id} {ended}: {job['error'] or job['message'] or 'it gave no reason'}",
-            hint="what was read by then is kept; begin it anew when the cause is gone",
-        )
+        said = f"{run_id} {ended}: {job['error'] or job['message'] or 'it gave no reason'}"
+        hint = "what was read by then is kept; begin it anew when the cause is gone"
+        raise Refused(said, hint=hint)
     kept = job["result"] if isinstance(job["result"], dict) else {}
     samples, series = kept.get("samples", 0), kept.get("series", 0)
     told = f"Done: {samples:,} samples of {series:,} series kept; "

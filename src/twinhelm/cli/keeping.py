@@ -51,10 +51,8 @@ def restore(
     from twinhelm.app import restore_backup
 
     restore_backup(source, settings, by=actor())
-    to.answer(
-        {"source": str(source.absolute()), "data": str(settings.data.absolute())},
-        f"Restored. Start it: twinhelm up --data {settings.data}",
-    )
+    document = {"source": str(source.absolute()), "data": str(settings.data.absolute())}
+    to.answer(document, f"Restored. Start it: twinhelm up --data {settings.data}")
 
 
 _COLUMNS: tuple[Column, ...] = (

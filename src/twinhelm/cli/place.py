@@ -63,9 +63,8 @@ def settings_of(data: Path | None, flags: Mapping[str, Any] | None = None) -> Se
     try:
         return load_settings({**(flags or {}), **named})
     except OSError as error:
-        raise BadInput(
-            f"the settings cannot be read: {error}", hint="check --data and TWINHELM_CONFIG"
-        ) from error
+        hint = "check --data and TWINHELM_CONFIG"
+        raise BadInput(f"the settings cannot be read: {error}", hint=hint) from error
 
 
 def data_directory(data: Path | None) -> Path:
@@ -133,25 +132,18 @@ def write_local_token(data: Path, identities: Identities) -> None:
 
 @contextmanager
 def ledger(data: Path | None, *, make: bool = False) -> Iterator[Ledger]:
-    """Open records and journal; ``make`` lets a new data directory come to be.
-
-    Raises :class:`NotFound` where there is none, and what the stores raise.
-    """
+    """Open records and journal; ``make`` lets a new one come to be, else :class:`NotFound`."""
     settings = settings_of(data)
     # Unlike is_file(), stat() tells a directory that may not be read from one that is not there.
     try:
         if not (make or settings.store.database_url):
             (settings.data / "records.sqlite").stat()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(
-            f"{settings.data} is no data directory of twinhelm",
-            hint="name it with --data; `twinhelm up` makes one",
-        ) from error
+        said = f"{settings.data} is no data directory of twinhelm"
+        raise NotFound(said, hint="name it with --data; `twinhelm up` makes one") from error
     except OSError as error:
-        raise Refused(
-            f"the data directory {settings.data} cannot be read: {error.strerror}",
-            hint="run this as the user that runs the server",
-        ) from error
+        said = f"the data directory {settings.data} cannot be read: {error.strerror}"
+        raise Refused(said, hint="run this as the user that runs the server") from error
     from twinhelm.app import open_ledger
     from twinhelm.core.clock import SystemClock
     from twinhelm.events.identities import Identities
@@ -178,7 +170,6 @@ def _write(file: Path, content: bytes, mode: int) -> None:
             out.write(content)
         fresh.replace(file)
     except OSError as error:
-        raise Refused(
-            f"{file} cannot be written: {error.strerror or error}",
-            hint="the data directory must belong to the user that runs the server",
-        ) from error
+        said = f"{file} cannot be written: {error.strerror or error}"
+        hint = "the data directory must belong to the user that runs the server"
+        raise Refused(said, hint=hint) from error

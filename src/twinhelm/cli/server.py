@@ -54,10 +54,8 @@ class Server:
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             raise BadInput(f"{self.url} is no address of a server: {error}") from error
         except httpx.HTTPError as error:
-            raise Unavailable(
-                f"no server answers at {self.url}: {error}",
-                hint="start it with `twinhelm up`, or name another with --server or --data",
-            ) from error
+            hint = "start it with `twinhelm up`, or name another with --server or --data"
+            raise Unavailable(f"no server answers at {self.url}: {error}", hint=hint) from error
 
     def _read(self, answer: httpx.Response) -> Any:
         if answer.status_code == 204:
@@ -65,10 +63,10 @@ class Server:
         try:
             said = json.loads(answer.content, max_bytes=MAX_ANSWER_BYTES, what="answer")
         except TwinhelmError as error:
-            raise Refused(
-                f"what answers at {self.url} is no twinhelm: status {answer.status_code}, no JSON",
-                hint="name the server with --server",
-            ) from error
+            told = (
+                f"what answers at {self.url} is no twinhelm: status {answer.status_code}, no JSON"
+            )
+            raise Refused(told, hint="name the server with --server") from error
         if answer.is_success:
             return said
         message, hint = f"the server answered {answer.status_code}", ""

@@ -90,12 +90,8 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str | Cell]]) -> None:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for title in titles:
         number = title.startswith(">")
-        made.add_column(
-            title.lstrip(">"),
-            justify="right" if number else "left",
-            no_wrap=number,
-            overflow="fold",
-        )
+        side = "right" if number else "left"
+        made.add_column(title.lstrip(">"), justify=side, no_wrap=number, overflow="fold")
     for row in rows:
         cells = (each if isinstance(each, Cell) else Cell(each) for each in row)
         made.add_row(*(Text(clean(each.text), each.style) for each in cells))
@@ -180,11 +176,8 @@ def size(number: float) -> str:
 
 def name_of(labels: Mapping[str, str]) -> str:
     """Write labels as a selector that finds them, such as ``up{job="a"}``."""
-    rest = ", ".join(
-        f'{name}="{value.translate(_ESCAPES)}"'
-        for name, value in labels.items()
-        if name != "__name__"
-    )
+    shown = ((name, text.translate(_ESCAPES)) for name, text in labels.items())
+    rest = ", ".join(f'{name}="{text}"' for name, text in shown if name != "__name__")
     name = labels.get("__name__", "")
     return f"{name}{{{rest}}}" if rest or not name else name
 

@@ -1,10 +1,8 @@
 """How a request body is taken in: bounded in size, in time, and together with its neighbours.
 
-A sender may declare a length and lie, send without end, or dribble a byte a minute; many may
-send at once. :class:`Intray` bounds all of it before a byte is decoded: one body by
-``limits.max_body_bytes`` (checked against Content-Length first, then while it streams) and
-``limits.body_timeout_s``, all bodies together by ``limits.max_requests_in_flight`` and by a
-budget of bytes, so that the memory of the process stays bounded whatever comes in.
+Before a byte is decoded, :class:`Intray` bounds one body by ``limits.max_body_bytes`` (checked
+against Content-Length first, then while it streams) and ``limits.body_timeout_s``, and all
+together by ``limits.max_requests_in_flight`` and a budget of bytes.
 """
 
 import asyncio
@@ -48,12 +46,11 @@ class Intray:
         number, and Starlette's ``ClientDisconnect`` when the client went away.
         """
         if self._requests >= self._limits.max_requests_in_flight:
-            raise Overloaded(
-                f"{self._requests} requests are being decoded, which is all that limits."
-                "max_requests_in_flight allows",
-                hint="send again after Retry-After, or send larger batches less often",
-                retry_after_s=1.0,
+            said = (
+                "requests are being decoded, which is all that limits.max_requests_in_flight allows"
             )
+            hint = "send again after Retry-After, or send larger batches less often"
+            raise Overloaded(f"{self._requests} {said}", hint=hint, retry_after_s=1.0)
         self._requests += 1
         held = 0
 
@@ -73,17 +70,12 @@ class Intray:
     def _check(self, size: int, more: int) -> None:
         limit = self._limits.max_body_bytes
         if size > limit:
-            raise TooLarge(
-                f"the body has {size} bytes or more, the limit is {limit}",
-                hint="send smaller batches, or raise limits.max_body_bytes",
-            )
+            said = f"the body has {size} bytes or more, the limit is {limit}"
+            raise TooLarge(said, hint="send smaller batches, or raise limits.max_body_bytes")
         if self._bytes + more > self._budget:
-            raise Overloaded(
-                f"bodies of {self._bytes} bytes are being taken in; {size} more would pass the "
-                f"{self._budget} that memory is kept for",
-                hint="send again after Retry-After",
-                retry_after_s=1.0,
-            )
+            said = f"bodies of {self._bytes} bytes are being taken in; {size} more would pass the "
+            said += f"{self._budget} that memory is kept for"
+            raise Overloaded(said, hint="send again after Retry-After", retry_after_s=1.0)
 
     async def _read(self, receive: Receive, hold: Callable[[int], None]) -> bytes:
         parts: list[bytes] = []
@@ -99,10 +91,9 @@ class Intray:
                     size += len(parts[-1])
                     hold(size)
         except TimeoutError as error:
-            raise TooSlow(
-                f"the body did not arrive within {self._limits.body_timeout_s:g} s",
-                hint="send smaller batches, or raise limits.body_timeout_s",
-            ) from error
+            said = f"the body did not arrive within {self._limits.body_timeout_s:g} s"
+            hint = "send smaller batches, or raise limits.body_timeout_s"
+            raise TooSlow(said, hint=hint) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

@@ -1,10 +1,8 @@
 """The words of raw ASGI that the doors, the guard and the routes share.
 
-A :class:`Answer` is a whole response; :func:`refusal` makes one of any of our errors: JSON
-``{"error": ..., "hint": ...}`` with the error's own status, and ``Retry-After`` where trying
-again may help. No framework stands between, because at 500 samples a request the framework would
-cost more than the decoding. The rest reads what a request says of itself. Source of the rules for
-``X-Scope-OrgID``: Mimir documentation, "About tenant IDs".
+A :class:`Answer` is a whole response; :func:`refusal` makes one of any of our errors. No framework
+stands between, because at 500 samples a request it would cost more than the decoding. Source of
+the rules for ``X-Scope-OrgID``: Mimir documentation, "About tenant IDs".
 
     >>> from twinhelm.core.errors import BadInput
     >>> refusal(BadInput("no such unit", hint="use s, m, h")).status
@@ -99,10 +97,8 @@ def unsupported(said: str, wanted: str, *, what: str = "type") -> Unsupported:
 def tenant_of(header: str | None) -> str:
     """Return the tenant that ``X-Scope-OrgID`` names; :class:`BadInput` where it cannot be one."""
     if header and not TENANT.fullmatch(header):
-        raise BadInput(
-            f"X-Scope-OrgID {header[:160]!r} cannot be a tenant",
-            hint="use up to 150 letters, digits and !-_.*'()",
-        )
+        said = f"X-Scope-OrgID {header[:160]!r} cannot be a tenant"
+        raise BadInput(said, hint="use up to 150 letters, digits and !-_.*'()")
     return header or DEFAULT_TENANT
 
 

@@ -1,15 +1,11 @@
 """Who may pass: the one check that every request and every websocket goes through first.
 
-In order: the ``Host`` must be ours and the ``Origin``, where there is one, ours too
-(:class:`~twinhelm.web.who.HostRule`); the method and path must stand in
-:data:`twinhelm.web.routes.ROUTES`; whoever asks (:mod:`twinhelm.web.who`) must hold the route's
-right, where on a loopback address telemetry doors and read-only routes may be open to everybody
-on this machine; and a browser session that changes something must prove by a token that its own
-page asked. Then the application runs, and its answer leaves with the headers that keep browsers
-strict. Whatever it raises of our errors is answered here as well.
-
-The asker is handed on in ``scope["state"]["asker"]``, the route in ``scope["state"]["route"]``,
-the headers, already looked through, in ``scope["state"]["headers"]``.
+In order: method and path must stand in :data:`~twinhelm.web.routes.ROUTES`; ``Host`` and
+``Origin`` must be ours (:class:`~twinhelm.web.who.HostRule`); whoever asks must hold the route's
+right, where on a loopback address doors and read-only routes may be open to this machine; and a
+browser session that changes something must prove by a token that its own page asked. Answers
+leave with the headers that keep browsers strict, our errors among them. ``asker``, ``route`` and
+``headers`` are handed on in ``scope["state"]``.
 """
 
 from __future__ import annotations
@@ -133,20 +129,16 @@ class Guard:
     def _check_place(self, method: str, headers: Headers) -> None:
         host = headers.get(b"host", b"").decode("latin-1")
         if not self._answers_to(host):
-            raise Misdirected(
-                f"this server does not answer to the host {host[:200]!r}",
-                hint="use its listen address, or add the name to server.allowed_hosts",
-            )
-        origin = headers.get(b"origin", b"").decode("latin-1")
-        if (
-            b"origin" in headers
-            and method not in SAFE
-            and not self._rule.may_come_from(origin, host)
-        ):
-            raise Denied(
-                f"a page of {origin[:200]!r} may not ask this of {host[:200]!r}",
-                hint="open twinhelm by its own address, or add the name to server.allowed_hosts",
-            )
+            hint = "use its listen address, or add the name to server.allowed_hosts"
+            said = f"this server does not answer to the host {host[:200]!r}"
+            raise Misdirected(said, hint=hint)
+        if b"origin" not in headers or method in SAFE:
+            return
+        origin = headers[b"origin"].decode("latin-1")
+        if not self._rule.may_come_from(origin, host):
+            hint = "open twinhelm by its own address, or add the name to server.allowed_hosts"
+            said = f"a page of {origin[:200]!r} may not ask this of {host[:200]!r}"
+            raise Denied(said, hint=hint)
 
 
 def _check_right(route: Route, asker: Asker) -> None:
@@ -158,14 +150,11 @@ def _check_right(route: Route, asker: Asker) -> None:
         return
     if asker.identity.proof in {"session", "token"}:
         roles = sorted(role.value for role, rights in GRANTS.items() if right in rights)
-        raise Denied(
-            f"{asker.identity.name} may not do this: it needs the right {right.value!r}",
-            hint=f"the role {' or '.join(roles)} has it; an admin can grant it",
-        )
-    raise Unauthenticated(
-        f"this needs somebody with the right {right.value!r}",
-        hint="sign in at /sign-in, or send `Authorization: Bearer th_...`",
-    )
+        said = f"{asker.identity.name} may not do this: it needs the right {right.value!r}"
+        raise Denied(said, hint=f"the role {' or '.join(roles)} has it; an admin can grant it")
+    said = f"this needs somebody with the right {right.value!r}"
+    hint = "sign in at /sign-in, or send `Authorization: Bearer th_...`"
+    raise Unauthenticated(said, hint=hint)
 
 
 def _check_token(route: Route, asker: Asker, headers: Headers) -> None:
@@ -174,10 +163,8 @@ def _check_token(route: Route, asker: Asker, headers: Headers) -> None:
         return
     said = headers.get(b"x-csrf-token", b"")
     if not hmac.compare_digest(said, asker.csrf.encode()):
-        raise Denied(
-            "the request does not carry this session's form token",
-            hint="send it as X-CSRF-Token; reload the page if it is old",
-        )
+        said = "the request does not carry this session's form token"
+        raise Denied(said, hint="send it as X-CSRF-Token; reload the page if it is old")
 
 
 def _cookies(headers: Headers) -> dict[str, str]:

@@ -19,11 +19,9 @@ SOCKET = "WEBSOCKET"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route.
+    """One row: ``right`` None lets everybody in, ``door`` names a telemetry door's protocol.
 
     ``path`` may hold ``{name}`` for one segment and, at its end, ``{name:path}`` for the rest.
-    ``right`` is what the asker needs; None lets everybody in. ``door`` names the protocol of a
-    telemetry door.
     """
 
     method: str

@@ -37,6 +37,7 @@ KEEP_ALIVE_S = 75
 """Longer than the minute after which most senders' connections are used again."""
 
 MAX_SOCKET_MESSAGE = 1 << 20
+ADD = "add a person with `twinhelm user add NAME --role admin`"
 
 
 def build_app(house: House, *, pages: bool = True) -> Site:
@@ -73,17 +74,11 @@ def check_exposure(house: House) -> None:
         return
     exposed = f"{host} can be reached from other machines, and"
     if not house.settings.auth.required:
-        raise Refused(
-            f"{exposed} auth.required is not set",
-            hint="set auth.required = true and add a person with `twinhelm user add NAME "
-            "--role admin`, or listen on 127.0.0.1",
-        )
+        hint = f"set auth.required = true and {ADD}, or listen on 127.0.0.1"
+        raise Refused(f"{exposed} auth.required is not set", hint=hint)
     if not house.identities.people() and not house.identities.tokens():
-        raise Refused(
-            f"{exposed} nobody can sign in yet",
-            hint="add a person with `twinhelm user add NAME --role admin`, or a token with "
-            "`twinhelm token create NAME --role ROLE`",
-        )
+        hint = f"{ADD}, or a token with `twinhelm token create NAME --role ROLE`"
+        raise Refused(f"{exposed} nobody can sign in yet", hint=hint)
 
 
 def bind(listen: str) -> socket.socket:
@@ -94,10 +89,8 @@ def bind(listen: str) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
-        raise Refused(
-            f"the host in server.listen {listen!r} is not known here: {error.strerror}",
-            hint="give an address of this machine, such as 127.0.0.1",
-        ) from error
+        said = f"the host in server.listen {listen!r} is not known here: {error.strerror}"
+        raise Refused(said, hint="give an address of this machine, such as 127.0.0.1") from error
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -114,10 +107,8 @@ def bind(listen: str) -> socket.socket:
 
 def _why_not(listen: str, error: OSError) -> Refused:
     if error.errno == errno.EADDRINUSE:
-        return Conflict(
-            f"{listen} is in use by another program, perhaps by another twinhelm",
-            hint="end that one, or choose another address with --listen",
-        )
+        told = f"{listen} is in use by another program, perhaps by another twinhelm"
+        return Conflict(told, hint="end that one, or choose another address with --listen")
     said, hint = {
         errno.EADDRNOTAVAIL: ("it is no address of this machine", "0.0.0.0 means all of them"),
         errno.EACCES: ("this user may not", "choose a port from 1024 on"),
@@ -166,8 +157,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        # The original sends itself the signal once more at the end, which would kill the
-        # process before the house is stopped.
+        # The original sends itself the signal again at the end: death before the house stops.
         if threading.current_thread() is not threading.main_thread():
             yield
             return

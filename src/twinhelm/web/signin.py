@@ -1,13 +1,10 @@
 """Signing in and out: two forms, a one-time link, and the cookie that remembers it.
 
-``GET /sign-in`` shows the form, ``POST`` checks name and password. ``GET /sign-in/first`` is
-where a one-time link leads: it asks once, so that a program which previews links does not use
-it up, and the ``POST`` redeems it. Before there is a session, forms are protected by a random
-token that must come back both as a cookie and as a field; ``POST /sign-out`` carries the
-session's own token. Passwords are checked in a thread, since that takes 30 ms on purpose.
-
-These pages, and the one that says no, need no script: one frame of HTML with its style inside, in
-the manner of every other page, and every text from outside escaped.
+A one-time link asks once more, so that a program which previews links does not use it up. Before
+there is a session, forms are protected by a random token that must come back both as a cookie
+and as a field; signing out carries the session's own token. Passwords are checked in a thread,
+since that takes 30 ms on purpose. These pages, and the one that says no, need no script, and
+every text from outside is escaped.
 """
 
 from __future__ import annotations
@@ -15,7 +12,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import secrets
+from functools import cache
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from starlette.requests import Request
@@ -33,23 +32,6 @@ __all__ = ["refusal_page", "signin_routes"]
 
 FORM_COOKIE = "twinhelm_form"
 MAX_FIELDS = 20
-STYLE = """
-:root{color-scheme:light dark;--ground:#f8fafc;--card:#fff;--ink:#0f172a;--muted:#475569;
---edge:#cbd5e1;--blue:#1d4ed8;--red:#b91c1c;--on:#fff}
-@media(prefers-color-scheme:dark){:root{--ground:#0f172a;--card:#1e293b;--ink:#f1f5f9;
---muted:#cbd5e1;--edge:#475569;--blue:#93c5fd;--red:#fca5a5;--on:#0f172a}}
-body{margin:0;background:var(--ground);color:var(--ink);font:14px/20px system-ui,sans-serif}
-main{box-sizing:border-box;max-width:400px;margin:64px auto;padding:24px;background:var(--card);
-border:1px solid var(--edge);border-radius:8px}
-h1{font-size:20px;line-height:28px;margin:0 0 12px}p{margin:0 0 12px}
-label{display:block;margin:12px 0 4px}
-input{box-sizing:border-box;width:100%;padding:8px;font:inherit;color:inherit;
-background:transparent;border:1px solid var(--muted);border-radius:4px}
-button{margin-top:16px;padding:8px 16px;font:inherit;font-weight:600;color:var(--on);
-background:var(--blue);border:0;border-radius:4px}a{color:var(--blue)}
-:focus-visible{outline:2px solid var(--blue);outline-offset:2px}
-.muted{color:var(--muted)}.wrong{color:var(--red)}
-"""
 
 
 def signin_routes(house: House) -> list[Route]:
@@ -81,9 +63,8 @@ class _Desk:
         fields = await _checked_fields(request)
         name, goes_to = fields.get("name", ""), fields.get("next", "/")
         try:
-            session = await asyncio.to_thread(
-                self._identities.sign_in, name, fields.get("password", "")
-            )
+            password = fields.get("password", "")
+            session = await asyncio.to_thread(self._identities.sign_in, name, password)
         except (Unauthenticated, Overloaded) as error:
             return self._form(request, goes_to, wrong=error, name=name)
         return self._signed_in(request, session, goes_to)
@@ -205,7 +186,7 @@ def _page(title: str, body: str) -> bytes:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)} - twinhelm</title><style>{STYLE}</style></head>"
+        f"<title>{escape(title)} - twinhelm</title><style>{_style()}</style></head>"
         f"<body><main><h1>{escape(title)}</h1>{body}</main></body></html>"
     ).encode()
 
@@ -213,10 +194,14 @@ def _page(title: str, body: str) -> bytes:
 def refusal_page(error: TwinhelmError) -> bytes:
     """Say what was refused and what to try."""
     hint = f'<p class="muted">{escape(error.hint)}</p>' if error.hint else ""
-    title = {401: "Sign in first", 403: "Not allowed", 404: "Nothing here"}.get(
-        error.status, "This did not work"
-    )
+    titles = {401: "Sign in first", 403: "Not allowed", 404: "Nothing here"}
+    title = titles.get(error.status, "This did not work")
     return _page(title, f'<p>{escape(error.message)}</p>{hint}<p><a href="/">Overview</a></p>')
+
+
+@cache
+def _style() -> str:
+    return (Path(__file__).parent / "signin.css").read_text(encoding="utf-8")
 
 
 def _form_page(

@@ -155,11 +155,9 @@ class _Furniture:
         """Return it once it stands; :class:`Unavailable` where it never will."""
         await self.stands.wait()
         if self.app is None:
-            raise Unavailable(
-                f"this part of the site could not be started: {self._broken}",
-                hint="telemetry is taken all the same; see the server's log",
-                retry_after_s=60.0,
-            )
+            said = f"this part of the site could not be started: {self._broken}"
+            hint = "telemetry is taken all the same; see the server's log"
+            raise Unavailable(said, hint=hint, retry_after_s=60.0)
         return self.app
 
 

@@ -1,18 +1,16 @@
 """Who is asking, at which address, and whether a page that asks may.
 
-A token comes as ``Authorization: Bearer th_...``, or as the password of Basic authentication,
-which is all that some senders can do; a session comes as a cookie. A token that is not known is
-refused even where nobody would have been let in. Nobody is *trusted* (may send telemetry and
-read) on a loopback address unless settings say otherwise, and never through a proxy: what it
-passes on comes from elsewhere. Looking a secret up may wait for the SQL database, so it happens
-in a thread; for the few seconds in which :class:`~twinhelm.events.identities.Identities`
-remembers the answer itself, it is asked directly, which keeps a revocation immediate.
+A token comes as ``Authorization: Bearer th_...`` or as the password of Basic authentication, a
+session as a cookie; an unknown token is refused even where nobody would have been let in. Nobody
+is *trusted* (may send telemetry and read) on a loopback address unless settings say otherwise,
+and never through a proxy. Looking a secret up may wait for the SQL database, so it happens in a
+thread; for the few seconds in which :class:`~twinhelm.events.identities.Identities` remembers
+the answer itself, it is asked directly, which keeps a revocation immediate.
 
-A web page elsewhere can point its own name at 127.0.0.1 (DNS rebinding) or send forms and open
-sockets to us from a victim's browser. So a request's ``Host`` must be one that we know: on a
-loopback address only loopback names and ``server.allowed_hosts``; on a wider address also the
-listen address and any literal IP address, since a literal cannot be rebound. And an ``Origin``,
-where a browser sends one, must be the very address that was asked, or an allowed host.
+Against DNS rebinding and forms of other sites, a request's ``Host`` must be one that we know: on
+a loopback address only loopback names and ``server.allowed_hosts``; on a wider one also the
+listen address and any literal IP address, since a literal cannot be rebound. An ``Origin``, where
+there is one, must be the very address that was asked, or an allowed host.
 """
 
 from __future__ import annotations
@@ -106,10 +104,8 @@ def _secret(header: bytes) -> str:
         _, colon, password = pair.partition(":")
         if colon and password:
             return password
-    raise Unauthenticated(
-        "the Authorization header holds no token",
-        hint="send `Authorization: Bearer th_...`, or Basic with the token as password",
-    )
+    hint = "send `Authorization: Bearer th_...`, or Basic with the token as password"
+    raise Unauthenticated("the Authorization header holds no token", hint=hint)
 
 
 def listen_address(listen: str) -> tuple[str, int]:
@@ -121,23 +117,18 @@ def listen_address(listen: str) -> tuple[str, int]:
     host, colon, port = listen.rpartition(":")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not colon or not bare or (":" in bare and bare == host):
-        raise BadInput(
-            f"server.listen is {listen!r}, which is not HOST:PORT",
-            hint="write 127.0.0.1:9700, or [::1]:9700 for IPv6",
-        )
+        said = f"server.listen is {listen!r}, which is not HOST:PORT"
+        raise BadInput(said, hint="write 127.0.0.1:9700, or [::1]:9700 for IPv6")
     if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise BadInput(
-            f"the port in server.listen {listen!r} is {port!r}", hint="0 to 65535 is possible"
-        )
+        said = f"the port in server.listen {listen!r} is {port!r}"
+        raise BadInput(said, hint="0 to 65535 is possible")
     return bare, int(port)
 
 
 def is_loopback(host: str) -> bool:
     """Tell whether a listen host can only be reached from this machine."""
-    if host == "localhost":
-        return True
     address = _literal(host)
-    return address is not None and address.is_loopback
+    return host == "localhost" or (address is not None and address.is_loopback)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,10 @@ __all__ = ["router"]
 router = Router(prefix="/incidents", tags=["incidents"])
 
 Number = Annotated[int, Path(ge=1, le=(1 << 53) - 1)]
+States = Annotated[list[IncidentState] | None, Query(max_length=4)]
+Offset = Annotated[int, Query(ge=0, le=1_000_000)]
+Note = Annotated[str, Body(embed=True, max_length=4000)]
+Remark = Annotated[str, Body(embed=True, min_length=1, max_length=4000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +29,7 @@ class Incidents:
 
 
 @router.get("")
-def incidents(
-    house: Of,
-    state: Annotated[list[IncidentState] | None, Query(max_length=4)] = None,
-    limit: Limit = 100,
-    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-) -> Incidents:
+def incidents(house: Of, state: States = None, limit: Limit = 100, offset: Offset = 0) -> Incidents:
     """List incidents, the newest first, of some states or of all."""
     found = house.desk.incidents(states=state, limit=limit, offset=offset)
     return Incidents(found, house.desk.counts())
@@ -49,22 +48,12 @@ def acknowledge(house: Of, by: By, incident_id: Number) -> Incident:
 
 
 @router.post("/{incident_id}/resolve")
-def resolve(
-    house: Of,
-    by: By,
-    incident_id: Number,
-    note: Annotated[str, Body(embed=True, max_length=4000)] = "",
-) -> Incident:
+def resolve(house: Of, by: By, incident_id: Number, note: Note = "") -> Incident:
     """Close an incident."""
     return house.desk.resolve(incident_id, by=by, note=note)
 
 
 @router.post("/{incident_id}/comments", status_code=204)
-def comment(
-    house: Of,
-    by: By,
-    incident_id: Number,
-    text: Annotated[str, Body(embed=True, min_length=1, max_length=4000)],
-) -> None:
+def comment(house: Of, by: By, incident_id: Number, text: Remark) -> None:
     """Add a remark to the timeline."""
     house.desk.comment(incident_id, by=by, text=text)

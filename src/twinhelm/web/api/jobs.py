@@ -17,6 +17,7 @@ router = Router(tags=["jobs"])
 
 MAX_PATH = 1000
 DAY_MS = 86_400_000
+RunId = Annotated[str, Query(alias="id", max_length=MAX_PATH)]
 Time = Annotated[int, Field(ge=0, le=LATEST_MS)]
 
 
@@ -56,11 +57,7 @@ class Taken(BaseModel):
 
 
 @router.get("/jobs")
-def jobs(
-    house: Of,
-    run_id: Annotated[str, Query(alias="id", max_length=MAX_PATH)] = "",
-    limit: Limit = 100,
-) -> list[WorkflowStatus]:
+def jobs(house: Of, run_id: RunId = "", limit: Limit = 100) -> list[WorkflowStatus]:
     """List runs, the newest first, or the one that is asked for."""
     return [house.workflows.status(run_id)] if run_id else house.workflows.list(limit=limit)
 
@@ -73,13 +70,9 @@ def backfill(house: Of, by: By, tenant: TenantOf, wish: Wish) -> Begun:
     start = max(0, end - 14 * DAY_MS) if wish.start_ms is None else wish.start_ms
     if start >= end:
         raise BadInput(f"start_ms {start} is not before end_ms {end}")
+    more = wish.model_dump(include={"selector", "headers"})
     run_id = house.history.backfill(
-        wish.url,
-        start_ms=start,
-        end_ms=end,
-        tenant=tenant,
-        by=by,
-        **wish.model_dump(include={"selector", "headers"}),
+        wish.url, start_ms=start, end_ms=end, tenant=tenant, by=by, **more
     )
     return Begun(id=run_id)
 

@@ -16,6 +16,7 @@ router = Router(tags=["people"])
 
 Named = Annotated[str, Path(min_length=1, max_length=200)]
 NewName = Annotated[str, Body(min_length=1, max_length=200)]
+Password = Annotated[str | None, Body(max_length=1024)]
 Roles = Annotated[list[Role], Body(embed=True, min_length=1, max_length=5)]
 
 
@@ -43,11 +44,7 @@ def people(house: Of) -> list[Person]:
 
 @router.post("/people", status_code=201)
 def add_person(
-    house: Of,
-    by: By,
-    name: NewName,
-    roles: Roles,
-    password: Annotated[str | None, Body(max_length=1024)] = None,
+    house: Of, by: By, name: NewName, roles: Roles, password: Password = None
 ) -> Welcome:
     """Let somebody in; without a password a one-time link is made."""
     house.identities.add_person(name, roles, password, by)

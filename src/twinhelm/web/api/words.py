@@ -43,13 +43,8 @@ def _tenant(request: Request) -> str:
     return tenant_of(request.headers.get("x-scope-orgid"))
 
 
-Selector = Annotated[
-    str,
-    Query(
-        max_length=MAX_SELECTOR,
-        description='A selector such as node_load1{host="a"}; empty matches everything.',
-    ),
-]
+SAID = 'A selector such as node_load1{host="a"}; empty matches everything.'
+Selector = Annotated[str, Query(max_length=MAX_SELECTOR, description=SAID)]
 
 
 def _matching(match: Selector = "") -> tuple[Matcher, ...]:

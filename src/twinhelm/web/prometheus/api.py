@@ -102,10 +102,8 @@ class _Api:
             line = Line((), grid, np.full(len(grid), found))
             return await self._stream("matrix", iter([_matrix_line(line)]))
         if found.range_ms is not None:
-            raise BadInput(
-                'invalid expression type "range vector" for range query, '
-                "must be Scalar or instant Vector"
-            )
+            said = 'invalid expression type "range vector" for range query, must be'
+            raise BadInput(f"{said} Scalar or instant Vector")
         lines = self._reader(asking).steps(found, grid)
         return await self._stream("matrix", map(_matrix_line, lines))
 
@@ -155,13 +153,11 @@ class _Api:
         wanted = asking.text("metric")
         known = await run_in_threadpool(self._house.telemetry.metric_meta)
         metas = [meta for name, meta in sorted(known.items()) if wanted in {"", name}]
-        limit = asking.limit()
-        return _data(
-            {
-                meta.name: [{"type": meta.type.value, "help": meta.help, "unit": meta.unit}]
-                for meta in metas[:limit]
-            }
-        )
+        told = {
+            meta.name: [{"type": meta.type.value, "help": meta.help, "unit": meta.unit}]
+            for meta in metas[: asking.limit()]
+        }
+        return _data(told)
 
     async def buildinfo(self, _asking: Asking) -> Response:
         return _data(VERSION)
@@ -275,15 +271,11 @@ def _grid(asking: Asking, max_points: int) -> I64:
         raise BadInput('invalid parameter "end": end timestamp must not be before start time')
     step = asking.duration_ms("step")
     if step <= 0:
-        raise BadInput(
-            'invalid parameter "step": zero or negative query resolution step widths are not '
-            "accepted. Try a positive integer"
-        )
+        said = 'invalid parameter "step": zero or negative query resolution step widths are not'
+        raise BadInput(f"{said} accepted. Try a positive integer")
     if (end - start) // step + 1 > max_points:
-        raise BadInput(
-            f"exceeded maximum resolution of {max_points} points per timeseries. Try decreasing "
-            "the query resolution (?step=XX)"
-        )
+        said = f"exceeded maximum resolution of {max_points} points per timeseries. Try decreasing"
+        raise BadInput(f"{said} the query resolution (?step=XX)")
     return np.arange(start, end + 1, step, dtype=np.int64)
 
 

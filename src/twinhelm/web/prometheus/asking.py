@@ -76,10 +76,8 @@ class Asking:
     def _found(self, name: str, found: int | None, kind: str) -> int:
         if found is None:
             said = self.text(name)[:100]
-            raise BadInput(
-                f'invalid parameter "{name}": cannot parse "{said}" to a valid {kind}',
-                hint=f"give {KINDS[kind]}",
-            )
+            told = f'invalid parameter "{name}": cannot parse "{said}" to a valid {kind}'
+            raise BadInput(told, hint=f"give {KINDS[kind]}")
         return found
 
     def limit(self) -> int | None:

@@ -88,10 +88,9 @@ class Reader:
             for info, times, values in _of(self.telemetry, batch, start_ms, end_ms):
                 rows += len(times)
                 if touched + rows > self.limits.max_query_samples:
-                    raise QueryLimit(
-                        f"the query touches more than {self.limits.max_query_samples} samples",
-                        hint="narrow the selector or the range, or raise limits.max_query_samples",
-                    )
+                    said = f"the query touches more than {self.limits.max_query_samples} samples"
+                    hint = "narrow the selector or the range, or raise limits.max_query_samples"
+                    raise QueryLimit(said, hint=hint)
                 yield info.labels, times, values
             touched += rows
             # Grow towards the wanted number of samples, carefully: nothing is known beforehand.
@@ -104,10 +103,8 @@ class Reader:
             selector.matchers, tenant=self.tenant, start_ms=start_ms, end_ms=end_ms, limit=limit + 1
         )
         if len(found) > limit:
-            raise QueryLimit(
-                f"the query matches more than {limit} series",
-                hint="narrow the selector, or raise limits.max_query_series",
-            )
+            hint = "narrow the selector, or raise limits.max_query_series"
+            raise QueryLimit(f"the query matches more than {limit} series", hint=hint)
         return sorted(found, key=lambda info: info.labels)
 
 

@@ -264,21 +264,14 @@ class _Parser:
         return _wrong(message, (token or self._peek()).position)
 
     def _later(self, what: str, token: _Token) -> BadInput:
-        return BadInput(
-            f"1:{token.position + 1}: parse error: {what} cannot be answered yet",
-            hint="plain selectors can, with ranges, offset and @; the full language comes later",
-        )
+        said = f"1:{token.position + 1}: parse error: {what} cannot be answered yet"
+        hint = "plain selectors can, with ranges, offset and @; the full language comes later"
+        return BadInput(said, hint=hint)
 
 
 BINDING = {"+": 1, "-": 1, "*": 2, "/": 2, "%": 2, "^": 4}
-OPERATORS = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.divide,
-    "%": np.fmod,
-    "^": np.power,
-}
+OPERATORS: dict[str, np.ufunc] = {"+": np.add, "-": np.subtract, "*": np.multiply}
+OPERATORS |= {"/": np.divide, "%": np.fmod, "^": np.power}
 GROUPING = frozenset({"by", "without"})
 
 
