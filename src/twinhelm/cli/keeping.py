@@ -20,16 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["app", "backup", "config", "restore"]
 
 app = typer.Typer()
+_FOLDER: dict[str, Any] = {"metavar": "DIR", "show_default": False}
+Target = Annotated[Path, typer.Argument(help="An empty or absent directory.", **_FOLDER)]
+Source = Annotated[Path, typer.Argument(help="What backup wrote.", **_FOLDER)]
 
 
 @command(app.command())
-def backup(
-    to: Asked,
-    target: Annotated[
-        Path,
-        typer.Argument(metavar="DIR", help="An empty or absent directory.", show_default=False),
-    ],
-) -> None:
+def backup(to: Asked, target: Target) -> None:
     """Write a complete copy while the server goes on serving.
 
     The directory is the server's, should that be on another machine. While no server runs, a
@@ -40,12 +37,7 @@ def backup(
 
 
 @command(app.command(), LOCAL)
-def restore(
-    to: Asked,
-    source: Annotated[
-        Path, typer.Argument(metavar="DIR", help="What backup wrote.", show_default=False)
-    ],
-) -> None:
+def restore(to: Asked, source: Source) -> None:
     """Fill an empty data directory from a backup; the server starts on it afterwards."""
     settings = settings_of(to.data)
     from twinhelm.app import restore_backup

@@ -14,16 +14,8 @@ from twinhelm.cli.shown import Cell, Column, ago, count, listing, name_of, say, 
 from twinhelm.core.claims import certainty
 
 __all__ = [
-    "app",
-    "decisions",
-    "forecasts",
-    "group",
-    "journal",
-    "list_",
-    "rejected",
-    "status",
-    "verify",
-]
+    "app", "decisions", "forecasts", "group", "journal", "list_", "rejected", "status", "verify",
+]  # fmt: skip
 
 app = typer.Typer()
 group = typer.Typer(name="journal", help="What happened and who did it.")

@@ -30,12 +30,8 @@ token = typer.Typer(name="token", help="What programs are let in by.", no_args_i
 
 Name = Annotated[str, typer.Argument(help="The name.", show_default=False)]
 FromInput = Annotated[bool, typer.Option("--stdin", help="Read the password from standard input.")]
-Roles = Annotated[
-    list[str],
-    typer.Option(
-        "--role", help="viewer, operator, data-scientist, approver or admin; may be repeated."
-    ),
-]
+_ROLES = "viewer, operator, data-scientist, approver or admin; may be repeated."
+Roles = Annotated[list[str], typer.Option("--role", help=_ROLES)]
 
 
 @command(user.command("add"), LOCAL)

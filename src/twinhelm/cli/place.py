@@ -1,9 +1,8 @@
 """The data directory as commands see it: settings, who serves from it, and its two doors.
 
-``twinhelm up`` leaves two files there. ``server.json`` says where it listens, so that other
-commands find it; it goes when the server ends. ``cli-token`` (readable by its owner alone) holds
-the secret of the token ``local-cli``: whoever can read the data directory is admin there anyway,
-since the records lie in it. :func:`ledger` opens records and journal beside a running server.
+``twinhelm up`` leaves two files there. ``server.json`` says where it listens, until it ends.
+``cli-token`` (readable by its owner alone) holds the secret of the token ``local-cli``: whoever
+can read the data directory is admin there anyway, since the records lie in it.
 """
 
 from __future__ import annotations

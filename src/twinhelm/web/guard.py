@@ -14,20 +14,22 @@ import hmac
 from dataclasses import replace
 from functools import cache, lru_cache
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Denied, NotFound, Refused, TwinhelmError, Unauthenticated
 from twinhelm.core.meters import Meters
 from twinhelm.core.roles import GRANTS, Right, allows
 from twinhelm.web.frame import Answer, Headers, refusal, send_answer
-from twinhelm.web.routes import SOCKET, Route, RouteTable
+from twinhelm.web.routes import ROUTES, SOCKET, Route, RouteTable
 from twinhelm.web.signin import refusal_page
 from twinhelm.web.who import Asker, HostRule, Who
+
+if TYPE_CHECKING:
+    from twinhelm.app import House
 
 __all__ = ["SAFE", "Guard", "Misdirected", "NotAllowed"]
 
@@ -70,23 +72,14 @@ class Misdirected(Refused):
 class Guard:
     """The middleware; see the module."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        table: RouteTable,
-        rule: HostRule,
-        who: Who,
-        clock: Clock,
-        meters: Meters,
-    ) -> None:
+    def __init__(self, app: ASGIApp, house: House) -> None:
         self._app = app
-        self._table = table
-        self._rule = rule
-        self._answers_to = lru_cache(MOST_HOSTS)(rule.answers_to)
-        self._who = who
-        self._clock = clock
-        self._tally = _Tally(meters)
+        self._table = RouteTable(ROUTES)
+        self._rule = HostRule.of(house.settings.server)
+        self._answers_to = lru_cache(MOST_HOSTS)(self._rule.answers_to)
+        self._who = Who(house.identities, house.settings, house.clock)
+        self._clock = house.clock
+        self._tally = _Tally(house.meters)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer it with a refusal."""

@@ -1,8 +1,7 @@
 """Every route of the server, what it needs, and what it is for: the table that the guard obeys.
 
-A request whose method and path stand in no row is answered 404 before any handler sees it, so a
-handler that somebody forgot to list is closed, not open. ``docs/routes.md`` and the tests read
-the same table.
+What stands in no row is answered 404 before any handler sees it, so a handler that somebody
+forgot to list is closed, not open. ``docs/routes.md`` and the tests read the same table.
 """
 
 import re

@@ -1,9 +1,8 @@
 """Serve a house over HTTP: one process, one event loop, until somebody asks it to end.
 
-:func:`serve` binds the address (every reason why it cannot be bound is told plainly), answers
-health checks at once, starts the house, and on SIGTERM or SIGINT lets requests in flight finish
-before the house is stopped. An address that others can reach is refused unless
-``auth.required`` is set and somebody could sign in.
+:func:`serve` binds the address, answers health checks at once, starts the house, and on SIGTERM
+or SIGINT lets requests in flight finish before the house is stopped. An address that others can
+reach is refused unless ``auth.required`` is set and somebody could sign in.
 """
 
 from __future__ import annotations
@@ -41,19 +40,15 @@ ADD = "add a person with `twinhelm user add NAME --role admin`"
 
 
 def build_app(house: House, *, pages: bool = True) -> Site:
-    """Make the ASGI application for a house; its lifespan furnishes API and, if told, pages.
-
-    The pages' framework keeps state of its own per process: one application with pages each.
-    """
+    """Make the ASGI application; only one of a process can have pages, as their framework is."""
     return Site(house, pages=pages)
 
 
 def serve(house: House, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then stop the house.
 
-    The house is started once the address is bound. ``on_ready`` is called with the base URL as
-    soon as health checks are answered. Raises :class:`Refused` (and stops the house) when the
-    address is not allowed or cannot be bound.
+    ``on_ready`` is called with the base URL once health checks are answered. Raises
+    :class:`Refused` (and stops the house) when the address is not allowed or cannot be bound.
     """
     try:
         check_exposure(house)

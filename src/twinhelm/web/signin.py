@@ -15,7 +15,7 @@ import secrets
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -114,7 +114,9 @@ class _Desk:
 
     def _signed_in(self, request: Request, session: str, goes_to: str) -> Response:
         answer = RedirectResponse(_inside(goes_to), 303)
-        _set_cookie(request, answer, COOKIE, session, self._session_s, "/", "lax")
+        answer.set_cookie(
+            COOKIE, session, self._session_s, secure=_secure(request), httponly=True, samesite="lax"
+        )
         answer.delete_cookie(FORM_COOKIE, path="/sign-in")
         return answer
 
@@ -151,24 +153,14 @@ def _form_token(request: Request) -> str:
 
 
 def _remember_form(request: Request, answer: Response, token: str) -> Response:
-    return _set_cookie(request, answer, FORM_COOKIE, token, 3600, "/sign-in", "strict")
-
-
-def _set_cookie(
-    request: Request,
-    answer: Response,
-    name: str,
-    value: str,
-    max_age: int,
-    path: str,
-    samesite: Literal["lax", "strict"],
-) -> Response:
-    # A proxy's word is taken here: a lie only makes the liar's own cookie unusable.
-    secure = "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "")}
-    answer.set_cookie(
-        name, value, max_age, path=path, secure=secure, httponly=True, samesite=samesite
-    )
+    only: dict[str, Any] = {"path": "/sign-in", "samesite": "strict"}
+    answer.set_cookie(FORM_COOKIE, token, 3600, secure=_secure(request), httponly=True, **only)
     return answer
+
+
+def _secure(request: Request) -> bool:
+    # A proxy's word is taken here: a lie only makes the liar's own cookie unusable.
+    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto", "")}
 
 
 def _inside(goes_to: str) -> str:

@@ -1,8 +1,7 @@
 """The whole of what is served, behind one guard: doors, query API, own API, sign-in, pages.
 
-Doors, health and the query API stand at once. Our own API and the pages need frameworks that
-take a second to import, so they are furnished in the background once the server listens;
-requests for them wait until they stand.
+Doors, health and the query API stand at once. Our own API and the pages take a second to import,
+so they are furnished in the background; requests for them wait until they stand.
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ from twinhelm.web.doors.remote_write import REMOTE_WRITE
 from twinhelm.web.doors.simple import SIMPLE
 from twinhelm.web.guard import SAFE, Guard
 from twinhelm.web.prometheus.api import prometheus_routes
-from twinhelm.web.routes import ROUTES, RouteTable
+from twinhelm.web.routes import ROUTES
 from twinhelm.web.signin import signin_routes
-from twinhelm.web.who import HostRule, Who
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -57,15 +55,14 @@ class Site:
     def __init__(self, house: House, *, pages: bool = True) -> None:
         self._house = house
         self._make_pages = _make_pages if pages else _no_pages
-        settings = house.settings
+        limits = house.settings.limits
         self._workers = ThreadPoolExecutor(DECODING_THREADS, "twinhelm-door")
-        tray = Intray(settings.limits)
+        tray = Intray(limits)
+        doors = (row for row in ROUTES if row.door)
         self._doors = {
-            row.path: Door(house, PROTOCOLS[row.door], tray, self._workers)
-            for row in ROUTES
-            if row.door
+            row.path: Door(house, PROTOCOLS[row.door], tray, self._workers) for row in doors
         }
-        self._forms = Intray(settings.limits.model_copy(update={"max_body_bytes": FORM_BYTES}))
+        self._forms = Intray(limits.model_copy(update={"max_body_bytes": FORM_BYTES}))
         routes = [*_health_routes(house), *signin_routes(house), *prometheus_routes(house)]
         self._plain = Router(routes)
         self._plain_paths = {route.path for route in routes}
@@ -73,14 +70,7 @@ class Site:
         self._pages = _Furniture()
         self._over = asyncio.Event()
         self._furnishing: asyncio.Task[None] | None = None
-        self._guard = Guard(
-            self._dispatch,
-            table=RouteTable(ROUTES),
-            rule=HostRule.of(settings.server),
-            who=Who(house.identities, settings, house.clock),
-            clock=house.clock,
-            meters=house.meters,
-        )
+        self._guard = Guard(self._dispatch, house)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request, or the life of the server."""

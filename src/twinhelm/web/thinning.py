@@ -1,8 +1,7 @@
 """Thin a long series to what a chart can show, keeping every peak.
 
-In come times and values of one series, (n,) ascending; out go the positions of at most
-``max_points`` of them: per stretch of equal time the lowest and the highest value and, where
-there is one, the first that is missing, so that gaps stay gaps. Pure; n log n.
+Out go the positions of at most ``max_points``: per stretch of equal time the lowest and highest
+value and, where there is one, the first that is missing, so that gaps stay gaps. Pure; n log n.
 
     >>> import numpy as np
     >>> thin(np.arange(6) * 1000, np.array([1.0, 9, 2, 2, 0, 2]), max_points=3).tolist()
@@ -19,7 +18,7 @@ PER_STRETCH = 3
 
 
 def thin(time_ms: I64, value: F64, *, max_points: int) -> I64:
-    """Return ascending positions, all of them where ``n <= max_points``; max_points >= 3."""
+    """Thin (n,), ascending; all positions where ``n <= max_points``; max_points >= 3."""
     count = len(time_ms)
     if count <= max_points:
         return np.arange(count)

@@ -3,5 +3,3 @@
 :mod:`app` puts it together, :mod:`words` says what may be asked and how values become JSON, the
 rest are the routes by noun. Times are epoch ms; an error is ``{"error", "hint"}``.
 """
-
-__all__: list[str] = []

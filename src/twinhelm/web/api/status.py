@@ -16,7 +16,7 @@ from twinhelm.web import VERSION
 from twinhelm.web.api.words import Limit, Of, Router
 from twinhelm.web.who import Asker
 
-__all__ = ["router"]
+__all__ = ["listed", "router"]
 
 router = Router(tags=["status"])
 
@@ -52,17 +52,10 @@ class Setting:
 def status(request: Request, house: Of) -> Status:
     """Say how twinhelm is, and who asks."""
     asker: Asker = request.state.asker
-    return Status(
-        VERSION,
-        house.settings.server.environment,
-        house.ready,
-        house.clock.now_ms(),
-        house.watch.last_tick_ms,
-        house.telemetry.stats(),
-        house.desk.counts(),
-        asker.identity.name,
-        sorted(asker.identity.roles),
-    )
+    who, place = asker.identity, house.settings.server.environment
+    now, last, store = house.clock.now_ms(), house.watch.last_tick_ms, house.telemetry.stats()
+    known = (VERSION, place, house.ready, now, last, store, house.desk.counts())
+    return Status(*known, who.name, sorted(who.roles))
 
 
 @router.get("/forecasts")
@@ -111,14 +104,15 @@ def verification(house: Of) -> Verification:
 @router.get("/config")
 def config(house: Of) -> list[Setting]:
     """List every setting."""
-    return list(_settings(house.settings, ""))
+    return list(listed(house.settings))
 
 
-def _settings(section: BaseModel, prefix: str) -> Iterator[Setting]:
+def listed(section: BaseModel, prefix: str = "") -> Iterator[Setting]:
+    """Walk all settings of a section and of those within; secrets are struck out."""
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, BaseModel):
-            yield from _settings(value, f"{name}.")
+            yield from listed(value, f"{name}.")
             continue
         default = _shown(field.get_default(call_default_factory=True))
         yield Setting(prefix + name, _shown(value), default, field.description or "")

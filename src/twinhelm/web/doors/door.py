@@ -1,10 +1,9 @@
 """What every door has in common: take a body in, hand it over, answer, and stay standing.
 
-A protocol is a :class:`Protocol`: how to ``take`` a :class:`Parcel` (blocking; decode, keep,
-answer) and how to say no. :class:`Door` makes an ASGI application of it: it bounds what is in
-flight (:mod:`twinhelm.web.body`), runs small bodies on the event loop, where handing over to a
-thread would cost more than the work, and large ones in a worker thread, and counts what was
-refused as a whole, with its reason, beside what was refused sample by sample.
+A :class:`Protocol` says how to ``take`` a :class:`Parcel` (blocking; decode, keep, answer) and how
+to say no. :class:`Door` makes an ASGI application of it: it bounds what is in flight, runs small
+bodies on the event loop, where handing over to a thread would cost more than the work, and large
+ones in a worker thread, and counts what was refused as a whole beside what was sample by sample.
 """
 
 from __future__ import annotations
@@ -38,7 +37,6 @@ HARMLESS = frozenset({Reason.DUPLICATE, Reason.LATE, Reason.EXEMPLAR})
 """Not kept, and no fault of the sender's request: what it sent stands in the store already, or
 is an extra that no protocol promises to keep."""
 
-
 REASONS = {TooLarge: Reason.TOO_LARGE, Unsupported: Reason.UNSUPPORTED}
 
 
@@ -68,11 +66,7 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One protocol's manners.
-
-    ``name`` is the door's in counters. Bodies of at most ``inline_bytes`` are taken on the event
-    loop. ``no`` words a refusal in the protocol's form.
-    """
+    """One protocol: bodies of at most ``inline_bytes`` are taken on the event loop."""
 
     name: str
     take: Callable[[Parcel], Answer]

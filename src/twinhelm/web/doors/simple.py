@@ -1,9 +1,8 @@
 """Doors whose answer is a bare status: Loki push, alerts, changes and pipeline runs.
 
-``POST /loki/api/v1/push`` (JSON, or protobuf in a Snappy block) and, all of them JSON,
-``/api/v2/alerts`` (Prometheus, vmalert), ``/api/webhooks/alertmanager`` (webhook v4),
-``/api/events`` (CloudEvents 1.0) and ``/api/v1/lineage`` (OpenLineage). Each answers as the
-sender's usual receiver would. Source for Loki: its HTTP API, "Ingest logs".
+Loki takes JSON, or protobuf in a Snappy block; the others (Alertmanager's API and webhook v4,
+CloudEvents 1.0, OpenLineage) JSON. Each answers as the sender's usual receiver would. Source for
+Loki: its HTTP API, "Ingest logs".
 """
 
 from collections.abc import Callable

@@ -1,8 +1,7 @@
 """The pages as one application: which page stands where, and how the page framework is set.
 
-The framework keeps one application per process, so :func:`pages_app` is called once per process;
-a later call replaces the pages of the earlier one. It speaks over a websocket only, loads nothing
-from elsewhere, and its own storage is not used.
+The framework keeps one application per process: a later call of :func:`pages_app` replaces the
+pages of an earlier one. It speaks over a websocket only and loads nothing from elsewhere.
 """
 
 from __future__ import annotations

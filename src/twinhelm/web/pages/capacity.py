@@ -16,6 +16,8 @@ MOST = 12
 PAST_MS = 24 * 3_600_000
 LEAST_MS = 3_600_000
 STEPS = 24
+WHY = "A forecast needs some hours of history. Where a trend is unsure, or does no better than "
+WHY += "guessing on recent points, nothing is said."
 
 
 async def capacity(sheet: Sheet) -> None:
@@ -86,10 +88,7 @@ def _list(found: list[Forecast]) -> None:
         Column("Latest", "tightcol", _latest),
         Column("Confidence", "tightcol", _confidence),
         nothing=lambda: empty(
-            "Nothing is foreseen to run out in the next 14 days.",
-            "A forecast needs some hours of history. Where a trend is unsure, or does no better "
-            "than guessing on recent points, nothing is said.",
-            good=True,
+            "Nothing is foreseen to run out in the next 14 days.", WHY, good=True
         ),
     )
 

@@ -1,8 +1,7 @@
 """What pages are made of: plain HTML elements, moments, charts, tables, and what stands in them.
 
-Everything here puts text into the page as text and attributes as attributes: nothing that comes
-from telemetry or people is ever read as markup. Links lead only to this server's own paths, or
-are checked by :func:`outside`.
+Nothing that comes from telemetry or people is ever read as markup. Links lead only to this
+server's own paths, or are checked by :func:`outside`.
 """
 
 from __future__ import annotations
@@ -33,12 +32,8 @@ UNAIDED: dict[str, Any] = {"autocomplete": "off", "spellcheck": "false"}
 STATIC = Path(__file__).parent / "static"
 ECHARTS = {"nicegui-echart": str(Path(echart.__file__).parent / "dist")}
 SEVERITIES = {"critical": "red", "warning": "amber", "info": "blue"}
-STATES = {
-    IncidentState.OPEN: "red",
-    IncidentState.REOPENED: "red",
-    IncidentState.ACKNOWLEDGED: "blue",
-    IncidentState.RESOLVED: "green",
-}
+STATES = {IncidentState.OPEN: "red", IncidentState.REOPENED: "red"}
+STATES |= {IncidentState.ACKNOWLEDGED: "blue", IncidentState.RESOLVED: "green"}
 
 
 class Node(TextElement):

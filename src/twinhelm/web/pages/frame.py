@@ -25,20 +25,15 @@ __all__ = ["RAIL", "framed", "title_row"]
 RAIL: dict[str, tuple[tuple[str, str], ...]] = {
     "": (("Overview", "/"),),
     "Machines": (
-        ("Incidents", "/incidents"),
-        ("Series", "/series"),
-        ("Logs", "/logs"),
-        ("Traces", "/traces"),
-        ("Capacity", "/capacity"),
+        ("Incidents", "/incidents"), ("Series", "/series"), ("Logs", "/logs"),
+        ("Traces", "/traces"), ("Capacity", "/capacity"),
     ),
     "Models": (("Portfolio", "/products"),),
     "Both": (
-        ("Audit", "/audit"),
-        ("Rejected", "/rejected"),
-        ("Settings and health", "/settings"),
+        ("Audit", "/audit"), ("Rejected", "/rejected"), ("Settings and health", "/settings"),
         ("Connect", "/connect"),
     ),
-}
+}  # fmt: skip
 RANGE_WORDS = {"m": "minutes", "h": "hours", "d": "days"}
 LATE_MS = 15_000
 FOUND = 8

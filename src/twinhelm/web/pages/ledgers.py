@@ -222,9 +222,7 @@ def _portfolio(found: Portfolio) -> None:
                 table(
                     known,
                     Column("Version", "tightcol", lambda one: one.version),
-                    Column(
-                        "Stage", "tightcol", lambda one: chip(one.stage, STAGES.get(one.stage, ""))
-                    ),
+                    Column("Stage", "tightcol", lambda v: chip(v.stage, STAGES.get(v.stage, ""))),
                     Column("Registered", "tightcol", lambda one: When(one.registered_ms)),
                     Column("Method", "cutoff", lambda one: one.method),
                     Column("Facts", "", _facts),

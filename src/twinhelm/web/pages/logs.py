@@ -35,13 +35,9 @@ SPANS = 1000
 NS = 1_000_000
 DEEP = 12
 SEVERITIES = (
-    (21, "fatal", "red"),
-    (17, "error", "red"),
-    (13, "warn", "amber"),
-    (9, "info", "blue"),
-    (5, "debug", ""),
-    (1, "trace", ""),
-)
+    (21, "fatal", "red"), (17, "error", "red"), (13, "warn", "amber"), (9, "info", "blue"),
+    (5, "debug", ""), (1, "trace", ""),
+)  # fmt: skip
 NAMING = ("service_name", "service.name", "app", "job", "container", "host")
 
 

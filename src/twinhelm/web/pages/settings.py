@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from nicegui.events import GenericEventArguments
-from pydantic import BaseModel
 
 from twinhelm.aiops.words import quantity
 from twinhelm.core.errors import TwinhelmError
-from twinhelm.core.logs import strike_secrets
 from twinhelm.core.ports import StoreStats
 from twinhelm.core.roles import Right, Role
 from twinhelm.core.settings import Settings
 from twinhelm.events.identities import Person
 from twinhelm.events.tokens import Token
 from twinhelm.web import VERSION
+from twinhelm.web.api.status import listed
 from twinhelm.web.pages.elements import Column, Node, Region, When, copier, dot, say, table
 from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.sheet import Live, Sheet
@@ -76,14 +75,10 @@ def _health(now: tuple[StoreStats, bool, int]) -> None:
         dot("green" if ready and store.taking else "red")
         Node("span", told)
     disk, free = quantity(store.disk_bytes, "bytes"), quantity(store.free_bytes, "bytes")
-    facts = {
-        "Series": f"{store.series:,}",
-        "Samples": f"{store.samples:,}",
-        "Log lines": f"{store.logs:,}",
-        "Spans": f"{store.spans:,}",
-        "Changes": f"{store.changes:,}",
-        "On disk": f"{disk}, {free} free",
-    }
+    counts = {"Series": store.series, "Samples": store.samples, "Log lines": store.logs}
+    counts |= {"Spans": store.spans, "Changes": store.changes}
+    facts = {name: f"{number:,}" for name, number in counts.items()}
+    facts["On disk"] = f"{disk}, {free} free"
     if store.samples:
         facts["Waiting to be moved"] = f"{store.pending_rows:,} rows (safe in the append log)"
     with Node("dl", classes="facts wide"):
@@ -104,21 +99,13 @@ def _source(one: Setting) -> object:
 
 def _listed(found: Settings) -> Iterator[Setting]:
     """List every setting with its value, secrets struck out, and where it came from."""
-    file = Path(os.environ.get("TWINHELM_CONFIG", str(found.data / "twinhelm.toml")))
-    return _section(found, "", str(file) if file.is_file() else "flags or file")
-
-
-def _section(section: BaseModel, prefix: str, file: str) -> Iterator[Setting]:
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            yield from _section(value, f"{prefix}{name}.", file)
-            continue
-        whole = prefix + name
-        variable = "TWINHELM_" + whole.upper().replace(".", "__")
-        usual = value == field.get_default(call_default_factory=True)
-        source = variable if variable in os.environ else "default" if usual else file
-        yield whole, _shown(value), source, field.description or ""
+    path = Path(os.environ.get("TWINHELM_CONFIG", str(found.data / "twinhelm.toml")))
+    file = str(path) if path.is_file() else "flags or file"
+    for one in listed(found):
+        variable = "TWINHELM_" + one.name.upper().replace(".", "__")
+        source = "default" if one.value == one.default else file
+        source = variable if variable in os.environ else source
+        yield one.name, _shown(one.value), source, one.description
 
 
 def _shown(value: Any) -> str:
@@ -126,7 +113,7 @@ def _shown(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, list):
         return ", ".join(str(each) for each in value) or "(none)"
-    return strike_secrets(str(value)) or "(empty)"
+    return str(value) or "(empty)"
 
 
 class _People:

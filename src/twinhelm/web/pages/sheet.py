@@ -1,8 +1,7 @@
 """What the builder of one page is given: the house, who looks, what the address asks.
 
-A page is opened by a request that the guard let pass, but lives on over a websocket that carries
-no headers. So whoever asked is bound when the page is built, and asked after anew each time:
-a session that ended, or a role that was taken away, counts within seconds.
+A page lives on over a websocket that carries no headers. So whoever asked is bound when it is
+built, and asked after each time: an ended session or a lost role counts within seconds.
 """
 
 from __future__ import annotations
@@ -72,9 +71,9 @@ class Visitor:
         return f"{self.name} may not do this: it needs the role {holders(right)}."
 
     async def act(self, right: Right, change: Callable[[str], T]) -> T:
-        """Do ``change`` in a worker thread, in their name, if they may do so now.
+        """Do ``change`` in a worker thread, in their name.
 
-        Raises :class:`Unauthenticated`, :class:`Denied`, and what ``change`` raises.
+        Raises :class:`Unauthenticated` or :class:`Denied` unless they may do so now.
         """
 
         def checked() -> T:
@@ -90,10 +89,7 @@ class Visitor:
         return await work(checked)
 
     async def read(self, question: Callable[[], T]) -> T:
-        """Answer ``question`` in a worker thread if they may still look.
-
-        Raises :class:`Unauthenticated` once they may not, and what ``question`` raises.
-        """
+        """Answer in a worker thread; raises :class:`Unauthenticated` if they no longer may."""
 
         def checked() -> T:
             if not self.asker.trusted:
@@ -166,9 +162,8 @@ class Sheet:
 class Live(Generic[T]):
     """A part of a page that stays true by itself; made inside the box where it shows.
 
-    It asks a question in a worker thread, every few seconds while somebody looks (``every_s`` 0:
-    once), and hands the answer to a function that shows it. It asks only once at a time, stops
-    when the reader leaves, and says in place when an answer could not be had.
+    It asks a question every ``every_s`` while somebody looks (0: once), one at a time, and hands
+    the answer to what shows it; where an answer cannot be had, it says so in place.
     """
 
     def __init__(

@@ -3,5 +3,3 @@
 :mod:`asking` reads parameters, :mod:`selector` the query, :mod:`reading` answers it from the
 store, :mod:`numbers` writes it as Prometheus would, :mod:`api` ties them to routes.
 """
-
-__all__: list[str] = []

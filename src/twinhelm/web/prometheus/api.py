@@ -1,8 +1,7 @@
 """Prometheus's query API for plain selectors: what Grafana, scripts and people already speak.
 
-In come GET or form POST requests under ``/api/v1``, out go Prometheus's own envelopes, error
-types and number texts, so that raw samples can be read back exactly. ``X-Scope-OrgID`` chooses
-the tenant. Answers of any size are streamed in batches; at most :data:`QUERIES_AT_ONCE` are
+Out go Prometheus's own envelopes, error types and number texts, so that raw samples can be read
+back exactly. Answers of any size are streamed in batches; at most :data:`QUERIES_AT_ONCE` are
 worked on at a time. Source: Prometheus documentation, "HTTP API".
 """
 
@@ -44,11 +43,8 @@ HEAD_BYTES = 1 << 20
 properly, later ones cut the answer off."""
 
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-VERSION = {
-    **dict.fromkeys(("branch", "buildUser", "buildDate", "goVersion"), ""),
-    "version": "2.42.0",
-    "revision": "twinhelm",
-}
+VERSION = dict.fromkeys(("branch", "buildUser", "buildDate", "goVersion"), "")
+VERSION |= {"version": "2.42.0", "revision": "twinhelm"}
 """The Prometheus whose query rules hold here; clients choose their dialect by it."""
 
 Handler = Callable[[Asking], Awaitable[Response]]
@@ -57,18 +53,10 @@ Handler = Callable[[Asking], Awaitable[Response]]
 def prometheus_routes(house: House) -> list[Route]:
     """Make the routes under ``/api/v1``, with the methods of the table of routes."""
     api = _Api(house)
-    table: dict[str, Handler] = {
-        "query": api.query,
-        "query_range": api.query_range,
-        "series": api.series,
-        "labels": api.labels,
-        "query_exemplars": api.exemplars,
-        "label/{name}/values": api.label_values,
-        "metadata": api.metadata,
-        "status/buildinfo": api.buildinfo,
-        "rules": api.rules,
-        "alerts": api.alerts,
-    }
+    table: dict[str, Handler] = {"query": api.query, "query_range": api.query_range}
+    table |= {"series": api.series, "labels": api.labels, "query_exemplars": api.exemplars}
+    table |= {"label/{name}/values": api.label_values, "metadata": api.metadata}
+    table |= {"status/buildinfo": api.buildinfo, "rules": api.rules, "alerts": api.alerts}
     known = RouteTable(ROUTES)
     return [
         Route(f"/api/v1/{path}", _enveloped(handler), methods=known.methods(f"/api/v1/{path}"))
@@ -113,18 +101,14 @@ class _Api:
             raise BadInput("no match[] parameter provided")
         start, end = asking.time_ms("start", 0), asking.time_ms("end", 1 << 52)
         limit = min(asking.limit() or 1 << 30, self._house.settings.limits.max_query_series)
+        bounds = {"start_ms": start, "end_ms": end, "limit": limit + 1}
+        store = self._house.telemetry
 
         def find() -> dict[int, dict[str, str]]:
             return {
                 info.id: dict(info.labels)
-                for selector in selectors
-                for info in self._house.telemetry.find_series(
-                    selector.matchers,
-                    tenant=asking.tenant,
-                    start_ms=start,
-                    end_ms=end,
-                    limit=limit + 1,
-                )
+                for each in selectors
+                for info in store.find_series(each.matchers, tenant=asking.tenant, **bounds)
             }
 
         found = sorted((await run_in_threadpool(find)).values(), key=lambda each: [*each.items()])
@@ -172,19 +156,16 @@ class _Api:
     async def alerts(self, _asking: Asking) -> Response:
         lasting = [state for state in IncidentState if state is not IncidentState.RESOLVED]
         ask = functools.partial(self._house.desk.incidents, states=lasting, limit=1000)
+        named = {"alertname": "TwinhelmIncident"}
         alerts = [
             {
-                "labels": {
-                    "alertname": "TwinhelmIncident",
-                    "incident": str(incident.id),
-                    "severity": incident.severity,
-                },
-                "annotations": {"summary": incident.title, "description": incident.verdict},
+                "labels": {**named, "incident": str(one.id), "severity": one.severity},
+                "annotations": {"summary": one.title, "description": one.verdict},
                 "state": "firing",
-                "activeAt": f"{np.datetime64(incident.started_ms, 'ms')}Z",
+                "activeAt": f"{np.datetime64(one.started_ms, 'ms')}Z",
                 "value": "1e+00",
             }
-            for incident in await run_in_threadpool(ask)
+            for one in await run_in_threadpool(ask)
         ]
         return _data({"alerts": alerts})
 

@@ -1,12 +1,9 @@
 """Answer a selector from the store: at one time, over a grid of steps, or sample by sample.
 
-In come a :class:`~.selector.Selector` and times in ms, out go series in the order of their
-labels, in small batches, so that an answer of any size costs bounded memory. The rules are
-Prometheus's (2.x): a series has at time t the value of its newest sample in [t - 5 min, t]
-unless that is a stale marker; a range selector gives every sample in [t - range, t] but stale
-markers.
-
-Cost: one read of the store per batch and three array operations per series.
+Series come in the order of their labels, in small batches, so that an answer of any size costs
+bounded memory; one read of the store per batch, three array operations per series. The rules are
+Prometheus's (2.x): a series has at time t the value of its newest sample in [t - 5 min, t] unless
+that is a stale marker; a range selector gives every sample in [t - range, t] but stale markers.
 """
 
 from collections.abc import Iterator, Sequence

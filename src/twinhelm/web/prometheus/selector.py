@@ -1,12 +1,9 @@
 """Read the part of PromQL that is answered today: plain selectors, and arithmetic on numbers.
 
-In comes a query text, out goes a :class:`Selector` (vector, or with ``[5m]`` range) with its
-``offset`` and ``@``, or a number such as Grafana's connection test ``1+1`` asks for. Functions,
-aggregations and operators on series are refused by name: the full language comes later. Pure;
-microseconds.
-
-Source: Prometheus documentation, "Querying basics" (time series selectors, offset and @
-modifiers, literals); operator precedence from "Operators".
+Out goes a :class:`Selector` with its range, ``offset`` and ``@``, or a number such as Grafana's
+connection test ``1+1`` asks for. Functions, aggregations and operators on series are refused by
+name: the full language comes later. Pure; microseconds. Source: Prometheus documentation,
+"Querying basics"; operator precedence from "Operators".
 
     >>> parse('node_load1{host=~"a|b"}[5m] offset 1h').range_ms
     300000
