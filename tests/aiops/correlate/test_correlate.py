@@ -138,6 +138,16 @@ def test_acknowledged_keeps_its_owner_and_resolves_by_itself() -> None:
     assert (now.state, now.owner) == ("resolved", "kim")
 
 
+def test_a_symptom_that_lingers_keeps_no_incident_open() -> None:
+    symptom = strange(2, "node_load5", value=1.2, high=1.1)
+    (one,) = look(anomalies=[strange(1), symptom]).incidents
+    assert len(one.members) == 2
+    lasting = replace(symptom, last_ms=T + 199_000)
+    (now,) = look([one], [strange(1, end_ms=T + 40_000), lasting], now_ms=T + 200_000).incidents
+    assert now.state == "resolved"
+    assert look([now], [lasting], now_ms=T + 260_000).incidents == []
+
+
 def test_maintenance_explains_itself() -> None:
     window = Window(T - 1, T + 1, ("host:a",), "the upgrade")
     given = look(anomalies=[strange(1), strange(2, entity="host:b")], maintenance=[window])

@@ -126,14 +126,17 @@ class Desk:
         self.decide(sign, outcome, None, f"{sign.text}: {outcome.replace('_', ' ')}, {why}")
 
     def review(self) -> None:
-        """Refresh what live incidents say, and resolve those whose members have all ended."""
+        """Refresh what live incidents say, and resolve those whose telling members have ended."""
         for one in list(self.incidents.values()):
             if one.state not in _LIVE:
                 continue
             members = [self.by_key[key] for key in one.members if key in self.by_key]
             now = self._worded(one, members)
-            last_ms = max((sign.last_ms for sign in members), default=one.updated_ms)
-            over = all(sign.end_ms is not None for sign in members)
+            # What never mattered by itself (a symptom that lingers) keeps no incident open.
+            raising = [sign for sign in members if sign.raises]
+            holding = raising if raising or raised_of(one) else members
+            last_ms = max((sign.last_ms for sign in holding), default=one.updated_ms)
+            over = all(sign.end_ms is not None for sign in holding)
             if over and self.now_ms - last_ms >= QUIET_MS:
                 now = replace(now, state=IncidentState.RESOLVED, resolved_ms=self.now_ms)
                 text = (
