@@ -167,7 +167,7 @@ def _means(results: Sequence[Result]) -> list[Result]:
     for detector in dict.fromkeys(r.detector for r in results):
         mine = [r for r in results if r.detector == detector]
         columns = {f: [getattr(r, f.name) for r in mine] for f in fields(Result)[2:]}
-        values: list[Any] = [(sum if f.type == "int" else _mean)(c) for f, c in columns.items()]
+        values: list[Any] = [(sum if f.type is int else _mean)(c) for f, c in columns.items()]
         out.append(Result("mean", detector, *values))
     return out
 
