@@ -138,6 +138,15 @@ def test_the_report_stands_alone_and_the_summary_reads_back(data, tmp_path):
     assert {r.dataset for r in summary.results} == {"one", "machines", "plain", "mean"}
 
 
+def test_the_mean_averages_scores_and_sums_counts(data, tmp_path):
+    results = run_detect(data, tmp_path / "out").results
+    mean = next(r for r in results if r.dataset == "mean")
+    labelled = [r for r in results if r.detector == mean.detector and r.series_scored]
+    parts = [r for r in labelled if r.dataset != "mean"]
+    assert mean.series_scored == sum(r.series_scored for r in parts)
+    assert mean.vus_pr == pytest.approx(sum(r.vus_pr for r in parts) / len(parts))
+
+
 def test_runs_repeat_exactly(data, tmp_path):
     one, two = run_detect(data, tmp_path / "a"), run_detect(data, tmp_path / "b")
     assert str(one) == str(two)
