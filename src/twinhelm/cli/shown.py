@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from twinhelm.core.clock import SystemClock
 
@@ -90,7 +90,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str | Cell]]) -> None:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for title in titles:
         number = title.startswith(">")
-        side = "right" if number else "left"
+        side: Literal["right", "left"] = "right" if number else "left"
         made.add_column(title.lstrip(">"), justify=side, no_wrap=number, overflow="fold")
     for row in rows:
         cells = (each if isinstance(each, Cell) else Cell(each) for each in row)

@@ -156,8 +156,8 @@ def _check_token(route: Route, asker: Asker, headers: Headers) -> None:
         return
     said = headers.get(b"x-csrf-token", b"")
     if not hmac.compare_digest(said, asker.csrf.encode()):
-        said = "the request does not carry this session's form token"
-        raise Denied(said, hint="send it as X-CSRF-Token; reload the page if it is old")
+        wrong = "the request does not carry this session's form token"
+        raise Denied(wrong, hint="send it as X-CSRF-Token; reload the page if it is old")
 
 
 def _cookies(headers: Headers) -> dict[str, str]:

@@ -190,7 +190,7 @@ def _rejections(found: list[Rejection]) -> None:
 
 
 def _advice(one: Rejection) -> None:
-    known = Reason(one.reason) if one.reason in REMEDIES else None
+    known = next((each for each in REMEDIES if each == one.reason), None)
     Node("b", one.reason.replace("_", " "))
     Node("div", known.meaning if known else "A reason that this version does not know.")
     Node("div", REMEDIES[known] if known else "See the example.", "muted")
