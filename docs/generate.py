@@ -12,6 +12,7 @@ import dataclasses
 import re
 import sys
 from collections.abc import Callable, Iterable
+from inspect import formatannotation
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,10 @@ def events() -> str:
     for kind in EVENT_KINDS.values():
         parts.append(f"\n## `{kind.kind}`\n\n{_dedented(kind.__doc__ or '')}\n\n")
         parts.append(f"Subject: `{kind.about}`.\n\n")
-        fields = [(f"`{field.name}`", f"`{field.type}`") for field in dataclasses.fields(kind)]
+        fields = [
+            (f"`{field.name}`", f"`{formatannotation(field.type)}`")
+            for field in dataclasses.fields(kind)
+        ]
         parts.append(table(("field", "type"), fields) if fields else "It has no fields.\n")
     return "".join(parts)
 
