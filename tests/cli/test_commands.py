@@ -121,7 +121,7 @@ def test_an_answer_in_json_is_one_document(name, twinhelm, arguments, live):
         assert ran.json.keys() == {"error", "hint"}
         assert ran.json["error"]
     else:
-        assert (ran.status, ran.err) == (0, "")
+        assert (ran.status, ran.err) == (0, ""), ran.out
         assert not isinstance(ran.json, dict) or ran.json.keys() != {"error", "hint"}
 
 
