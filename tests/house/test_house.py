@@ -23,7 +23,7 @@ SOURCE = ROOT / "src" / "twinhelm"
 TESTS = ROOT / "tests"
 
 MAX_LINES_A_FILE = 400
-MAX_LINES = 30_000
+MAX_LINES_OF_CODE = 30_000  # decision 017: what is read as code; docstrings and blank lines help
 MAX_ENTRIES_A_FOLDER = 16  # about twelve is meant; past sixteen nobody sees the whole
 MIN_WORDS_OF_A_MODULE = 5
 
@@ -206,9 +206,26 @@ def test_files_stay_readable_in_one_sitting():
     holds(wrong)
 
 
-def test_the_whole_house_stays_small():
-    total = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCE.rglob("*.py"))
-    assert total < MAX_LINES
+def lines_of_code(tree: ast.Module, text: str) -> int:
+    """Count the lines that are neither blank, nor a comment alone, nor part of a docstring."""
+    told: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            told.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    lines = enumerate(text.splitlines(), 1)
+    return sum(
+        bool(line.strip()) and not line.lstrip().startswith("#") and number not in told
+        for number, line in lines
+    )
+
+
+def test_the_whole_of_the_source_stays_readable_in_a_week():
+    total = sum(
+        lines_of_code(ast.parse(text), text)
+        for path in SOURCE.rglob("*.py")
+        if (text := path.read_text(encoding="utf-8"))
+    )
+    assert total < MAX_LINES_OF_CODE
 
 
 def test_folders_stay_small():
