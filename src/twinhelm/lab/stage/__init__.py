@@ -1,0 +1,1 @@
+"""Starts the shop, keeps it up, breaks and repairs it, and carries its telemetry away."""
