@@ -1,9 +1,12 @@
 """Makes a process end when its parent does, however the parent ended.
 
-On Linux the kernel is asked to send a signal at the parent's death; everywhere a thread waits for
-the end of stdin, a pipe that the stage holds open. Run as a program (``python -m
-twinhelm.lab.stage.guard SIGNAL USER ARGV ...``) it does so for a program that is not ours: it
-becomes USER (``-`` for no change), asks for SIGNAL, and becomes ARGV.
+On Linux the kernel is asked to send a signal at the parent's death; everywhere a thread can wait
+for the end of stdin, a pipe that the stage holds open. Run as a program (``python guard.py SIGNAL
+USER ARGV ...``) it does so for a program that is not ours: it becomes USER (``-`` for no change),
+asks for SIGNAL, and becomes ARGV.
+
+Wrong on other systems than Linux for programs that are not ours: they outlive a ``kill -9`` of
+the stage.
 """
 
 from __future__ import annotations
@@ -14,10 +17,18 @@ import pwd
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 
-__all__ = ["die_with_parent", "tie_to_parent"]
+__all__ = ["die_with_parent", "guarded", "tie_to_parent"]
 
 PR_SET_PDEATHSIG = 1
+
+
+def guarded(
+    command: Sequence[str], *, by: signal.Signals = signal.SIGKILL, user: str = "-"
+) -> list[str]:
+    """Return the command line that runs ``command`` so that it gets ``by`` when we die."""
+    return [sys.executable, "-IS", __file__, by.name, user, *command]
 
 
 def die_with_parent() -> None:
@@ -29,7 +40,8 @@ def die_with_parent() -> None:
 def tie_to_parent(number: signal.Signals) -> None:
     """Ask Linux for a signal at the parent's death; does nothing on other systems.
 
-    To be called after the last change of user, which clears it, and in the thread that stays.
+    To be called after the last change of user, which clears it. The parent is the *thread* that
+    made this process: it must be one that stays.
     """
     if sys.platform != "linux":
         return
@@ -53,7 +65,7 @@ def _main(argv: list[str]) -> None:
         os.setgid(entry.pw_gid)
         os.setuid(entry.pw_uid)
     tie_to_parent(signal.Signals[number])
-    os.execv(command[0], command)  # noqa: S606 - that is its purpose
+    os.execvp(command[0], command)  # noqa: S606 - that is its purpose
 
 
 if __name__ == "__main__":
