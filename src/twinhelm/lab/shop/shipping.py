@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from twinhelm.lab.plan import Plan
 from twinhelm.lab.shop.runtime import Service, answer
+from twinhelm.lab.shop.runtime.hogs import ARCHIVE
 
 __all__ = ["LIMIT_BYTES", "LabelVolume", "run"]
 
@@ -78,4 +79,8 @@ def run(plan: Plan, version: str) -> None:
         service.log.info("label %s written for %s", name, asked["city"])
         return answer({"label": name}, 201)
 
-    service.serve([Route("/quotes", quote), Route("/labels", label, methods=["POST"])])
+    async def refill() -> None:
+        if (volume.folder / ARCHIVE).exists():
+            service.defects.on("fill_volume")
+
+    service.serve([Route("/quotes", quote), Route("/labels", label, methods=["POST"])], refill)

@@ -95,8 +95,6 @@ class Service:
             self.log.info("%s ends", self.name)
             if task:
                 task.cancel()
-            for defect in self.defects.active:
-                self.defects.off(defect)
             await self.calls.aclose()
             self._flush()
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import anyio.to_thread
 import orjson
 from opentelemetry.trace import get_current_span
 from starlette.applications import Starlette
@@ -102,10 +103,11 @@ class Admin:
         except (ValueError, KeyError, AttributeError):
             return answer({"detail": "expected an object with name and on"}, 400)
         try:
+            # Ending one waits for its threads; the service goes on meanwhile.
             if on:
-                service.defects.on(name, **asked)
+                await anyio.to_thread.run_sync(lambda: service.defects.on(name, **asked))
             else:
-                service.defects.off(name)
+                await anyio.to_thread.run_sync(service.defects.off, name)
         except LabError as error:
             return answer({"detail": str(error)}, 400)
         return answer({"active": service.defects.active})
