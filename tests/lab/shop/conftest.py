@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -101,7 +101,7 @@ class Shop:
         self.plan = plan
         self.sink = sink
         self.client = httpx.Client(
-            verify=httpx.create_ssl_context(verify=str(plan.ca)), trust_env=False, timeout=15
+            verify=ssl.create_default_context(cafile=plan.ca), trust_env=False, timeout=15
         )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -142,7 +142,9 @@ class Shop:
     def until(self, true: Callable[[], object], *, within_s: float = 10.0) -> None:
         ends_s = time.monotonic() + within_s
         while not true():
-            assert time.monotonic() < ends_s, "did not come true in time"
+            assert time.monotonic() < ends_s, (
+                f"did not come true in time; metrics {self.sink.metrics}"
+            )
             time.sleep(0.05)
 
     def ask(self, name: str, method: str, path: str, **more: Any) -> httpx.Response:
@@ -196,7 +198,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     plan.save(folder / "plan.json")
     Authority(folder / "tls").issue("payments")
     seed.run(plan, "")
-    made = Shop(replace(plan), sink)
+    made = Shop(plan, sink)
     try:
         made.start(*SERVED)
         yield made

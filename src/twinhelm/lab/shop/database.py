@@ -58,7 +58,8 @@ class Database:
         self.engine = connect(
             service.plan.database_url, name=service.name, size=size, timeout_s=timeout_s
         )
-        SQLAlchemyInstrumentor().instrument(engine=self.engine)
+        # It claims SQLAlchemy below 2.1 only; what it uses is the same there.
+        SQLAlchemyInstrumentor().instrument(engine=self.engine, skip_dep_check=True)
         pool = cast(QueuePool, self.engine.pool)
         made = service.instruments
         made.gauge("db.pool.connections.in_use", "Connections taken from the pool", pool.checkedout)
@@ -183,7 +184,8 @@ def _filling(at_s: float) -> tuple[str, ...]:
         "WITH RECURSIVE numbers (i) AS"  # noqa: S608 - constants of this package, as below
         f" (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < {PRODUCTS})"
     )
-    orders, lines = [], []
+    orders: list[str] = []
+    lines: list[str] = []
     history = list(baskets())
     for order, basket in enumerate(history, start=1):
         placed_s = at_s - HISTORY_S * (1 - order / len(history))

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import bisect
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,19 +120,15 @@ def run(plan: Plan, version: str) -> None:
     published = made.counter("queue.published", "Messages published", "queue")
     delivered = made.counter("queue.delivered", "Messages handed out, again too", "queue")
     done = made.counter("queue.acknowledged", "Messages acknowledged", "queue")
-    for name, text, read in (
-        ("queue.messages.ready", "Messages waiting", lambda queue: len(queue.ready)),
-        ("queue.messages.taken", "Messages handed out", lambda queue: len(queue.taken)),
-        ("queue.messages.dead", "Messages given up", lambda queue: len(queue.dead)),
-        ("queue.oldest_message.seconds", "Age of the oldest message", Queue.oldest_s),
-        ("queue.redelivered.messages", "Messages handed back", lambda queue: queue.redelivered),
-    ):
-        made.gauge(
-            name,
-            text,
-            lambda read=read: {key: float(read(queue)) for key, queue in queues.items()},
-            "queue",
-        )
+
+    def tell(name: str, text: str, read: Callable[[Queue], float]) -> None:
+        made.gauge(name, text, lambda: {key: read(of) for key, of in queues.items()}, "queue")
+
+    tell("queue.messages.ready", "Messages waiting", lambda queue: len(queue.ready))
+    tell("queue.messages.taken", "Messages handed out", lambda queue: len(queue.taken))
+    tell("queue.messages.dead", "Messages given up", lambda queue: len(queue.dead))
+    tell("queue.oldest_message.seconds", "Age of the oldest message", Queue.oldest_s)
+    tell("queue.redelivered.messages", "Messages handed back", lambda queue: queue.redelivered)
 
     async def publish(request: Request) -> Response:
         name = request.path_params["name"]

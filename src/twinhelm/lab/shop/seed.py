@@ -50,7 +50,8 @@ def train(orders: Iterable[Iterable[int]], items: int) -> NDArray[np.float32]:
                 if other != product:
                     together[other, product] += 1.0
     sums = together.sum(axis=0)
-    return np.divide(together, sums, out=together, where=sums > 0)
+    np.divide(together, sums, out=together, where=sums > 0)
+    return together
 
 
 def save_model(path: Path, together: NDArray[np.float32], steps: int) -> None:

@@ -22,7 +22,7 @@ from twinhelm.lab.shop.runtime import Service
 
 __all__ = ["POISON", "Worker", "run"]
 
-POISON = {"order": 0, "address": None, "headers": {}}
+POISON: dict[str, Any] = {"order": 0, "address": None, "headers": {}}
 """A message whose order was saved without an address; no try can succeed."""
 WAIT_S = 10.0
 VISIBLE_S = 5.0

@@ -121,17 +121,19 @@ class Fail(OfRequests):
         self, _service: Service, *, ratio: float = 0.5, route: str = "", status: int = 500
     ) -> None:
         self._ratio = ratio
-        self._owed = 0.0
+        self._met = 0
         self._status = status
         self.route = route
 
     async def meet(self) -> int:
         """Fail when it is time again."""
-        self._owed += self._ratio
-        if self._owed < 1:
-            return 0
-        self._owed -= 1
-        return self._status
+        before = self._due()
+        self._met += 1
+        return self._status if self._due() > before else 0
+
+    def _due(self) -> int:
+        """Return how many of the requests met should have failed; sums that round get a hair."""
+        return int(self._met * self._ratio + 1e-9)
 
 
 class Drop(Fail):

@@ -13,7 +13,11 @@ import resource
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
+
+from opentelemetry.metrics import Observation, get_meter
+from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 __all__ = ["Add", "Instruments", "OtelInstruments", "PrometheusInstruments"]
 
@@ -46,8 +50,6 @@ class PrometheusInstruments:
 
     def counter(self, name: str, text: str, *labels: str) -> Add:
         """See :class:`Instruments`."""
-        from prometheus_client import Counter
-
         made = Counter(_plain(name), text, labels)
         if labels:
             return lambda value=1.0, **given: made.labels(**given).inc(value)
@@ -55,8 +57,6 @@ class PrometheusInstruments:
 
     def histogram(self, name: str, text: str, *labels: str) -> Add:
         """See :class:`Instruments`."""
-        from prometheus_client import Histogram
-
         made = Histogram(_plain(name), text, labels)
         if labels:
             return lambda value=1.0, **given: made.labels(**given).observe(value)
@@ -64,18 +64,15 @@ class PrometheusInstruments:
 
     def gauge(self, name: str, text: str, read: Read, label: str = "") -> None:
         """See :class:`Instruments`."""
-        from prometheus_client import REGISTRY
-        from prometheus_client.core import GaugeMetricFamily
-        from prometheus_client.registry import Collector
 
-        class Reading(Collector):
-            def collect(self) -> Iterable[Any]:
+        class Reading:
+            def collect(self) -> Iterable[Metric]:
                 family = GaugeMetricFamily(_plain(name), text, labels=[label] if label else [])
                 for key, value in _values(read):
                     family.add_metric([key] if label else [], value)
                 yield family
 
-            def describe(self) -> Iterable[Any]:
+            def describe(self) -> Iterable[Metric]:
                 return [GaugeMetricFamily(_plain(name), text)]
 
         REGISTRY.register(Reading())
@@ -85,24 +82,23 @@ class OtelInstruments:
     """OpenTelemetry's global meter; it brings the process's own metrics along."""
 
     def __init__(self) -> None:
-        from opentelemetry.metrics import Observation, get_meter
-
         self._meter = get_meter("shop")
-        self._observe = Observation
-        cpu = [
-            lambda: Observation(os.times().user, {"cpu.mode": "user"}),
-            lambda: Observation(os.times().system, {"cpu.mode": "system"}),
-        ]
-        self._meter.create_observable_counter(
-            "process.cpu.time", [lambda _: [read() for read in cpu]], "s", "CPU seconds used"
-        )
-        for name, unit, text, measure in (
-            ("process.memory.usage", "By", "Physical memory in use", _memory_bytes),
-            ("process.open_file_descriptor.count", "{count}", "Open descriptors", _descriptors),
-        ):
-            self._meter.create_observable_up_down_counter(
-                name, [lambda _, measure=measure: [Observation(measure())]], unit, text
-            )
+
+        def cpu(_: object) -> list[Observation]:
+            used = os.times()
+            modes = {"user": used.user, "system": used.system}
+            return [Observation(seconds, {"cpu.mode": mode}) for mode, seconds in modes.items()]
+
+        def memory(_: object) -> list[Observation]:
+            return [Observation(_memory_bytes())]
+
+        def descriptors(_: object) -> list[Observation]:
+            return [Observation(_descriptors())]
+
+        make = self._meter.create_observable_up_down_counter
+        self._meter.create_observable_counter("process.cpu.time", [cpu], "s", "CPU time used")
+        make("process.memory.usage", [memory], "By", "Physical memory in use")
+        make("process.open_file_descriptor.count", [descriptors], "{count}", "Open descriptors")
 
     def counter(self, name: str, text: str, *labels: str) -> Add:
         """See :class:`Instruments`."""
@@ -118,17 +114,12 @@ class OtelInstruments:
 
     def gauge(self, name: str, text: str, read: Read, label: str = "") -> None:
         """See :class:`Instruments`."""
-        self._meter.create_observable_gauge(
-            name,
-            [
-                lambda _: [
-                    self._observe(value, {label: key} if label else {})
-                    for key, value in _values(read)
-                ]
-            ],
-            "1",
-            text,
-        )
+
+        def observe(_: object) -> list[Observation]:
+            pairs = _values(read)
+            return [Observation(value, {label: key} if label else {}) for key, value in pairs]
+
+        self._meter.create_observable_gauge(name, [observe], "1", text)
 
 
 SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]

@@ -9,7 +9,7 @@ import logging
 import traceback
 from collections.abc import Callable
 
-from opentelemetry._logs import LogRecord, std_to_otel
+from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
@@ -18,6 +18,13 @@ from opentelemetry.sdk.resources import Resource
 __all__ = ["otlp_handler"]
 
 EVERY_MS = 1_000
+SEVERITIES = {
+    logging.DEBUG: SeverityNumber.DEBUG,
+    logging.INFO: SeverityNumber.INFO,
+    logging.WARNING: SeverityNumber.WARN,
+    logging.ERROR: SeverityNumber.ERROR,
+    logging.CRITICAL: SeverityNumber.FATAL,
+}
 
 
 def otlp_handler(
@@ -53,7 +60,7 @@ class Forward(logging.Handler):
             LogRecord(
                 timestamp=int(record.created * 1e9),
                 severity_text="WARN" if record.levelname == "WARNING" else record.levelname,
-                severity_number=std_to_otel(record.levelno),
+                severity_number=SEVERITIES.get(record.levelno, SeverityNumber.INFO),
                 body=record.getMessage(),
                 attributes=attributes,
             )

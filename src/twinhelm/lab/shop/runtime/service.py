@@ -101,12 +101,8 @@ class Service:
         shop = Starlette(
             routes=list(routes), lifespan=life, exception_handlers={HTTPException: _refused}
         )
-        tls = (
-            {"ssl_certfile": certificate, "ssl_keyfile": certificate.with_suffix(".key")}
-            if self.plan.own_url(self.name).startswith("https:")
-            and (certificate := self.plan.certificate(self.name))
-            else {}
-        )
+        https = self.plan.own_url(self.name).startswith("https:")
+        certificate = self.plan.certificate(self.name)
         config = uvicorn.Config(
             Front(self, routes, shop),
             host=LOOPBACK,
@@ -120,7 +116,8 @@ class Service:
             server_header=False,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=GRACE_S,
-            **tls,
+            ssl_certfile=certificate if https else None,
+            ssl_keyfile=certificate.with_suffix(".key") if https else None,
         )
         uvicorn.Server(config).run()
 

@@ -50,7 +50,7 @@ class Store:
     async def _ask(self, method: str, key: str, **more: Any) -> httpx.Response:
         base = self._config.get("cache_url", self._plan.url("cache"))
         url = httpx.URL(base)
-        attributes = {
+        attributes: dict[str, str | int] = {
             "db.system.name": "redis-like",
             "db.namespace": "cache",
             "db.operation.name": method,

@@ -8,10 +8,13 @@ SDK's own bounded queues; the service never waits for it.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from prometheus_client import disable_created_metrics
 
 from twinhelm.lab.plan import Plan
 from twinhelm.lab.shop.runtime.instruments import (
@@ -34,6 +37,8 @@ class Telemetry:
     """One process's telemetry; ``traced`` services carry OpenTelemetry."""
 
     def __init__(self, plan: Plan, name: str, version: str) -> None:
+        # The stable names for HTTP (http.server.request.duration, in seconds).
+        os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "http"
         self.traced = name in SERVICES
         self.scraped = name in SCRAPED
         self._plan = plan
@@ -44,9 +49,8 @@ class Telemetry:
         if resource:
             self._traces(resource)
         if self.scraped:
-            from prometheus_client import disable_created_metrics
-
-            disable_created_metrics()
+            # The time a counter was made is a series of its own that says nothing here.
+            disable_created_metrics()  # type: ignore[no-untyped-call]
         elif resource:
             self._metrics(resource)
         self.instruments: Instruments = (

@@ -100,7 +100,7 @@ class Admin:
         try:
             asked = orjson.loads(await request.body())
             name, on = asked.pop("name"), asked.pop("on")
-        except (ValueError, KeyError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return answer({"detail": "expected an object with name and on"}, 400)
         try:
             # Ending one waits for its threads; the service goes on meanwhile.
