@@ -3,9 +3,10 @@
 Shared by correlate, which raises, and diagnose, which ranks. In: one :class:`Anomaly`. Out: a
 :class:`Weight`: how much it matters (1 is the bar), what to call it, and, where it does not
 reach the bar, why not in words. An idle machine is full of statistical surprises (cron, page
-cache, our own garbage collection); what people want to hear of is a known indicator that left
-its range by an amount that counts, for a time that counts. ``INDICATORS`` is that knowledge, a
-row each; metrics that no row knows weigh 0 by themselves and matter only together.
+cache, our own garbage collection), a quiet service of slow and failed requests; what people want
+to hear of is a known indicator that left its range by an amount that counts, for a time that
+counts. ``INDICATORS`` is that knowledge, a row each; metrics that no row knows weigh 0 by
+themselves and matter only together.
 
 Amounts are ``excess``: how far the value lies outside the expected range. Pure, a few
 microseconds per anomaly. Wrong where a metric is named against all custom.
@@ -17,12 +18,13 @@ import math
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from twinhelm.aiops.types import Anomaly, Direction, Resource
 from twinhelm.aiops.words import place, quantity, unit_of, usually
-from twinhelm.core.labels import metric_name
+from twinhelm.core.labels import Labels, metric_name
 
-__all__ = ["INDICATORS", "Indicator", "Weight", "level_of", "weigh"]
+__all__ = ["INDICATORS", "Indicator", "Weight", "indicator_of", "level_of", "said", "weigh"]
 
 MB = 1e6
 SUSTAINED_SHIFT = 1.5
@@ -38,18 +40,26 @@ class Indicator:
     times the amount, two thirds of ``seconds`` do. ``floor`` is a value below which (UP) it
     never counts; ``critical`` one from which on people are hurt. ``alone`` False: it supports
     others and never raises anything by itself. ``title`` is a template.
+
+    ``direction`` None: either way counts. ``widths``: so many widths of its usual range are
+    needed as well, for what has no amount of its own. ``collapse``: it counts only below this
+    share of what is expected. ``pooled``: what counts is the mean over some samples, since each
+    alone tells of a request or two.
     """
 
     shape: re.Pattern[str]
     resource: Resource
     title: str
-    direction: Direction
+    direction: Direction | None
     excess: float
     seconds: float
     relative: float = 0.0
     floor: float = -math.inf
     critical: float = math.inf
     alone: bool = True
+    widths: float = 0.0
+    collapse: float = math.inf
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +95,62 @@ def _row(
     excess: float,
     seconds: float,
     *,
-    down: bool = False,
-    relative: float = 0.0,
-    floor: float = -math.inf,
-    critical: float = math.inf,
-    alone: bool = True,
+    down: bool | None = False,
+    **more: Any,
 ) -> Indicator:
-    direction = Direction.DOWN if down else Direction.UP
-    pattern = re.compile(shape)
-    return Indicator(
-        pattern, resource, title, direction, excess, seconds, relative, floor, critical, alone
-    )
+    direction = None if down is None else Direction.DOWN if down else Direction.UP
+    return Indicator(re.compile(shape), resource, title, direction, excess, seconds, **more)
 
 
 INDICATORS: tuple[Indicator, ...] = (
-    _row(r"^up$", Resource.ERRORS, "{place} does not answer", 0.5, 15, down=True, critical=0.5),
+    _row(r"^up$", Resource.ERRORS, "{place} does not answer", 0.5, 8, down=True, critical=0.5),
+    _row(r"^traces_edge_errors_ratio", Resource.ERRORS, "{now} of calls {way} fail",
+         0.04, 12, floor=0.05, critical=0.2, pooled=True),
+    _row(r"^traces_errors_ratio", Resource.ERRORS, "{place} fails {now} of its calls",
+         0.04, 12, floor=0.05, critical=0.2, pooled=True),
+    _row(r"^traces_edge_duration", Resource.LATENCY, "Calls {way} take {now}",
+         0.01, 16, relative=1.0),
+    _row(r"^traces_self_duration", Resource.LATENCY,
+         "{place} itself needs {now} for a request", 0.01, 16, relative=1.0),
+    _row(r"^traces_duration", Resource.LATENCY, "{place} needs {now} for {detail}a request",
+         0.015, 18, relative=1.0),
+    _row(r"^traces_.*requests_per_second|(requests?|messages|calls)_total$"
+         r"|requests?[_.]duration(_seconds)?_count", Resource.TRAFFIC,
+         "Almost nobody calls {place}: {now}", 0.5, 20, down=True, relative=0.5, collapse=0.1),
+    _row(r"^logs_errors_per_second", Resource.ERRORS, "{place} logs {now} errors",
+         0.08, 12, relative=1.0, pooled=True),
+    _row(r"^logs_", Resource.TRAFFIC, "Log lines of {place} are at {now}", 1e9, 60, alone=False),
+    _row(r"^process[_.]cpu[_.](seconds_total|time)", Resource.CPU,
+         "{place} keeps {now} of a core busy", 0.3, 16, relative=1.0),
+    _row(r"^process[_.](resident[_.]memory|memory[_.]usage)", Resource.MEMORY,
+         "Memory of {place} in use is {now}", 32 * MB, 16, relative=0.25),
+    _row(r"^process[_.](open[_.]fds|.*file[_.]descriptors?)|^process[_.]unix.*descriptor",
+         Resource.DESCRIPTORS, "{place} holds {now} files and sockets open", 60, 12, relative=0.5),
+    _row(r"pool.*_max$|connections?_(max|limit)|pool.*size$", Resource.SATURATION,
+         "{metric} of {place} is {now}", 1, 60, relative=1.0, alone=False),
+    _row(r"(pool|connections?).*(in_use|used|active|busy|checked_?out)", Resource.SATURATION,
+         "{place} holds {now} connections of its pool", 2, 10, relative=1.0),
+    _row(r"(pool|connections?).*wait.*(seconds|duration)", Resource.SATURATION,
+         "{place} waits {now} for a connection of its pool", 0.03, 10, relative=2.0),
+    _row(r"lock.*wait|wait.*lock|deadlock", Resource.SATURATION,
+         "{now} wait for locks in {place}", 1, 8),
+    _row(r"oldest.*(seconds|age)|age.*oldest", Resource.SATURATION,
+         "The oldest message of {place} has waited {now}", 8, 4, relative=2.0),
+    _row(r"(queue|messages?|jobs|tasks).*(ready|depth|length|size|waiting|backlog)",
+         Resource.SATURATION, "{now} messages wait in {place}", 6, 8, relative=2.0),
+    _row(r"redeliver|dead_?letter|poison", Resource.ERRORS,
+         "{place} delivers {now} messages again", 0.06, 12, relative=2.0, pooled=True),
+    _row(r"hit.*(?<!du)ratio", Resource.SATURATION, "Cache of {place} answers only {now}",
+         0.2, 12, down=True),
+    _row(r"^pipeline_failed", Resource.ERRORS, "{place} failed", 0.5, 0),
+    _row(r"^pipeline_late_ratio", Resource.DATA,
+         "{place} is late: {now} of its usual time since it last finished", 0.5, 2, floor=1.8),
+    _row(r"^pipeline_output_rows", Resource.DATA, "{place} writes only {now} rows {detail}",
+         1, 0, down=True, relative=0.35),
+    _row(r"^pipeline_run_seconds", Resource.LATENCY, "{place} runs for {now}", 3, 0, relative=1.5),
+    _row(r"(input|feature|score|prediction|label|click|conversion).*([_.]mean|[_.](?<!du)ratio)$"
+         r"|drift|[_.]psi$|wasserstein", Resource.DATA,
+         "{metric} {detail}of {place} is {now}", 0, 16, down=None, relative=0.12, widths=0.5),
     _row(r"oom_kill", Resource.MEMORY, "{place} ran out of memory and killed a process", 0.001, 0,
          critical=0.0),
     _row(r"pressure|psi_", Resource.PRESSURE, "Work on {place} waits for {what}: {now}", 0.4, 45,
@@ -147,12 +198,15 @@ INDICATORS: tuple[Indicator, ...] = (
          "Errors of {place} ({metric}) are at {now}", 0.2, 20, relative=2.0),
     _row(r"latency|duration|response_time|p9[059]", Resource.LATENCY,
          "{place} is slow: {metric} is {now}", 0.005, 20, relative=1.0),
-    _row(r"(queue|backlog|pending|lag)", Resource.SATURATION,
+    _row(r"(queue|backlog|pending|(?<!f)lag)(?!.*_total$)", Resource.SATURATION,
          "Work piles up at {place}: {metric} is {now}", 20, 45, relative=3.0),
 )  # fmt: skip
 """First match wins. Amounts: what a person would call a change on an otherwise idle machine."""
 
+_TINY = 1e-12
+_CODE_LABELS = ("code", "status_code", "http.response.status_code", "http_response_status_code")
 _PROCESS_LABELS = frozenset({"process", "comm", "groupname", "process_name", "pid"})
+_DETAILS = ("mountpoint", "volume", "device", "mode", "operation", "feature", "dataset")
 _SYMPTOM_ONLY = re.compile(r"pressure.*(cpu|io)_|(cpu|io)_.*pressure|iowait")
 
 
@@ -169,8 +223,15 @@ def level_of(anomaly: Anomaly, level: float | None = None) -> float:
         return anomaly.value
     reach = anomaly.deviation * max(width, 0.0)
     if anomaly.direction is Direction.UP:
-        return max(anomaly.value, anomaly.high + reach)
+        most = max(anomaly.value, anomaly.high + reach)
+        whole = unit_of(metric_name(anomaly.labels)) == "ratio" and anomaly.value <= 1.0
+        return min(most, 1.0) if whole else most
     return min(anomaly.value, anomaly.low - reach)
+
+
+def indicator_of(labels: Labels) -> Indicator | None:
+    """Find the row that knows a series; None for a series of one process, or of nothing known."""
+    return _row_of(_name(labels)) if _PROCESS_LABELS.isdisjoint(dict(labels)) else None
 
 
 def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -> Weight:
@@ -180,27 +241,30 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
     ``level`` is the newest sustained value (:class:`twinhelm.aiops.correlate.Levels`), where known.
     """
     by_name = dict(anomaly.labels)
-    name = metric_name(anomaly.labels).lower()
-    if mode := by_name.get("mode") or by_name.get("state"):
-        name += f".{mode}"  # the CPU families tell idle from busy by a label
+    name = _name(anomaly.labels)
     found = _row_of(name)
     lasted_s = max(anomaly.last_ms - anomaly.start_ms, 0) / 1000
     if found is None or not _PROCESS_LABELS.isdisjoint(by_name):
         return _unknown(anomaly, lasted_s, process=found is not None)
     bar = 4.0 ** (0.5 - min(max(sensitivity, 0.0), 1.0))
     value = level_of(anomaly, level)
+    direction = found.direction or anomaly.direction
     scale = 100.0 if unit_of(name) == "percent" else 1.0
-    excess, bound = _excess(anomaly, value, found.direction)
-    needed = max(found.excess * scale, found.relative * abs(bound)) * bar
+    excess, bound = _excess(anomaly, value, direction)
+    width = anomaly.high - anomaly.low
+    least = max(found.excess * scale, found.widths * (width if math.isfinite(width) else 0.0))
+    needed = max(least, found.relative * abs(bound), _TINY) * bar
     amount = excess / needed if math.isfinite(excess) else 0.0
     if level is not None and math.isfinite(level) and math.isfinite(anomaly.expected):
         # What lasts need not beat the range of single samples, which short peaks have widened.
-        usual = max(found.excess * scale, found.relative * abs(anomaly.expected)) * bar
+        usual = max(least, found.relative * abs(anomaly.expected), _TINY) * bar
         shift = value - anomaly.expected
-        shift = shift if found.direction is Direction.UP else -shift
+        shift = shift if direction is Direction.UP else -shift
         amount = max(amount, shift / (SUSTAINED_SHIFT * usual))
-    if found.direction is Direction.UP and value < found.floor * scale:
+    if direction is Direction.UP and value < found.floor * scale:
         amount = min(amount, 0.9)
+    if not value <= found.collapse * anomaly.expected and math.isfinite(found.collapse):
+        amount = min(amount, 0.5)
     seconds = found.seconds * (2 / 3 if amount >= 5.0 else 1.0) * math.sqrt(bar)
     lasting = lasted_s / seconds if seconds else 1.0
     symptom = _SYMPTOM_ONLY.search(name) or (
@@ -208,22 +272,34 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
     )
     alone = found.alone and not symptom
     past = value - found.critical * scale
-    passed = math.isfinite(past) and (past if found.direction is Direction.UP else -past) >= 0.0
+    passed = math.isfinite(past) and (past if direction is Direction.UP else -past) >= 0.0
     return Weight(
         amount=amount,
         lasting=lasting,
         resource=found.resource,
-        title=_title(found, anomaly, value),
+        title=f"{said(found, anomaly.labels, anomaly.entity, value)}, {usually(anomaly)}",
         critical=passed and amount >= 1.0,
         indicator=True,
         alone=alone,
-        why_not=_why_not(anomaly, value, amount, lasting, needed, seconds, alone),
+        why_not=_why_not(found, anomaly, value, amount, lasting, needed, seconds, alone),
     )
+
+
+def _name(labels: Labels) -> str:
+    """Return the metric's name with what labels tell of its kind: a mode, a failed request."""
+    by_name = dict(labels)
+    name = metric_name(labels).lower()
+    if mode := by_name.get("mode") or by_name.get("state"):
+        name += f".{mode}"  # the CPU families tell idle from busy by a label
+    code = next((by_name[key] for key in _CODE_LABELS if key in by_name), "")
+    if code.startswith("5") and name.endswith(("_total", "_count")):
+        name += ".5xx"
+    return name
 
 
 @lru_cache(maxsize=4096)
 def _row_of(name: str) -> Indicator | None:
-    """Find the row that knows a metric; two dozen searches are worth remembering."""
+    """Find the row that knows a metric; three dozen searches are worth remembering."""
     return next((row for row in INDICATORS if row.shape.search(name)), None)
 
 
@@ -246,25 +322,26 @@ def _unknown(anomaly: Anomaly, lasted_s: float, *, process: bool) -> Weight:
     return Weight(0.0, lasted_s / 30, anomaly.resource, "", False, False, False, why)
 
 
-def _title(found: Indicator, anomaly: Anomaly, value: float) -> str:
-    name = metric_name(anomaly.labels)
-    by_name = dict(anomaly.labels)
-    detail = next(
-        (by_name[k] for k in ("mountpoint", "volume", "device", "mode") if k in by_name), ""
-    )
-    words = found.title.format(
-        place=place(anomaly.entity),
+def said(row: Indicator, labels: Labels, entity: str, value: float) -> str:
+    """Say in one clause that a series of ``entity`` shows ``value``, in the row's words."""
+    name = metric_name(labels)
+    by_name = dict(labels)
+    detail = next((by_name[key] for key in _DETAILS if key in by_name), "")
+    return row.title.format(
+        place=place(entity),
         now=quantity(value, unit_of(name)),
         metric=name,
         detail=f"{detail} " if detail else "",
+        way=f"from {place(by_name.get('client', 'other:somebody'))} to "
+        f"{place(by_name.get('server', entity))}",
         what=by_name.get("resource") or next(
             (w for w in ("memory", "io", "cpu") if w in name), "resources"
         ),
     )  # fmt: skip
-    return f"{words}, {usually(anomaly)}"
 
 
 def _why_not(
+    found: Indicator,
     anomaly: Anomaly,
     value: float,
     amount: float,
@@ -276,6 +353,8 @@ def _why_not(
     unit = unit_of(metric_name(anomaly.labels))
     if not alone:
         return "it is a symptom that supports other signs and raises nothing by itself"
+    if amount < 1.0 and math.isfinite(found.collapse):
+        return "traffic raises nothing by itself while more than next to nothing is left of it"
     if amount < 1.0:
         return (
             f"{quantity(value, unit)} is too close to what is usual ({usually(anomaly)}): an "

@@ -37,7 +37,10 @@ class Direction(StrEnum):
 
 
 class Resource(StrEnum):
-    """What a series measures, where its name tells; OTHER where it does not."""
+    """What a series measures, where its name tells; OTHER where it does not.
+
+    DATA is what flows through pipelines and models: how fresh, how much, how it is spread.
+    """
 
     CPU = "cpu"
     MEMORY = "memory"
@@ -49,6 +52,7 @@ class Resource(StrEnum):
     ERRORS = "errors"
     TRAFFIC = "traffic"
     SATURATION = "saturation"
+    DATA = "data"
     OTHER = "other"
 
 

@@ -16,7 +16,8 @@ from twinhelm.core.labels import METRIC, metric_name
 
 __all__ = ["place", "quantity", "spoken", "unit_of", "usually"]
 
-_DETAILS = ("mountpoint", "device", "cpu", "mode", "interface", "process", "route", "method", "le")
+_DETAILS = ("mountpoint", "device", "cpu", "mode", "interface", "process", "operation", "route",
+            "method", "feature", "le")  # fmt: skip
 """Labels that tell two series of one metric apart in a title."""
 
 
@@ -26,19 +27,19 @@ def unit_of(name: str) -> str:
     A counter of bytes or seconds is judged as its rate: bytes per second, or a ratio of busy.
     """
     low = name.lower()
-    if re.search(r"(?<!du)ratio|utili[sz]ation", low):  # a duration is no ratio
-        return "ratio"
+    if re.search(r"(?<!du)ratio|utili[sz]ation|process[_.]cpu[_.]time", low):
+        return "ratio"  # a duration is none
     if "percent" in low:
         return "percent"
     if re.search(r"bytes.*_total$|bytes_(read|written|sent|received)$|bytes_per_second", low):
         return "bytes/s"
     if low.endswith("_seconds_total"):
         return "ratio"
-    if "bytes" in low:
+    if "bytes" in low or re.search(r"memory[_.](usage|virtual)$", low):
         return "bytes"
-    if low.endswith(("_seconds", "duration", "latency")):
+    if re.search(r"(_seconds|duration|latency)(_sum)?$", low):  # a sum is judged as the mean
         return "seconds"
-    return "per_s" if low.endswith(("_total", "_count", "_sum")) else ""
+    return "per_s" if low.endswith(("_total", "_count", "_sum", "_per_second")) else ""
 
 
 def quantity(value: float, unit: str) -> str:
@@ -72,18 +73,22 @@ def usually(anomaly: Anomaly) -> str:
     if low == high:
         return f"usually {high}"
     shared = low.rpartition(" ")[2]
-    if shared == high.rpartition(" ")[2]:
+    if least == 0.0:
+        low = "0"
+    elif shared == high.rpartition(" ")[2]:
         low = low.rpartition(" ")[0] or low
     return f"usually {low} to {high}"
 
 
 def place(entity: str) -> str:
-    """Name an entity the way people say it.
+    """Name an entity the way people say it: a service by its name alone, without its namespace.
 
-    >>> place("host:db-1")
-    'host db-1'
+    >>> place("host:db-1"), place("service:shop/checkout")
+    ('host db-1', 'checkout')
     """
     kind, name = split_key(entity)
+    if kind == "service":
+        return name.rpartition("/")[2] or name
     return name if kind == "other" else f"{kind} {name}"
 
 

@@ -1,6 +1,6 @@
 """The correlate room: many signs of trouble in, few incidents out, every decision explained."""
 
-from twinhelm.aiops.correlate.grouping import neighbours_of
+from twinhelm.aiops.correlate.grouping import Neighbours
 from twinhelm.aiops.correlate.incidents import Correlation, correlate
 from twinhelm.aiops.correlate.levels import Levels
 from twinhelm.aiops.correlate.signs import Decision, Sign, Window
@@ -12,12 +12,12 @@ __all__ = [
     "Decision",
     "Indicator",
     "Levels",
+    "Neighbours",
     "Sign",
     "Weight",
     "Window",
     "correlate",
     "level_of",
-    "neighbours_of",
     "place",
     "quantity",
     "spoken",

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from twinhelm.aiops.correlate.grouping import NEAR_MS, Neighbours, related
 from twinhelm.aiops.correlate.signs import Decision, Sign
-from twinhelm.aiops.types import Incident, IncidentState
+from twinhelm.aiops.types import Incident, IncidentState, Resource
 from twinhelm.aiops.words import place
 from twinhelm.core.labels import metric_name
 
@@ -18,12 +18,18 @@ __all__ = ["DAMPING_MS", "QUIET_MS", "Desk", "raised_of"]
 
 QUIET_MS = 60_000
 DAMPING_MS = 600_000
+LATE_MS = 180_000
+"""What lies below trouble of services may show this much later than what it did to others."""
 CONTEXT_BEFORE_MS = 60_000
 MAX_MEMBERS = 200
 REWORD_GROWTH = 1.25
 """A title changes its number only once things are this much worse: live pages must not flicker."""
 _LIVE = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.REOPENED)
 _SEVERITIES = ("info", "warning", "critical")
+_EFFECTS = frozenset(
+    {Resource.LATENCY, Resource.ERRORS, Resource.SATURATION, Resource.TRAFFIC, Resource.CPU}
+)
+"""What trouble of one service brings about in others, for as long as it lasts."""
 
 
 class Desk:
@@ -159,8 +165,11 @@ class Desk:
             if same:
                 return f"the same {sign.weight.resource} trouble of {place(sign.entity)}"
             gap = abs(sign.onset_ms - other.onset_ms)
-            finished = other.end_ms is not None and other.last_ms + 15_000 < sign.onset_ms
-            if gap <= NEAR_MS and not finished:
+            if other.over_by(sign.onset_ms):
+                continue
+            served = not (sign.of_machine or other.of_machine)
+            late = served and (sign.weight.resource in _EFFECTS or gap <= LATE_MS)
+            if gap <= NEAR_MS or late:
                 return f"{why}, {gap / 1000:.0f} s apart"
         return ""
 

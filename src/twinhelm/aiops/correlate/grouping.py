@@ -2,45 +2,83 @@
 
 In: :class:`Sign` s (anomalies and alerts, weighed) and alive edges. Out: groups, each with the
 reasons for it in words. Two signs belong together when they start within ``NEAR_MS`` of each
-other and stand on the same entity, on entities that an edge joins, or on entities that show the
-same metric going the same way under the same scope label (cluster, namespace, job). Groups are
-the connected parts of that relation. Pure; cost grows with signs and edges, not with pairs.
+other and stand on the same entity, on entities of which one leans on the other (through at most
+``HOPS`` edges) or both lean on a third, or on entities that show the same metric going the same
+way under the same scope label (cluster, namespace, job). Groups are the connected parts of that
+relation. Pure; cost grows with signs and edges, not with pairs.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from twinhelm.aiops.correlate.signs import Sign
+from twinhelm.aiops.kin import kin_of
 from twinhelm.aiops.types import Direction
 from twinhelm.aiops.words import place
 from twinhelm.core.entities import Edge
 from twinhelm.core.labels import metric_name
 
-__all__ = ["NEAR_MS", "Neighbours", "group", "neighbours_of", "related"]
+__all__ = ["NEAR_MS", "Neighbours", "group", "related"]
 
 NEAR_MS = 75_000
 """Symptoms of one fault start within this; detection of the slow ones takes about a minute."""
+HOPS = 3
+"""Trouble travels this far along calls before it is somebody else's."""
 SCOPE_LABELS = frozenset({"cluster", "namespace", "job", "service", "service_name", "app"})
 
-Neighbours = Mapping[str, frozenset[str]]
+
+class Neighbours:
+    """Who leans on whom, by alive edges of confidence ``least`` or more; answers are kept."""
+
+    def __init__(self, edges: Iterable[Edge], now_ms: int, *, least: float = 0.5) -> None:
+        self._below: dict[str, set[str]] = defaultdict(set)
+        self._above: dict[str, set[str]] = defaultdict(set)
+        alive = [edge for edge in edges if edge.confidence >= least and edge.alive(now_ms)]
+        for edge in alive:
+            self._below[edge.source].add(edge.target)
+            self._above[edge.target].add(edge.source)
+        for name, same in kin_of({end for e in alive for end in (e.source, e.target)}).items():
+            # Two names of one thing lean on each other.
+            self._below[name].add(same)
+            self._below[same].add(name)
+            self._above[name].add(same)
+            self._above[same].add(name)
+        self._around: dict[str, dict[str, str]] = {}
+
+    def leans(self, entity: str, on: str) -> bool:
+        """Tell whether ``entity`` leans on the other one, directly or through others."""
+        return on in _within(self._below, entity)
+
+    def around(self, entity: str) -> Mapping[str, str]:
+        """Map every entity that trouble may share with this one to why, in words."""
+        if entity not in self._around:
+            found: dict[str, str] = {}
+            for base in sorted(self._below.get(entity, ())):
+                both = f"lean on {place(base)}"
+                found |= dict.fromkeys(self._above[base] - {entity}, both)
+            other = "lean on each other"
+            found |= dict.fromkeys(_within(self._above, entity), other)
+            found |= dict.fromkeys(_within(self._below, entity), other)
+            self._around[entity] = found
+        return self._around[entity]
 
 
-def neighbours_of(edges: Iterable[Edge], now_ms: int, *, least: float = 0.5) -> Neighbours:
-    """Map each entity to those one alive edge of confidence ``least`` or more away."""
-    near: dict[str, set[str]] = defaultdict(set)
-    for edge in edges:
-        if edge.confidence >= least and edge.alive(now_ms):
-            near[edge.source].add(edge.target)
-            near[edge.target].add(edge.source)
-    return {entity: frozenset(others) for entity, others in near.items()}
+def _within(links: Mapping[str, set[str]], entity: str) -> set[str]:
+    """List what ``HOPS`` links lead to, without ``entity`` itself."""
+    found: set[str] = set()
+    edge = {entity}
+    for _ in range(HOPS):
+        edge = {other for one in edge for other in links.get(one, ())} - found - {entity}
+        found |= edge
+    return found
 
 
 def related(one: Sign, other: Sign, near: Neighbours) -> str:
     """Say why two signs that are close in time belong together; empty where they do not."""
     if one.entity == other.entity:
         return f"both on {place(one.entity)}"
-    if other.entity in near.get(one.entity, ()):
-        return f"{place(one.entity)} and {place(other.entity)} lean on each other"
+    if why := near.around(one.entity).get(other.entity, ""):
+        return f"{place(one.entity)} and {place(other.entity)} {why}"
     a, b = one.anomaly, other.anomaly
     same = a and b and a.direction == b.direction and metric_name(a.labels)
     if same and same == metric_name(other.labels):
@@ -66,7 +104,7 @@ def group(signs: Sequence[Sign], near: Neighbours) -> list[tuple[list[Sign], tup
     newest: dict[object, int] = {}
     for i, sign in enumerate(ordered):
         # Linking to the newest of each place suffices: earlier ones are linked to it already.
-        places: list[object] = [sign.entity, *near.get(sign.entity, ())]
+        places: list[object] = [sign.entity, *near.around(sign.entity)]
         kinds: list[object] = list(_kinds(sign))
         for j in sorted({newest[k] for k in (*places, *kinds) if k in newest}, reverse=True):
             gap = sign.onset_ms - ordered[j].onset_ms

@@ -6,13 +6,15 @@ fire, and the entity graph. Out: the incidents that were opened or changed, and 
 
 An incident opens for a sign that is material by itself (:mod:`twinhelm.aiops.indicators`), for
 an alert that fires, or for at least three different metrics of one neighbourhood that are
-strange together for half a minute. What is strange near it in time and topology joins it. It
+strange together: unknown ones for half a minute, or known ones of different kinds that each come
+near their bar. What is strange near it in time and topology joins it. It
 resolves by itself once all its members have ended and ``QUIET_MS`` went by. A sign of the same
 resource on the same entity within ``DAMPING_MS`` after that reopens it instead of opening
 another; the more it has flapped, the longer.
 
-A fault of another resource on the same entity, more than ``NEAR_MS`` after the newest material
-sign, is another incident. Pure and deterministic; about 20 us per sign.
+A fault of another resource on the same machine, more than ``NEAR_MS`` after the newest material
+sign, is another incident; among services, what trouble brings about joins for as long as it
+lasts. Pure and deterministic; about 20 us per sign.
 """
 
 from collections import defaultdict
@@ -20,8 +22,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twinhelm.aiops.correlate.desk import QUIET_MS, Desk, raised_of
-from twinhelm.aiops.correlate.grouping import Neighbours, group, neighbours_of, related
-from twinhelm.aiops.correlate.signs import Decision, Sign, Window, of_alert, of_anomaly
+from twinhelm.aiops.correlate.grouping import Neighbours, group, related
+from twinhelm.aiops.correlate.signs import MACHINES, Decision, Sign, Window, of_alert, of_anomaly
 from twinhelm.aiops.types import Anomaly, Incident
 from twinhelm.core.entities import Edge
 from twinhelm.core.labels import metric_name
@@ -32,7 +34,8 @@ __all__ = ["Correlation", "correlate"]
 TOGETHER_METRICS = 3
 TOGETHER_SCORE = 2.0
 TOGETHER_SECONDS = 30.0
-_MACHINE = ("host:", "device:")
+MODEST = 0.5
+"""A known sign that reaches this much of its bar counts together with others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,16 @@ def correlate(
     per fingerprint the entity an alert speaks of. ``next_id``: the first free incident id,
     by default one more than the highest given.
     """
-    near = neighbours_of(edges, now_ms)
+    near = Neighbours(edges, now_ms)
     levels = levels or {}
     entities = alert_entities or {}
     raised = {key: at for one in incidents for key, at in raised_of(one).items()}
     signs = []
     for one in anomalies:
         at = raised.get(one.key)
-        sign = of_anomaly(one, sensitivity, None if at is not None else levels.get(one.key))
+        # What a machine was worst at stays its title; one slow request of a service does not.
+        worst = at is not None and one.entity.startswith(MACHINES)
+        sign = of_anomaly(one, sensitivity, None if worst else levels.get(one.key))
         if at is not None:
             sign = replace(sign, raised_ms=at, weight=sign.weight.proven())
         elif sign.raises:
@@ -108,17 +113,20 @@ def _openings(
     raising = [sign for sign in fresh if _raising(sign)]
     found = group(raising, near)
     taken = {sign.key for sign in raising}
-    odd = [sign for sign in fresh if sign.key not in taken and _odd(sign)]
+    odd = [sign for sign in fresh if sign.key not in taken and (_odd(sign) or _modest(sign))]
     for members, why in group(odd, near):
-        by_metric: dict[str, float] = defaultdict(float)
+        counts: dict[tuple[str, str], float] = defaultdict(float)
+        resources = {sign.weight.resource for sign in members if _modest(sign)}
         for sign in members:
-            score = sign.anomaly.peak_score if sign.anomaly else 0.0
-            name = metric_name(sign.labels)
-            by_metric[name] = max(by_metric[name], score)
-        if len(by_metric) >= TOGETHER_METRICS and sum(by_metric.values()) >= TOGETHER_SCORE:
+            # One unknown metric counts once, however many series it has.
+            where = sign.entity if _modest(sign) else ""
+            key = (metric_name(sign.labels), where)
+            counts[key] = max(counts[key], _count(sign))
+        alike = len(resources) == 1 and all(_modest(sign) for sign in members)
+        if len(counts) >= TOGETHER_METRICS and sum(counts.values()) >= TOGETHER_SCORE and not alike:
             near_raising = any(related(a, b, near) for a in members[:3] for b in raising)
             if not near_raising:
-                found.append((members, (f"{len(by_metric)} metrics went strange together", *why)))
+                found.append((members, (f"{len(counts)} metrics went strange together", *why)))
     return found
 
 
@@ -134,7 +142,20 @@ def _odd(sign: Sign) -> bool:
     """
     known = sign.weight.indicator or sign.anomaly is None
     lasted = (sign.last_ms - sign.start_ms) / 1000
-    return not known and lasted >= TOGETHER_SECONDS and not sign.entity.startswith(_MACHINE)
+    return not known and lasted >= TOGETHER_SECONDS and not sign.of_machine
+
+
+def _modest(sign: Sign) -> bool:
+    """Tell whether a known sign of a service falls short of its bar by little."""
+    weight = sign.weight
+    known = weight.indicator and weight.alone and sign.anomaly is not None
+    return known and not sign.of_machine and weight.amount >= MODEST and weight.lasting >= 1.0
+
+
+def _count(sign: Sign) -> float:
+    if _modest(sign):
+        return min(sign.weight.amount, 1.0)
+    return sign.anomaly.peak_score if sign.anomaly else 0.0
 
 
 def _recent(sign: Sign, now_ms: int) -> bool:

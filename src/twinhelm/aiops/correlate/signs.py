@@ -13,10 +13,12 @@ from twinhelm.aiops.words import place, spoken
 from twinhelm.core.labels import Labels
 from twinhelm.core.telemetry import Alert
 
-__all__ = ["Decision", "Sign", "Window", "of_alert", "of_anomaly"]
+__all__ = ["MACHINES", "Decision", "Sign", "Window", "of_alert", "of_anomaly"]
 
 SMOULDER_MS = 60_000
 """A material sign is found out at most about this long after it began to matter."""
+QUIET_LEAST_MS = 15_000
+MACHINES = ("host:", "device:")
 _QUIET_ALERTS = frozenset({"none", "info", "debug"})
 
 
@@ -49,6 +51,17 @@ class Sign:
     def raises(self) -> bool:
         """Tell whether it raises an incident by itself."""
         return self.weight.material
+
+    @property
+    def of_machine(self) -> bool:
+        """Tell whether it speaks of a machine, not of what runs on it."""
+        return self.entity.startswith(MACHINES)
+
+    def over_by(self, time_ms: int) -> bool:
+        """Tell whether it had gone quiet by then, though it may take a minute to be called over."""
+        each = 0 if self.anomaly is None else self.last_ms - self.start_ms
+        each //= max(self.anomaly.samples - 1, 1) if self.anomaly else 1
+        return self.last_ms + max(QUIET_LEAST_MS, 3 * each) < time_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,30 +4,31 @@ In: an :class:`Incident`, its anomalies, a :class:`SeriesWindow` around its star
 changes and edges. Out: a :class:`Diagnosis`: suspects, surest first, and a verdict. The same
 input gives the same answer.
 
-Each (entity, resource) of the incident is a hypothesis. It is as strong as its best indicator
-is material; it gains from what it explains (``EXPLAINS``: a full disk explains I/O pressure and
-a busy CPU, not the other way round; what an entity leans on explains the entity) and from a
-process that accounts for the rise; it loses to a stronger hypothesis that began no later and
-explains it, and for pressure that should be there and is not. Changes shortly before the start
-are suspects too. Confidence falls where two hypotheses are equally good: below 0.5, or with the
-runner-up close behind, the verdict is inconclusive. Confidences were set by simulated faults,
-not learnt from history.
+What serves requests or data is judged by where trouble ends on the call graph
+(:mod:`.callgraph`, :mod:`.served`), machines by what they are short of (:mod:`.machines`). A busy
+machine explains what runs on it, unless one of those is what keeps it busy. A change shortly
+before the start makes its entity likelier and stands beside it; rivals are entities, not
+suspects. Traffic that rose explains load. Confidence falls where two entities are equally
+likely: below 0.5, or with the runner-up close behind, the verdict is inconclusive. Confidences
+were set by simulated faults, not learnt from history.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from twinhelm.aiops.diagnose.changes import change_suspects
-from twinhelm.aiops.diagnose.culprits import PROCESS_LABELS, Culprit, culprit_of, spoken_name
+from twinhelm.aiops.diagnose.callgraph import SERVED, CallGraph, graph_of
+from twinhelm.aiops.diagnose.changes import NearChange, change_suspect, near_changes
+from twinhelm.aiops.diagnose.machines import ONSET_SLACK_MS, Hypothesis, hypotheses_of, what
+from twinhelm.aiops.diagnose.served import Served, served_of, surge_of, surge_suspect
+from twinhelm.aiops.diagnose.vitals import vitals_of
 from twinhelm.aiops.diagnose.window import SeriesWindow, shift_of
-from twinhelm.aiops.indicators import Weight, weigh
+from twinhelm.aiops.kin import kin_of, known_as
 from twinhelm.aiops.types import Anomaly, Incident, Resource, Suspect
-from twinhelm.aiops.words import place, quantity, spoken
+from twinhelm.aiops.words import place
 from twinhelm.core.claims import Evidence
-from twinhelm.core.entities import Edge
-from twinhelm.core.labels import METRIC, Labels, metric_name
+from twinhelm.core.entities import Edge, split_key
+from twinhelm.core.labels import metric_name
 from twinhelm.core.telemetry import Change
 
 __all__ = ["RANKER", "Diagnosis", "rank"]
@@ -35,33 +36,11 @@ __all__ = ["RANKER", "Diagnosis", "rank"]
 CONCLUSIVE_CONFIDENCE = 0.5
 CONCLUSIVE_LEAD = 0.12
 MAX_SUSPECTS = 8
-ONSET_SLACK_MS = 20_000
-"""Detection dates onsets no better than this."""
 LOOK_AHEAD_MS = 180_000
-UNPROVEN = 0.6
-"""What a sign counts that was never material in correlation's eyes."""
-
-_EFFECTS = frozenset({Resource.LATENCY, Resource.ERRORS, Resource.SATURATION, Resource.TRAFFIC})
-EXPLAINS: Mapping[Resource, frozenset[Resource]] = {
-    Resource.DISK: frozenset({Resource.CPU, Resource.PRESSURE, Resource.OTHER}) | _EFFECTS,
-    Resource.MEMORY: frozenset({Resource.CPU, Resource.PRESSURE, Resource.OTHER}) | _EFFECTS,
-    Resource.CPU: frozenset({Resource.PRESSURE, Resource.NETWORK, Resource.OTHER}) | _EFFECTS,
-    Resource.NETWORK: _EFFECTS | {Resource.CPU},
-    Resource.DESCRIPTORS: frozenset({Resource.ERRORS, Resource.LATENCY}),
-    Resource.SATURATION: frozenset({Resource.LATENCY, Resource.ERRORS}),
-    Resource.TRAFFIC: frozenset({Resource.CPU, Resource.LATENCY, Resource.SATURATION}),
-}
-"""What trouble of one resource brings about in others of the same place."""
-_NOUNS = {
-    Resource.CPU: "CPU",
-    Resource.DISK: "disk",
-    Resource.MEMORY: "memory",
-    Resource.DESCRIPTORS: "file descriptors",
-    Resource.OTHER: "unusual behaviour",
-}
-RANKER = "suspects/1"
+USED = 0.5
+"""Share of what a machine's CPU or memory use rose by that makes its user the one to look at."""
+RANKER = "suspects/2"
 """The name and version of what ranks, as claims and the register of products give it."""
-_PRESSURE_WORD = {Resource.CPU: "cpu", Resource.MEMORY: "memory", Resource.DISK: "io"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +50,6 @@ class Diagnosis:
     suspects: tuple[Suspect, ...]
     verdict: str
     confidence: float
-
-
-@dataclass(slots=True)
-class _Hypothesis:
-    entity: str
-    resource: Resource
-    lead: Anomaly
-    weight: Weight
-    others: list[Anomaly]
-    strength: float
-    onset_ms: int
-    score: float = 0.0
-    culprit: Culprit | None = None
-    reasons: list[Evidence] = field(default_factory=list)
-    doubts: list[Evidence] = field(default_factory=list)
 
 
 def rank(
@@ -107,171 +71,128 @@ def rank(
     window = context or SeriesWindow.empty()
     keys = set(incident.members)
     members = [one for one in anomalies if one.key in keys]
-    leans = {(edge.source, edge.target) for edge in edges if edge.alive(now_ms)}
     proven = {word.rpartition("@")[0] for word in incident.attributes.get("signs", "").split()}
-    found = _hypotheses(members, proven)
-    for one in found:
-        one.culprit = _culprit(one, window, now_ms)
-        _explain(one, found, leans)
-        _corroborate(one, members, window, now_ms)
-    suspects = [_suspect(one, processes or {}) for one in found]
-    suspects += change_suspects(incident, changes, leans)
+    telling = [one.last_ms for one in members if not proven or one.key in proven]
+    # What came after the trouble says nothing of it.
+    end_ms = min(now_ms, max(telling, default=now_ms) + 5_000, incident.started_ms + LOOK_AHEAD_MS)
+    vitals = vitals_of(window, members, proven, start_ms=incident.started_ms, end_ms=end_ms)
+    graph = graph_of(vitals, edges, now_ms)
+    known = {*graph.nodes, *window.entities, *(end for e in edges for end in (e.source, e.target))}
+    kin = kin_of(known)
+    alive = [edge for edge in edges if edge.alive(now_ms)]
+    leans = {(kin.get(e.source, e.source), kin.get(e.target, e.target)) for e in alive}
+    others = [one for one in members if not _is_served(one, graph, kin)]
+    machines = hypotheses_of(others, proven, leans, window, now_ms)
+    things = {kin.get(one, one) for one in known}
+    near = near_changes(incident, changes, leans, lambda one: known_as(kin.get(one, one), things))
+    surge = surge_of(graph)
+    served = served_of(graph, near, surge)
+    for one in machines:
+        _settle(one, served, leans, window, end_ms)
+    suspects = [one.suspect(processes or {}) for one in machines]
+    suspects += [one.suspect() for one in served]
+    best = {one.entity: one.score for one in served}
+    suspects += [change_suspect(one, _score(one, best)) for one in near]
+    if surge is not None and any(one.doubts for one in served):
+        top = max((one.confidence for one in suspects), default=0.0)
+        suspects.append(surge_suspect(surge, min(max(0.6, top + 0.05), 0.95)))
     suspects.sort(key=lambda one: (-one.confidence, one.entity, one.indicator))
     return _verdict(suspects[:MAX_SUSPECTS])
 
 
-def _hypotheses(members: Iterable[Anomaly], proven: set[str]) -> list[_Hypothesis]:
-    """Group anomalies by what they say is wrong, and where.
-
-    ``proven`` are the signs that lasted long enough to raise the incident; where correlation
-    names them, the other ones count for less.
-    """
-    groups: dict[tuple[str, Resource], list[tuple[Weight, Anomaly]]] = defaultdict(list)
-    for one in members:
-        if any(name in PROCESS_LABELS for name, _ in one.labels):
-            continue  # processes are evidence, named through their host
-        weight = weigh(one, sensitivity=0.5)
-        if one.key in proven:
-            weight = weight.proven()
-        groups[one.entity, weight.resource].append((weight, one))
-
-    def strength(weight: Weight, one: Anomaly) -> float:
-        return _strength(weight, one) * (1.0 if not proven or one.key in proven else UNPROVEN)
-
-    found = []
-    for (entity, resource), rows in sorted(groups.items()):
-        weight, lead = max(rows, key=lambda row: (strength(*row), -row[1].start_ms, row[1].key))
-        found.append(
-            _Hypothesis(
-                entity=entity,
-                resource=resource,
-                lead=lead,
-                weight=weight,
-                others=[one for _, one in rows if one is not lead],
-                strength=strength(weight, lead),
-                onset_ms=min(
-                    (one.start_ms for w, one in rows if strength(w, one) >= 0.2),
-                    default=lead.start_ms,
-                ),
-            )
-        )
-    return found
+def _is_served(one: Anomaly, graph: CallGraph, kin: Mapping[str, str]) -> bool:
+    """Tell whether the call graph judges what an anomaly speaks of."""
+    node = graph.nodes.get(kin.get(one.entity, one.entity))
+    served = split_key(one.entity)[0] in SERVED
+    return served and node is not None and (node.blame > 0.0 or node.felt > 0.0)
 
 
-def _strength(weight: Weight, anomaly: Anomaly) -> float:
-    """Say in [0, 1] how strong a sign is: what it amounts to, and for how long."""
-    if weight.indicator:
-        lasting = min(1.0, 0.5 + 0.5 * weight.lasting)
-        reach = 1.0 - math.exp(-min(weight.amount, 20.0) / 2.0)
-        return reach * lasting * (1.0 if weight.alone else 0.6)
-    deviation = anomaly.deviation if math.isfinite(anomaly.deviation) else 0.0
-    return 0.5 * anomaly.peak_score * (1.0 - math.exp(-deviation / 4.0))
+def _score(one: NearChange, best: Mapping[str, float]) -> float:
+    """Score a change: just below its entity where that is a suspect itself."""
+    if one.entity in best:
+        return min(max(one.score, 0.5 * best[one.entity]), best[one.entity] - 0.01)
+    return one.score
 
 
-def _culprit(one: _Hypothesis, window: SeriesWindow, now_ms: int) -> Culprit | None:
-    if not one.entity.startswith("host:"):
-        return None
-    column = window.ids.index(one.lead.series) if one.lead.series in window.ids else None
-    indicator = None if column is None else window.values[:, column]
-    end_ms = min(now_ms, one.onset_ms + LOOK_AHEAD_MS)
-    start_ms = one.onset_ms - ONSET_SLACK_MS // 2
-    return culprit_of(
-        window, one.entity, one.resource, start_ms=start_ms, end_ms=end_ms, indicator=indicator
-    )
-
-
-def _explain(one: _Hypothesis, found: Sequence[_Hypothesis], leans: set[tuple[str, str]]) -> None:
-    """Score a hypothesis by itself, by what it explains, and by what explains it."""
-    score = one.strength
-    one.reasons.append(Evidence(spoken(one.lead), one.strength, _selector(one.lead.labels)))
-    for other in found:
-        if other is one or other.strength < 0.15:
-            continue
-        in_time = one.onset_ms <= other.onset_ms + ONSET_SLACK_MS
-        if _brings_about(one, other, leans):
-            if in_time:
-                score += 0.25 * other.strength
-                text = f"it explains {_what(other)}, which began {_gap(one, other)}"
-                one.reasons.append(Evidence(text, 0.25 * other.strength))
-            else:
-                text = f"{_what(other)} began {_gap(one, other)}, before it"
-                one.doubts.append(Evidence(text, 0.1))
-                score -= 0.1
-        earlier = other.onset_ms <= one.onset_ms + ONSET_SLACK_MS
-        if earlier and other.strength >= 0.4 and _brings_about(other, one, leans):
-            score -= 0.45 * other.strength
-            text = f"it may be an effect of {_what(other)}, which began {_gap(one, other)}"
-            one.doubts.append(Evidence(text, 0.45 * other.strength))
-    one.score = score
-
-
-def _corroborate(
-    one: _Hypothesis, members: Sequence[Anomaly], window: SeriesWindow, now_ms: int
+def _settle(
+    one: Hypothesis,
+    served: Sequence[Served],
+    leans: set[tuple[str, str]],
+    window: SeriesWindow,
+    end_ms: int,
 ) -> None:
-    """Add what processes, pressure and further series of the same kind say."""
-    if one.culprit:
-        gain = 0.15 * one.culprit.share * (1.0 if one.culprit.direct else 0.4)
-        one.score += gain
-        facts = {"process": one.culprit.process, "share": round(one.culprit.share, 3)}
-        one.reasons.append(Evidence(one.culprit.text, gain, facts=facts))
-        if one.culprit.follows >= 0.6:
-            text = f"its course follows the machine's (correlation {one.culprit.follows:.2f})"
-            one.reasons.append(Evidence(text, 0.05))
-    elif one.entity.startswith("host:") and one.resource in _PRESSURE_WORD:
-        one.doubts.append(Evidence("no watched process accounts for it", 0.05))
-    for other in sorted(one.others, key=lambda a: (-a.deviation, a.key))[:2]:
-        one.reasons.append(Evidence(spoken(other), 0.1, _selector(other.labels)))
-    word = _PRESSURE_WORD.get(one.resource)
-    if not word:
+    """Say who brought trouble upon whom: a machine's shortage upon what runs on it, or they it."""
+    on_it = [each for each in served if (each.entity, one.entity) in leans]
+    users = sorted(((_use(each, one.resource), each) for each in on_it), key=lambda pair: -pair[0])
+    rise = _rise(one, window, end_ms)
+    used = sum(use for use, _ in users)
+    if used > 0.0 and used >= USED * rise:
+        top, user = users[0]
+        text = (
+            f"{place(user.entity)} uses {min(top / max(rise, 1e-12), 1.0):.0%} of what it rose by"
+        )
+        one.doubts.append(Evidence(text, 0.6 * one.score))
+        one.score *= 0.4
+        if top >= USED * rise:
+            user.score += 0.1
+            user.reasons.append(Evidence(f"{what(one)} is short because of it", 0.1))
         return
-    if any(a.entity == one.entity and _is_pressure(a.labels, word) for a in members):
-        one.score += 0.05
-        one.reasons.append(Evidence(f"work waits for {word}: its pressure rose as well", 0.05))
-        return
+    for each in on_it:
+        onset = each.node.onset_ms or one.onset_ms
+        if (each.node.cause >= 0.4 and each.node.gone) or one.strength < 0.4:
+            continue
+        if one.onset_ms <= onset + ONSET_SLACK_MS:
+            each.score -= 0.45 * one.strength
+            text = f"it may be an effect of {what(one)}"
+            each.doubts.append(Evidence(text, 0.45 * one.strength))
+            gain = 0.25 * min(each.node.felt, 1.0)
+            one.score += gain
+            text = f"it explains why {place(each.entity)} is in trouble"
+            one.reasons.append(Evidence(text, gain))
+        else:
+            text = f"{place(each.entity)} was in trouble before it"
+            one.doubts.append(Evidence(text, 0.1))
+            one.score -= 0.1
+
+
+def _use(one: Served, resource: Resource) -> float:
+    """Return by how much an entity's own use of a resource rose."""
+    return sum(vital.rise for vital in one.node.own if vital.row.resource is resource)
+
+
+def _rise(one: Hypothesis, window: SeriesWindow, end_ms: int) -> float:
+    """Return by how much the use of a machine rose, in cores or bytes; at most what is known."""
+    lead = one.lead
+    rise = abs(lead.value - lead.expected)
+    if one.resource is Resource.CPU and not metric_name(lead.labels).endswith("_total"):
+        rise *= _latest(window, one.entity, "host_cpu_count", end_ms, 1.0)
+    elif one.resource is Resource.MEMORY and "ratio" in metric_name(lead.labels):
+        rise *= _latest(window, one.entity, "node_memory_MemTotal_bytes", end_ms, 0.0)
+    return rise
+
+
+def _latest(window: SeriesWindow, entity: str, name: str, end_ms: int, absent: float) -> float:
     for column, labels in enumerate(window.labels):
-        if window.entities[column] == one.entity and _is_pressure(labels, word):
-            level = shift_of(window, column, one.onset_ms, now_ms).since
-            if math.isfinite(level):
-                text = f"nothing waits for {word}: its pressure is {quantity(level, 'ratio')}"
-                one.doubts.append(Evidence(text, 0.03, _selector(labels)))
-            return
-
-
-def _brings_about(cause: _Hypothesis, effect: _Hypothesis, leans: set[tuple[str, str]]) -> bool:
-    if cause.entity == effect.entity:
-        if effect.resource is Resource.MEMORY and not effect.weight.indicator:
-            return cause.resource is Resource.DISK  # the page cache follows what is written
-        if not cause.weight.indicator:
-            return False
-        return effect.resource in EXPLAINS.get(cause.resource, frozenset())
-    return (effect.entity, cause.entity) in leans
-
-
-def _suspect(one: _Hypothesis, processes: Mapping[str, Sequence[int]]) -> Suspect:
-    noun = _NOUNS.get(one.resource, one.resource.value)
-    name = f"{noun[:1].upper()}{noun[1:]} of {place(one.entity)}"
-    if one.culprit:
-        by = "used by" if one.culprit.direct else "perhaps used by"
-        name += f", {by} {spoken_name(one.culprit.process, processes)}"
-    kind = "service" if one.entity.startswith("service:") else "resource"
-    return Suspect(
-        rank=0,
-        kind=kind,
-        entity=one.entity,
-        indicator=metric_name(one.lead.labels),
-        name=name,
-        confidence=min(max(one.score, 0.02), 1.0),
-        evidence_for=tuple(sorted(one.reasons, key=lambda e: -e.weight)[:6]),
-        evidence_against=tuple(sorted(one.doubts, key=lambda e: -e.weight)[:4]),
-    )
+        if window.entities[column] == entity and metric_name(labels) == name:
+            level = shift_of(window, column, end_ms - 60_000, end_ms).since
+            return level if math.isfinite(level) else absent
+    return absent
 
 
 def _verdict(ordered: Sequence[Suspect]) -> Diagnosis:
-    """Turn scores into confidences that shrink where suspects rival each other."""
+    """Turn scores into confidences that shrink where entities rival each other.
+
+    A change is no rival of the entity that was changed.
+    """
     if not ordered:
         return Diagnosis((), "inconclusive", 0.0)
     weights = [one.confidence**3 for one in ordered]
-    total = sum(weights)
+    changed = {one.entity for one in ordered if one.kind == "change"}
+    best: dict[object, float] = {}
+    for at, (one, weight) in enumerate(zip(ordered, weights, strict=True)):
+        key = one.entity if one.entity in changed else at
+        best[key] = max(best.get(key, 0.0), weight)
+    total = sum(best.values())
     suspects = tuple(
         replace(
             one,
@@ -281,31 +202,11 @@ def _verdict(ordered: Sequence[Suspect]) -> Diagnosis:
         for at, (one, weight) in enumerate(zip(ordered, weights, strict=True))
     )
     first = suspects[0].confidence
-    second = suspects[1].confidence if len(suspects) > 1 else 0.0
+    rivals = [
+        one
+        for one in suspects[1:]
+        if one.entity != suspects[0].entity or "change" not in (one.kind, suspects[0].kind)
+    ]
+    second = rivals[0].confidence if rivals else 0.0
     clear = first >= CONCLUSIVE_CONFIDENCE and first - second >= CONCLUSIVE_LEAD
     return Diagnosis(suspects, "conclusive" if clear else "inconclusive", first)
-
-
-def _what(one: _Hypothesis) -> str:
-    return f"{_NOUNS.get(one.resource, one.resource.value)} of {place(one.entity)}"
-
-
-def _gap(one: _Hypothesis, other: _Hypothesis) -> str:
-    gap_s = (other.onset_ms - one.onset_ms) / 1000
-    if abs(gap_s) < 5:
-        return "at the same time"
-    return f"{abs(gap_s):.0f} s {'later' if gap_s > 0 else 'earlier'}"
-
-
-def _is_pressure(labels: Labels, word: str) -> bool:
-    name = metric_name(labels).lower()
-    return "pressure" in name and (word in name or ("resource", word) in labels)
-
-
-def _selector(labels: Labels) -> str:
-    inside = ",".join(
-        '{}="{}"'.format(k, v.replace("\\", "\\\\").replace('"', '\\"'))
-        for k, v in labels
-        if k != METRIC
-    )
-    return f"{metric_name(labels)}{{{inside}}}"

@@ -1,8 +1,8 @@
 """What diagnose looks at besides the anomalies: series around the incident, and changes.
 
-The series are those of the incident's entities and their direct neighbours, the telling ones
-first (a known resource, a named process), as signals on one grid from some minutes before the
-start until now.
+The series are those of the incident's entities and of what trouble may share with them (see
+:class:`~twinhelm.aiops.correlate.Neighbours`), the telling ones first (the incident's own, known
+indicators, a named process), as signals on one grid from some minutes before the start until now.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from twinhelm.aiops.clean import SignalMaker
+from twinhelm.aiops.correlate import Neighbours
 from twinhelm.aiops.diagnose import SeriesWindow, window_of
+from twinhelm.aiops.indicators import indicator_of
 from twinhelm.aiops.types import Anomaly, Incident, Resource
 from twinhelm.core.entities import Edge
 from twinhelm.core.labels import Labels
@@ -25,7 +27,7 @@ Described = tuple[Labels, str, Resource]
 BEFORE_MS = 10 * 60_000
 LONGEST_MS = 60 * 60_000
 CHANGES_BEFORE_MS = 2 * 3_600_000
-MAX_SERIES = 400
+MAX_SERIES = 600
 
 
 def gather(
@@ -40,7 +42,7 @@ def gather(
     start = min([incident.started_ms, *(anomaly.start_ms for anomaly in anomalies)])
     first, last = start - BEFORE_MS, min(now, start + LONGEST_MS)
     members = {anomaly.series for anomaly in anomalies}
-    ids = _candidates(incident, members, known, edges)
+    ids = _candidates(incident, members, known, Neighbours(edges, now))
     changes = telemetry.read_changes(start - CHANGES_BEFORE_MS, now)
     if not ids:
         return SeriesWindow.empty(), changes
@@ -62,21 +64,18 @@ def gather(
 
 
 def _candidates(
-    incident: Incident, members: set[int], known: Mapping[int, Described], edges: Sequence[Edge]
+    incident: Incident, members: set[int], known: Mapping[int, Described], near: Neighbours
 ) -> list[int]:
     """Choose the series to look at, ascending; the telling ones where there are too many."""
-    near = set(incident.entities)
-    for edge in edges:
-        if edge.source in incident.entities:
-            near.add(edge.target)
-        elif edge.target in incident.entities:
-            near.add(edge.source)
+    own = set(incident.entities)
+    wanted = own.union(*(near.around(entity) for entity in incident.entities))
 
-    def rank(series: int) -> tuple[bool, bool, int]:
-        labels, entity, resource = known[series]
-        telling = resource is not Resource.OTHER or any(name == "process" for name, _ in labels)
-        return (series not in members, not (telling and entity in incident.entities), series)
+    def rank(series: int) -> tuple[bool, bool, bool, int]:
+        labels, entity, _ = known[series]
+        process = any(name == "process" for name, _ in labels)
+        telling = process or indicator_of(labels) is not None
+        return (series not in members, not telling, entity not in own, series)
 
     # Other threads add series meanwhile: take the keys at once.
-    around = [series for series in list(known) if known[series][1] in near]
+    around = [series for series in list(known) if known[series][1] in wanted]
     return sorted(sorted(around, key=rank)[:MAX_SERIES])
