@@ -29,6 +29,11 @@ class Meters:
         self.rejected = counter(
             "twinhelm_rejected_rows", "Rows not kept, by door and reason.", ["door", "reason"]
         )
+        self.left_out = counter(
+            "twinhelm_derive_left_out_rows",
+            "Spans and log lines, kept, that no derived series tells of, by kind and reason.",
+            ["kind", "reason"],
+        )
         self.judged = counter("twinhelm_detect_samples", "Samples the detector has judged.")
         self.tick_seconds = histogram(
             "twinhelm_tick_seconds", "How long one walk from new samples to incidents took."

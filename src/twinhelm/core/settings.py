@@ -48,6 +48,8 @@ class ServerSettings(Section):
     """Host names that browsers may use besides the listen address and localhost."""
     environment: str = "production"
     """The name of this environment, shown in the page header."""
+    driven: bool = False
+    """Let time stand still but for POST /api/twinhelm/v1/clock, for replays; watch no host."""
 
 
 class AuthSettings(Section):
@@ -142,6 +144,12 @@ class DetectSettings(Section):
 
     tick_s: PositiveFloat = 1.0
     """How often new samples are judged."""
+    derive_wait_s: PositiveFloat = Field(
+        6.0,
+        description="How long after two seconds are over the spans and log lines of these two are "
+        "waited for, before series are made of them; OpenTelemetry senders batch up to 5 s. Later "
+        "ones are kept, but no series tells of them.",
+    )
     checkpoint_s: PositiveFloat = 60.0
     """How often detector state is saved."""
     sensitivity: float = Field(0.5, ge=0, le=1)

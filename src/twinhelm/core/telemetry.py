@@ -165,8 +165,9 @@ class Change:
     """Something that was done to the system: a deploy, a flag, a config, a CI or pipeline run.
 
     ``id`` makes delivery idempotent: the same id again replaces the first. ``kind`` is one of
-    deploy, config, flag, ci, pipeline, model, incident, other. ``entity`` is an entity key
-    (:mod:`twinhelm.core.entities`). ``end_ms`` is None while it is under way or has no length.
+    deploy, config, flag, ci, pipeline, model, schema, migration, incident, other. ``entity`` is
+    an entity key (:mod:`twinhelm.core.entities`). ``end_ms`` is None while it is under way or has
+    no length.
     """
 
     id: str

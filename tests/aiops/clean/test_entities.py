@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from twinhelm.aiops.clean.entities import ends_of, entity_of, host_of, resource_of
+from twinhelm.aiops.clean.entities import ends_of, entity_of, host_of, naming, resource_of
 from twinhelm.aiops.types import Resource
 from twinhelm.core.labels import labels_of
 
@@ -58,6 +58,16 @@ def test_one_name_for_one_machine(labels: dict[str, str], host: str) -> None:
         ("process_open_fds", Resource.DESCRIPTORS),
         ("node_network_receive_bytes_total", Resource.NETWORK),
         ("http_request_duration_seconds_sum", Resource.LATENCY),
+        ("http_server_request_duration_seconds_count", Resource.TRAFFIC),
+        ("http_request_errors_count", Resource.ERRORS),
+        ("traces_edge_duration_mean_seconds", Resource.LATENCY),
+        ("traces_requests_per_second", Resource.TRAFFIC),
+        ("traces_errors_ratio", Resource.ERRORS),
+        ("logs_lines_per_second", Resource.TRAFFIC),
+        ("pipeline_run_seconds", Resource.LATENCY),
+        ("pipeline_late_ratio", Resource.DATA),
+        ("pipeline_output_rows", Resource.DATA),
+        ("pipeline_failed", Resource.ERRORS),
         ("http_requests_total", Resource.TRAFFIC),
         ("http_request_errors_total", Resource.ERRORS),
         ("work_queue_depth", Resource.SATURATION),
@@ -71,6 +81,20 @@ def test_what_a_name_measures(name: str, resource: Resource) -> None:
 
 def test_server_errors_by_code() -> None:
     assert resource_of("http_requests_total", (("code", "503"),)) is Resource.ERRORS
+    failed = (("http_response_status_code", "500"),)
+    assert resource_of("http_server_request_duration_seconds_count", failed) is Resource.ERRORS
+    assert resource_of("http_server_request_duration_seconds_sum", failed) is Resource.LATENCY
+
+
+@pytest.mark.parametrize(
+    "entity",
+    ["service:cart", "service:shop/cart", "service:a/b/c", "database:orders", "database:h/orders",
+     "queue:orders", "pipeline:shop/nightly", "host:db-1", "container:shop/c-1", "container:c-1"],
+)  # fmt: skip
+@pytest.mark.parametrize("metric", ["traces_errors_ratio", "logs_lines_per_second"])
+def test_labels_that_name_an_entity_lead_back_to_it(entity: str, metric: str) -> None:
+    labels = labels_of({**naming(entity), "__name__": metric, "client": "host:x", "operation": "o"})
+    assert entity_of(labels) == entity
 
 
 def test_edges_point_to_what_is_leaned_on() -> None:

@@ -4,15 +4,20 @@ Values in (:class:`~twinhelm.aiops.types.Received` from collect), values out (sa
 store, signals for detect, entities and edges for the graph, rejections for the page).
 """
 
+from twinhelm.aiops.clean.calls import Calls
 from twinhelm.aiops.clean.cardinality import SeriesGate
 from twinhelm.aiops.clean.entities import edge_between, ends_of, entity_of, resource_of
+from twinhelm.aiops.clean.lines import Lines
 from twinhelm.aiops.clean.redact import Redactor
 from twinhelm.aiops.clean.rejections import Reason, RejectionBook
+from twinhelm.aiops.clean.runs import Row, Runs
 from twinhelm.aiops.clean.samples import BAD_SERIES, NO_SERIES, Admission, Cleaner, admit_history
-from twinhelm.aiops.clean.signals import Signal, SignalMaker, families, signal_of
+from twinhelm.aiops.clean.signals import Signal, SignalMaker, families, signal_of, twin_of
+from twinhelm.aiops.clean.tally import WINDOW_MS, joined
 
 __all__ = [
-    "BAD_SERIES", "NO_SERIES", "Admission", "Cleaner", "Reason", "Redactor", "RejectionBook",
-    "SeriesGate", "Signal", "SignalMaker", "admit_history", "edge_between", "ends_of", "entity_of",
-    "families", "resource_of", "signal_of",
+    "BAD_SERIES", "NO_SERIES", "WINDOW_MS", "Admission", "Calls", "Cleaner", "Lines", "Reason",
+    "Redactor", "RejectionBook", "Row", "Runs", "SeriesGate", "Signal", "SignalMaker",
+    "admit_history", "edge_between", "ends_of", "entity_of", "families", "joined", "resource_of",
+    "signal_of", "twin_of",
 ]  # fmt: skip

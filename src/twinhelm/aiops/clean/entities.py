@@ -30,10 +30,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from twinhelm.aiops.types import Resource
-from twinhelm.core.entities import Edge, entity_key
+from twinhelm.core.entities import Edge, entity_key, split_key
 from twinhelm.core.labels import METRIC, Labels, metric_name
 
-__all__ = ["edge_between", "ends_of", "entity_of", "host_of", "resource_of"]
+__all__ = [
+    "HOST_LABELS", "edge_between", "ends_of", "entity_of", "host_of", "naming", "resource_of",
+]  # fmt: skip
 
 HOST_LABELS = ("host.name", "host_name", "hostname", "host", "nodename", "k8s.node.name",
                "k8s_node_name", "node", "instance")  # fmt: skip
@@ -45,6 +47,8 @@ POD_LABELS = ("k8s.pod.name", "k8s_pod_name", "pod")
 CONTAINER_LABELS = ("container.name", "container_name", "container")
 PROCESS_LABELS = ("process.executable.name", "process", "comm", "groupname", "process_name")
 DATABASE_LABELS = ("datname", "db.namespace", "db_namespace", "database")
+_CODE_LABELS = ("code", "status_code", "http_status_code", "http_response_status_code",
+                "http.response.status_code")  # fmt: skip
 LABEL_EDGE_TTL_MS = 3_600_000
 LABEL_EDGE_CONFIDENCE = 0.9
 
@@ -54,10 +58,14 @@ _BROKER = re.compile(r"(?:kafka|rabbitmq|nats|pulsar|redpanda|messaging)[_.]")
 _RESOURCES = tuple(
     (re.compile(shape), resource)
     for shape, resource in (
+        (r"^pipeline_(?:late|output_rows)", Resource.DATA),
         (r"pressure|(?:^|[_.])psi(?:$|[_.])", Resource.PRESSURE),
         (r"filefd|[_.]fds?(?:$|[_.])|file_?descriptor|open_files|handles", Resource.DESCRIPTORS),
         (r"error|fail|5xx|exception|abort|reject|drop(?:s|ped)?(?:$|[_.])", Resource.ERRORS),
-        (r"latency|duration|response_time|[_.]rtt|p9[059]|wait_time|elapsed", Resource.LATENCY),
+        (
+            r"latency|duration|response_time|[_.]rtt|p9[059]|wait_time|elapsed|^pipeline_run_",
+            Resource.LATENCY,
+        ),
         (
             r"filesystem|[_.]?disk|diskio|blkio|volume|storage_(?:used|free|bytes)"
             r"|(?:read|writ(?:e|ten))_bytes|[_.]io_bytes",
@@ -67,7 +75,7 @@ _RESOURCES = tuple(
         (r"net(?:work|stat|dev)?[_.]|sockstat|tcp|udp|bandwidth", Resource.NETWORK),
         (r"cpu|[_.]load(?:\d|[_.]|$)", Resource.CPU),
         (r"queue|backlog|pending|saturation|pool|lag(?:$|[_.])|inflight", Resource.SATURATION),
-        (r"request|throughput|[_.]qps|rps|messages|calls|queries", Resource.TRAFFIC),
+        (r"request|throughput|[_.]qps|rps|messages|calls|queries|^logs_lines", Resource.TRAFFIC),
     )
 )
 """Read in order: an ``io pressure`` is pressure, ``request_errors`` are errors."""
@@ -99,6 +107,27 @@ def entity_of(labels: Labels) -> str:
     return entity_key("host", host) if host else entity_key("other", metric or "unnamed")
 
 
+def naming(entity: str) -> dict[str, str]:
+    """Return the labels that name an entity, so that :func:`entity_of` finds it again.
+
+    For services, databases, queues, pipelines, containers and hosts; anything else is named as a
+    service.
+
+    >>> naming("service:shop/cart"), naming("database:db-1/orders")
+    ({'service_namespace': 'shop', 'service_name': 'cart'}, {'host': 'db-1', 'database': 'orders'})
+    """
+    kind, name = split_key(entity)
+    if kind in ("queue", "pipeline", "host"):
+        return {kind: name}
+    if kind == "database":
+        host, _, database = name.rpartition("/")
+        return {"host": host, kind: database} if host else {kind: database}
+    space, _, last = name.rpartition("/")
+    if kind == "container":
+        return {"namespace": space, kind: last} if space else {kind: last}
+    return {"service_namespace": space, "service_name": last} if space else {"service_name": name}
+
+
 @lru_cache(maxsize=64)
 def host_of(labels: Labels) -> str:
     """Name the machine, without port and in lower case, or the empty string.
@@ -121,9 +150,13 @@ def resource_of(name: str, labels: Labels = ()) -> Resource:
     <Resource.PRESSURE: 'pressure'>
     """
     low = (name or metric_name(labels)).lower()
-    if any(k == "code" and v.startswith("5") for k, v in labels):
+    if low.endswith("_sum"):  # judged as a mean, of what failed too
+        return _resource_of_name(low.removesuffix("_sum"))
+    if any(k in _CODE_LABELS and v.startswith("5") for k, v in labels):
         return Resource.ERRORS
-    return _resource_of_name(low)
+    found = _resource_of_name(low)
+    counts = found is Resource.LATENCY and low.endswith("_count")
+    return Resource.TRAFFIC if counts else found
 
 
 @lru_cache(maxsize=4096)  # metric names are few, series many

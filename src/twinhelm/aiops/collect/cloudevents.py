@@ -33,7 +33,8 @@ from twinhelm.core.telemetry import Change
 
 __all__ = ["CHANGE_KINDS", "decode_cloudevents"]
 
-CHANGE_KINDS = ("deploy", "config", "flag", "ci", "pipeline", "model", "incident", "other")
+CHANGE_KINDS = ("deploy", "config", "flag", "ci", "pipeline", "model", "schema", "migration",
+                "incident", "other")  # fmt: skip
 """The kinds of change, as :class:`~twinhelm.core.telemetry.Change` has them."""
 
 WORDS = {
@@ -47,6 +48,7 @@ WORDS = {
         "change repository workflow",
         "pipeline": "pipeline dag etl dataset",
         "model": "model training retrain",
+        "migration": "migration migrated ddl",
         "incident": "incident outage",
     }.items()
     for word in words.split()

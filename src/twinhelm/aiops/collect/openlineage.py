@@ -2,14 +2,16 @@
 
 In comes the body of ``POST /api/v1/lineage`` (an OpenLineage 2-0-2 run event, or an array of
 them); out goes a :class:`~twinhelm.aiops.types.Received` with one change of kind ``pipeline``
-per run and edges from the pipeline to what it reads and from what it writes to the pipeline.
+per run and edges from the pipeline to what it reads and from what it writes to the pipeline. The
+change's attributes keep what facets count and describe, by data set: ``output_rows:NAME`` and
+``input_rows:NAME`` (rows), ``schema:NAME`` (``name type, name type, ...``).
 
 All events of a run give the same change id (``run/RUNID``) and are merged, here within one
 request and by whoever keeps changes through :func:`merge_runs`: an event that ends a run does
 not know when it began. Job and dataset events (without a run) change nothing.
 
-Pure. Source: OpenLineage specification 2-0-2, ``RunEvent``; ``nominalTime``, ``errorMessage``
-and ``parent`` facets.
+Pure. Source: OpenLineage specification 2-0-2, ``RunEvent``; ``nominalTime``, ``errorMessage``,
+``parent``, ``outputStatistics``, ``inputStatistics``, ``dataQualityMetrics`` and ``schema`` facets.
 
 >>> received = decode_openlineage(b'''{
 ...     "eventTime": "2023-11-14T22:13:20Z", "eventType": "START", "run": {"runId": "r1"},
@@ -19,8 +21,9 @@ and ``parent`` facets.
 ('pipeline:shop/load', 'dataset:db/t')
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from twinhelm.aiops.collect.words import given, instant_ms
@@ -45,6 +48,14 @@ MAX_EVENTS = 10_000
 EDGE_LIFE_MS = 30 * 86_400_000
 """A pipeline runs daily or monthly; an edge outlives the pause."""
 LONGEST_NAME = 1024
+MOST_DATASETS = 50
+"""So many data sets of a run are described by its change; edges are made for all."""
+LONGEST_SCHEMA = 4000
+MOST_ROWS = 1e15
+ROWS = {
+    "inputs": ("input_rows", "inputFacets", ("inputStatistics", "dataQualityMetrics")),
+    "outputs": ("output_rows", "outputFacets", ("outputStatistics",)),
+}
 
 
 def decode_openlineage(body: bytes) -> Received:
@@ -105,6 +116,7 @@ def _change(event: Mapping[str, Any]) -> Change:
         "error": error[:LONGEST_NAME],
         "nominal_start": _facet(facets, "nominalTime", "nominalStartTime")[:64],
         "parent_job": _facet({"job": parent_job}, "job", "name")[:LONGEST_NAME],
+        **_described(event),
     }
     verb = {"success": "finished", "failure": "failed", "aborted": "was stopped"}.get(outcome)
     return Change(
@@ -121,10 +133,9 @@ def _change(event: Mapping[str, Any]) -> Change:
 
 
 def _edges(event: Mapping[str, Any], change: Change) -> Iterable[Edge]:
-    for field in ("inputs", "outputs"):
-        sets = [] if event.get(field) is None else given(event[field], list, field)
-        for item in (given(one, dict, f"one of {field}") for one in sets):
-            dataset = f"dataset:{_name(item, 'namespace')}/{_name(item, 'name')}"
+    for field in ROWS:
+        for name, _ in _datasets(event, field):
+            dataset = f"dataset:{name}"
             read = field == "inputs"
             yield Edge(
                 source=change.entity if read else dataset,
@@ -137,6 +148,40 @@ def _edges(event: Mapping[str, Any], change: Change) -> Iterable[Edge]:
             )
 
 
+def _datasets(event: Mapping[str, Any], field: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the name and all else that is told of each input or output."""
+    sets = [] if event.get(field) is None else given(event[field], list, field)
+    for item in (given(one, dict, f"one of {field}") for one in sets):
+        yield f"{_name(item, 'namespace')}/{_name(item, 'name')}", item
+
+
+def _described(event: Mapping[str, Any]) -> dict[str, str]:
+    """Say how many rows were read and written, and in which columns, by data set."""
+    said: dict[str, str] = {}
+    for field, (rows, owner, facets) in ROWS.items():
+        for name, item in islice(_datasets(event, field), MOST_DATASETS):
+            held = item.get(owner)
+            for count in (_of(held, facet, "rowCount") for facet in facets):
+                if isinstance(count, int | float) and 0 <= count < MOST_ROWS:
+                    said.setdefault(f"{rows}:{name}", str(int(count)))
+            columns = _of(item.get("facets"), "schema", "fields")
+            if isinstance(columns, list):
+                text = ", ".join(_column(one) for one in columns if isinstance(one, dict))
+                said[f"schema:{name}"] = text[:LONGEST_SCHEMA]
+    return said
+
+
+def _column(said: Mapping[str, Any]) -> str:
+    """Write a column as ``name type``; the name without what would part it from others."""
+    name = str(said.get("name", "")).replace(", ", "_")
+    return f"{name} {str(said.get('type', '')).replace(' ', '_').replace(',', ';')}"
+
+
+def _of(owner: object, facet: str, field: str) -> object:
+    found = owner.get(facet) if isinstance(owner, dict) else None
+    return found.get(field) if isinstance(found, dict) else None
+
+
 def _name(owner: Mapping[str, Any], field: str) -> str:
     found = owner.get(field)
     if not isinstance(found, str) or not found or len(found) > LONGEST_NAME:
@@ -147,6 +192,5 @@ def _name(owner: Mapping[str, Any], field: str) -> str:
 
 
 def _facet(facets: Mapping[str, Any], facet: str, field: str) -> str:
-    found = facets.get(facet)
-    value = found.get(field) if isinstance(found, dict) else None
+    value = _of(facets, facet, field)
     return value if isinstance(value, str) else ""

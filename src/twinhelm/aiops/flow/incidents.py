@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from twinhelm.aiops.clean import SignalMaker, families
+from twinhelm.aiops.clean import SignalMaker, twin_of
 from twinhelm.aiops.correlate import Decision
 from twinhelm.aiops.detect import detect_array
 from twinhelm.aiops.flow.casework import Casework
+from twinhelm.aiops.flow.known import stated
 from twinhelm.aiops.records import Writing, incident_ref, load, load_incident, put_incident
 from twinhelm.aiops.types import Anomaly, Forecast, Incident, IncidentState, Scores
 from twinhelm.aiops.words import spoken
 from twinhelm.core.claims import Claim
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Conflict, NotFound
-from twinhelm.core.labels import metric_name
+from twinhelm.core.labels import Matcher, MatchKind, metric_name
 from twinhelm.core.ports import JournalRow, Records, RecordsUnit, TelemetryStore
 from twinhelm.core.telemetry import Alert, Change
 from twinhelm.events.journal import Journal
@@ -122,17 +123,19 @@ class IncidentDesk:
         at each moment is made of what was known then. Raises :class:`NotFound` for an id never
         given out.
         """
-        ids = np.array([series], np.uint32)
-        info = self.telemetry.series(ids)[0]
+        infos = self.telemetry.series(np.array([series], np.uint32))
+        if twin := twin_of(infos[0].labels):  # the mean of a sum needs its count
+            same = [Matcher(name, MatchKind.EQUAL, value) for name, value in twin]
+            found = self.telemetry.find_series(same, tenant=infos[0].tenant)
+            infos += [info for info in found if info.labels == twin]
         metas = self.telemetry.metric_meta()
-        names = families(metric_name(info.labels))
         maker = SignalMaker()
-        maker.declare(
-            series, info.labels, next((metas[name] for name in names if name in metas), None)
-        )
-        block = self.telemetry.read_samples(ids, start_ms - WARM_UP_MS, end_ms)
-        signals = maker.signals(block)
-        scores = detect_array(signals.value, signals.time_ms)
+        for info in infos:
+            maker.declare(info.id, info.labels, stated(metric_name(info.labels), metas))
+        ids = np.array(sorted(info.id for info in infos), np.uint32)
+        signals = maker.signals(self.telemetry.read_samples(ids, start_ms - WARM_UP_MS, end_ms))
+        own = signals.series == series
+        scores = detect_array(signals.value[own], signals.time_ms[own])
         inside = scores.time_ms >= start_ms
         return Scores(
             np.full(int(inside.sum()), series, np.uint32),

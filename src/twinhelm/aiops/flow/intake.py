@@ -77,7 +77,8 @@ class Intake:
     """The one way in for telemetry; safe to call from any thread.
 
     ``newcomers`` is told of label sets and their ids as they are interned, ``offer`` of each
-    block that was kept, in the order kept.
+    block that was kept, in the order kept; ``heard`` of the logs, spans and changes that were
+    kept, and of their tenant.
     """
 
     telemetry: TelemetryStore
@@ -87,6 +88,7 @@ class Intake:
     meters: Meters
     newcomers: Callable[[U32, Sequence[Labels]], None]
     offer: Callable[[SampleBlock], None]
+    heard: Callable[[Received, str], None] | None = None
     rejections: RejectionBook = field(init=False)
     _cleaner: Cleaner = field(init=False)
     _gate: SeriesGate = field(init=False)
@@ -136,6 +138,7 @@ class Intake:
             samples, refused = self._take_samples(received.samples)
             rejected.extend(refused)
         logs = spans = 0
+        kept = Received()
         if received.logs is not None and len(received.logs):
             lines = received.logs
             lines = replace(
@@ -145,14 +148,20 @@ class Intake:
             )
             if self.telemetry.append_logs(lines, tenant=tenant, digest=digest):
                 logs = len(lines)
+                kept = replace(kept, logs=lines)
         if received.spans is not None and len(received.spans):
             traced = received.spans
             traced = replace(traced, attributes=self._redactor.lines(traced.attributes)[0])
             if self.telemetry.append_spans(traced, tenant=tenant, digest=digest):
                 spans = len(traced)
+                kept = replace(kept, spans=traced)
         if received.changes:
             with self._lock:  # two events of one run at once would each miss the other
-                self.telemetry.append_changes(self._joined(received.changes))
+                changes = self._joined(received.changes)
+                self.telemetry.append_changes(changes)
+            kept = replace(kept, changes=tuple(changes))
+        if self.heard is not None and (logs or spans or kept.changes):
+            self.heard(kept, tenant)
         if received.alerts or received.edges:
             self._record(received.alerts, received.edges, door)
         receipt = Receipt(

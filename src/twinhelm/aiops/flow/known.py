@@ -30,11 +30,12 @@ Declare = Callable[[int, Labels, MetricMeta | None], object]
 
 @dataclass(slots=True)
 class KnownSeries:
-    """See the module; ``described`` is what is known, by id."""
+    """See the module; ``described`` is what is known, by id; ``entities`` those spoken of."""
 
     telemetry: TelemetryStore
     clock: Clock
     described: dict[int, Described] = field(default_factory=dict)
+    entities: set[str] = field(default_factory=set)
     topology: Topology = field(default_factory=Topology)
     _types: dict[str, MetricType] = field(default_factory=dict)
 
@@ -50,7 +51,9 @@ class KnownSeries:
                 name = metric_name(labels)
                 declare(series, labels, stated(name, metas))
                 self.topology.note(series, labels, now_ms)
-                self.described[series] = (labels, entity_of(labels), resource_of(name, labels))
+                entity = entity_of(labels)
+                self.entities.add(entity)
+                self.described[series] = (labels, entity, resource_of(name, labels))
 
     def look_up(self, ids: U32, declare: Declare) -> None:
         """Ask the store for those of ``ids`` that are not known yet."""

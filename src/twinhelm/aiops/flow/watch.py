@@ -1,7 +1,8 @@
 """The watch: every tick, what is new walks from detect to the records.
 
-In come the blocks that :class:`~.intake.Intake` has kept, in order. Counters become rates
-(clean), every sample of every series is judged (detect), and what left its range goes to
+In come the blocks that :class:`~.intake.Intake` has kept, in order; before it takes them, each
+tick calls ``derive``, which adds those that the house makes itself. Counters become rates (clean),
+every sample of every series is judged (detect), and what left its range goes to
 :class:`~.casework.Casework`, which opens, updates and closes incidents. All of it runs in one
 thread; ``offer`` and ``welcome`` are the only methods for others.
 
@@ -14,7 +15,7 @@ moment later than they would have been. Without a checkpoint the newest hours ar
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ from twinhelm.aiops.types import Anomaly
 from twinhelm.core import json
 from twinhelm.core.arrays import U32, Array
 from twinhelm.core.clock import Clock
+from twinhelm.core.entities import Edge
 from twinhelm.core.errors import BadInput, TwinhelmError
 from twinhelm.core.labels import Labels
 from twinhelm.core.meters import Meters
@@ -73,6 +75,7 @@ class Watch:
     settings: DetectSettings
     meters: Meters
     casework: Casework
+    derive: Callable[[int], None] = lambda now_ms: None
     detector: Detector = field(init=False)
     signals: SignalMaker = field(init=False)
     tracker: AnomalyTracker = field(init=False)
@@ -111,6 +114,7 @@ class Watch:
         with self._turn, span("tick"):
             began = self.clock.monotonic_s()
             now = self.clock.now_ms()
+            self.derive(now)
             # Blocks first: a block's series were welcomed before the block was offered, so
             # taking newcomers second can only bring more than is needed, never less.
             blocks = _drain(self._blocks)
@@ -134,6 +138,14 @@ class Watch:
             if began - self._saved_s >= self.settings.checkpoint_s:
                 self._save()
             return judged
+
+    def saw(self, edges: Iterable[Edge]) -> None:
+        """Take in edges that traces told of just now."""
+        self.known.topology.saw(edges)
+
+    def exists(self, entity: str) -> bool:
+        """Say whether any known series belongs to an entity."""
+        return entity in self.known.entities
 
     def resume(self) -> None:
         """Bring back the newest checkpoint and judge what the store took after it."""
@@ -163,6 +175,7 @@ class Watch:
             with self._turn:  # between two parts the tick has its turn
                 self._heed_types()
                 self._look_up(part)
+                part = self.signals.with_twins(part)
                 self.detector.forget(part)
                 self.signals.forget(part)
                 for block in self._history(part, start_ms):
@@ -264,7 +277,8 @@ class Watch:
         # Alike ones together, so that no long stretch is read for the sake of one series.
         for part in _parts(behind[np.argsort(since[behind], kind="stable")]):
             self._look_up(ids[part])
-            for block in self._history(np.sort(ids[part]), int(since[part].min())):
+            wanted = self.signals.with_twins(ids[part])
+            for block in self._history(wanted, int(since[part].min())):
                 # What no longer lasts is closed by the first tick, once all series are read.
                 self._judge(block, NEVER)
 
