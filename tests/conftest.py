@@ -6,7 +6,7 @@ import pytest
 
 from peers.programs import require
 
-pytest_plugins = ("peers.fixtures", "peers.server")
+pytest_plugins = ("peers.fixtures", "peers.played_lab", "peers.server")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

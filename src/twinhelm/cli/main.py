@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from twinhelm.cli import backtest, incidents, jobs, keeping, overview, people, telemetry, up
+from twinhelm.cli import backtest, incidents, jobs, keeping, lab, overview, people, telemetry, up
 from twinhelm.cli.shown import refuse
 from twinhelm.core.errors import TwinhelmError
 
@@ -32,7 +32,7 @@ app = typer.Typer(
 )
 for part in (up, overview, incidents, telemetry, jobs, keeping):
     app.add_typer(part.app)
-for group in (overview.group, people.user, people.token, backtest.app):
+for group in (overview.group, people.user, people.token, backtest.app, lab.app):
     app.add_typer(group)
 
 

@@ -32,7 +32,7 @@ import duckdb
 
 from twinhelm.lab.words import LabError, Truth
 
-__all__ = ["KINDS", "Case", "Recording", "add_case", "write_case", "write_topology"]
+__all__ = ["KINDS", "Case", "Recording", "add_case", "quoted", "write_case", "write_topology"]
 
 KINDS = ("metrics", "logs", "traces", "changes")
 """Tables of the agent, and files of a case."""
@@ -62,7 +62,8 @@ ORDER BY source, target"""
 class Case:
     """One fault of a recording: when it was, and the truth about it.
 
-    ``end_s`` is None where nobody wrote down when it ended. ``metric`` shows the cause best.
+    Faults that were at once have one ``case_id``. ``end_s`` is None where nobody wrote down when
+    it ended. ``metric`` shows the cause best.
     """
 
     case_id: str
@@ -88,17 +89,25 @@ class Recording:
         try:
             with (folder / "cases.csv").open(newline="", encoding="utf-8") as file:
                 cases = tuple(_case_of(row) for row in csv.DictReader(file))
-        except (OSError, ValueError, KeyError) as error:
-            raise LabError(f"{folder} is no recording: {error}", hint=hint) from error
+        except OSError as error:
+            said = f"{folder} is no recording: its cases.csv cannot be read, {error.strerror}"
+            raise LabError(said, hint=hint) from error
+        except (ValueError, KeyError) as error:
+            said = f"cases.csv of {folder} is not understood: {error}"
+            raise LabError(said, hint=hint) from error
         return cls(folder, cases)
 
-    def case(self, case_id: str) -> Case:
-        """Return one case; raises :class:`LabError` with the names there are."""
-        found = next((case for case in self.cases if case.case_id == case_id), None)
-        if found is None:
-            some = ", ".join(case.case_id for case in self.cases[:8])
-            more = f" and {len(self.cases) - 8} more" if len(self.cases) > 8 else ""
-            raise LabError(f"{self.folder} has no case {case_id!r}", hint=f"it has {some}{more}")
+    def of(self, case_id: str) -> list[Case]:
+        """List the faults of one case, which are several where they were at once.
+
+        Raises :class:`LabError` with the names there are.
+        """
+        found = [case for case in self.cases if case.case_id == case_id]
+        if not found:
+            names = list(dict.fromkeys(case.case_id for case in self.cases))
+            more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+            hint = f"it has {', '.join(names[:8])}{more}"
+            raise LabError(f"{self.folder} has no case {case_id!r}", hint=hint)
         return found
 
     def files(self, kind: str, case_id: str = "") -> list[Path]:
@@ -126,7 +135,7 @@ def write_case(
             when = _NEWEST.get(kind, "timestamp")
             (found,) = cursor.execute(
                 f"COPY (SELECT * FROM {kind} WHERE {when} >= {start_s!r} AND {when} < {end_s!r} "  # noqa: S608 - numbers and our own names
-                f"ORDER BY {when}) TO {_quoted(folder / f'{kind}.parquet')} "
+                f"ORDER BY {when}) TO {quoted(folder / f'{kind}.parquet')} "
                 "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 30720)"
             ).fetchall()
             rows[kind] = found[0]
@@ -155,7 +164,7 @@ def write_topology(recording: Recording) -> None:
     calls: Iterable[tuple[str, str]] = ()
     if files:
         with duckdb.connect() as database:
-            listed = ", ".join(_quoted(file) for file in files)
+            listed = ", ".join(quoted(file) for file in files)
             database.execute(
                 f"CREATE VIEW spans AS FROM read_parquet([{listed}], union_by_name => true)"
             )
@@ -183,5 +192,6 @@ def _case_of(row: dict[str, str]) -> Case:
     )
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """Write a path as a text of SQL."""
     return "'" + str(path).replace("'", "''") + "'"

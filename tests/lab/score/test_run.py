@@ -1,0 +1,170 @@
+"""What one repeat does and in which order, with a played lab and server in a hurry."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from itertools import count
+
+import orjson
+import pytest
+
+from twinhelm.lab.score import Pace, Tally, run, run_once
+from twinhelm.lab.words import LabError
+
+HURRIED = Pace(0.1, 0.1, 0.05, 0.3, 0.02, 0.1, 0.1, 0.2, 60)
+
+
+class Server:
+    """Raises an incident while ``lab`` is broken, but for the faults in ``blind``."""
+
+    url = "http://a"
+
+    def __init__(self):
+        self.lab, self.blind, self.known, self.numbers = None, (), {}, count(1)
+
+    def incidents(self):
+        broken = [name for name in self.lab.active if name not in self.blind]
+        if broken and not any(one["state"] == "open" for one in self.known.values()):
+            number = next(self.numbers)
+            one = {"id": number, "flaps": 0, "state": "open", "title": broken[0]}
+            self.known[number] = one
+        for one in self.known.values():
+            one["state"] = "open" if one["title"] in broken else "resolved"
+        return list(self.known.values())
+
+    def file(self, number):
+        claims = [{"subject": "service:shop/cart", "facts": {"kind": "service"}}]
+        return orjson.dumps({"incident": {"id": number, "verdict": "conclusive"}, "claims": claims})
+
+
+class Lab:
+    """Notes what was done; a fault in ``bad`` cannot begin."""
+
+    def __init__(self):
+        self.active, self.done, self.bad, self.gone = [], [], (), False
+
+    def break_(self, name):
+        if name in self.bad:
+            raise LabError(f"{name} cannot begin")
+        self.active.append(name)
+        self.done.append(name)
+
+    def repair(self, name):
+        self.active.remove(name)
+
+    def repair_all(self):
+        self.active.clear()
+
+    def status(self):
+        if self.gone:
+            raise LabError("no lab is up")
+
+    def shows(self, _symptom):
+        return True
+
+
+@pytest.fixture
+def stage(monkeypatch):
+    """The played_lab pair; ``ended`` lists what was ended, the lab first."""
+    lab, server, ended = Lab(), Server(), []
+    server.lab = lab
+
+    @contextmanager
+    def child(what, name):
+        try:
+            yield what
+        finally:
+            ended.append(name)
+
+    monkeypatch.setattr(run.house, "started", lambda _data: child(server, "server"))
+    monkeypatch.setattr(run.remote, "started", lambda *_flags: child(lab, "lab"))
+    monkeypatch.setattr(run, "LOOK_S", 0.005)
+    return lab, server, ended
+
+
+def measure(three_faults, tmp_path, *, pace=HURRIED, seed=1, tell=lambda *_: None, repeat=1):
+    tally = Tally(repeat)
+    run_once(list(three_faults.values()), pace, tally, seed=seed, folder=tmp_path, tell=tell)
+    return tally
+
+
+def test_every_fault_comes_once_and_is_repaired(stage, three_faults, tmp_path):
+    lab, server, ended = stage
+    server.blind = ("surge",)
+    tally = measure(three_faults, tmp_path)
+    assert sorted(lab.done) == sorted(three_faults)
+    assert lab.active == []
+    assert ended == ["lab", "server"]
+    by_name = {trial.fault: trial for trial in tally.trials}
+    assert by_name["surge"].file is None
+    assert by_name["slow-cart"].file["claims"]
+    assert by_name["slow-cart"].shown
+    # Found faults are not kept for longer than they must be.
+    lasted = {name: trial.end_s - trial.start_s for name, trial in by_name.items()}
+    assert lasted["slow-cart"] < HURRIED.longest_s <= lasted["surge"]
+    assert len(tally.openings) == 2
+    assert tally.quiet_s >= HURRIED.first_s + HURRIED.last_s
+    assert tally.complete
+
+
+def test_the_order_is_the_seeds(stage, three_faults, tmp_path):
+    lab, _, _ = stage
+    orders = []
+    for seed, repeat in ((1, 1), (1, 1), (1, 2), (2, 1), (3, 1), (4, 1)):
+        lab.done.clear()
+        measure(three_faults, tmp_path, seed=seed, repeat=repeat)
+        orders.append(tuple(lab.done))
+    assert orders[0] == orders[1]
+    assert len(set(orders)) > 1
+
+
+def test_a_fault_that_cannot_begin_is_told_and_the_rest_goes_on(stage, three_faults, tmp_path):
+    stage[0].bad = ("slow-cart",)
+    tally = measure(three_faults, tmp_path)
+    assert tally.failed == {"slow-cart": "slow-cart cannot begin"}
+    assert len(tally.trials) == 2
+
+
+def test_a_lab_that_has_gone_ends_it(stage, three_faults, tmp_path):
+    lab, _, ended = stage
+    lab.bad, lab.gone = tuple(three_faults), True
+    with pytest.raises(LabError, match="no lab is up"):
+        measure(three_faults, tmp_path)
+    assert ended == ["lab", "server"]
+
+
+def test_what_there_is_no_time_for_is_left_out(stage, three_faults, tmp_path):
+    tally = measure(
+        three_faults, tmp_path, pace=Pace(0.1, 0.1, 0.05, 0.3, 0.02, 0.1, 0.1, 0.2, 0.1)
+    )
+    assert len(tally.left_out) == 3
+    assert not tally.complete
+
+
+def test_an_incident_of_the_warm_up_counts_for_nothing(stage, three_faults, tmp_path):
+    lab, _, _ = stage
+
+    def early(told, _done, _whole):
+        if told == "warming up":
+            lab.active[:] = ["warm"]
+        elif "warm" in lab.active:
+            lab.active.remove("warm")
+
+    tally = measure(three_faults, tmp_path, tell=early)
+    assert [one.title for one in tally.warm_up] == ["warm"]
+    assert len(tally.openings) == 3
+
+
+def test_cut_short_it_holds_what_was_measured(stage, three_faults, tmp_path):
+    _, _, ended = stage
+
+    def cut(told, _done, _whole):
+        if told.startswith("breaking 2 of 3"):
+            raise KeyboardInterrupt
+
+    tally = Tally(1)
+    with pytest.raises(KeyboardInterrupt):
+        run_once(list(three_faults.values()), HURRIED, tally, seed=1, folder=tmp_path, tell=cut)
+    assert len(tally.trials) == len(tally.openings) == 1
+    assert not tally.complete
+    assert ended == ["lab", "server"]
