@@ -65,7 +65,7 @@ class Children:
         """Fork a process and return its id; raises :class:`LabError` where the nursery is gone."""
         if self._writer is None or self._writer.is_closing():
             raise LabError(f"{name} cannot start: the nursery has ended")
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._asked.append((answer, ended))
         asked = {"name": name, "arguments": arguments, "output": str(output)}
         self._writer.write(orjson.dumps(asked) + b"\n")

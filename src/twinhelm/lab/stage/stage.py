@@ -31,8 +31,8 @@ from twinhelm.lab.words import PROCESSES, Fault, LabError, now_s
 
 __all__ = ["Options", "Stage"]
 
-FIRST = ("agent", "cache", "queue")
-"""Started while the database is made."""
+FIRST = ("agent", "cache", "queue", "gateway", "cart", "payments", "shipping")
+"""Started while the database is made, which they do not need."""
 LAST = ("crowd",)
 """Started when all else is well, so that no user meets a closed shop."""
 WITHOUT_PORT = ("pipeline",)

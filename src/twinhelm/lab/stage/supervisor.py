@@ -156,13 +156,14 @@ class Supervisor:
         arguments = [name, "--plan", str(self._plan.folder / "plan.json")]
         if process.version:
             arguments += ["--version", process.version]
-        self.processes[name] = process
         process.ended.clear()
         process.since_s = now_s()
         output = self._plan.output(name)
         process.pid = await self._children.spawn(
             name, arguments, output, lambda status: self._ended(process, status)
         )
+        # Not earlier: nobody may signal a process that has no id yet.
+        self.processes[name] = process
 
     def _ended(self, process: Process, status: int) -> None:
         process.status = status
@@ -202,7 +203,7 @@ class Supervisor:
         return LabError(f"{process.name} {state}; it said:\n{said[-1500:].strip()}")
 
     def _signal(self, process: Process, number: signal.Signals) -> None:
-        if process.alive:
+        if process.alive and process.pid:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, number)
 

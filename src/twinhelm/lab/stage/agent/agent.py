@@ -20,11 +20,12 @@ import uvicorn
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from prometheus_client import disable_created_metrics
+from prometheus_client import REGISTRY, disable_created_metrics
 
 from twinhelm.lab.plan import LOOPBACK, Plan
 from twinhelm.lab.stage.agent.cases import write_rows
 from twinhelm.lab.stage.agent.database import DatabasePage
+from twinhelm.lab.stage.agent.host import Host
 from twinhelm.lab.stage.agent.receiver import PROTOBUF, Signal, receiver
 from twinhelm.lab.stage.agent.rows import Rows
 from twinhelm.lab.stage.agent.scraper import Scraper, target_labels
@@ -45,7 +46,8 @@ FLUSH_S = 2.0
 def run(plan: Plan, version: str) -> None:
     """Run the agent until it is told to end."""
     del version
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    REGISTRY.register(Host())
     asyncio.run(_serve(plan))
 
 
@@ -150,7 +152,7 @@ class Agent:
 def _points(body: bytes) -> tuple[str, int]:
     request = ExportMetricsServiceRequest.FromString(body)
     return "metrics", sum(
-        len(getattr(metric, metric.WhichOneof("data")).data_points)
+        len(getattr(metric, metric.WhichOneof("data") or "gauge").data_points)
         for group in request.resource_metrics
         for scope in group.scope_metrics
         for metric in scope.metrics

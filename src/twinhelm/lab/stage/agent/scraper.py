@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -42,7 +42,7 @@ def target_labels(plan: Plan, job: str) -> dict[str, str]:
 class _Target:
     """One job: its labels, where its page comes from, and its series as they go over the wire."""
 
-    labels: Mapping[str, str]
+    labels: dict[str, str]
     source: Source
     known: dict[str, bytes] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
@@ -77,10 +77,11 @@ class Scraper:
         self._client = client
         self._sender = sender
         self._keep = keep
-        sources = {job: partial(self._fetch, f"{plan.own_url(job)}/metrics") for job in SCRAPED}
+        sources: dict[str, Source] = {DATABASE: database}
+        for job in SCRAPED:
+            sources[job] = partial(self._fetch, f"{plan.own_url(job)}/metrics")
         self._targets = {
-            job: _Target(target_labels(plan, job), source)
-            for job, source in {**sources, DATABASE: database}.items()
+            job: _Target(target_labels(plan, job), source) for job, source in sources.items()
         }
 
     async def run(self) -> None:

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httpx
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 from prometheus_client import Counter as Metric
-from prometheus_client import Gauge
 
 __all__ = ["Item", "Sender", "Tally"]
 
@@ -38,12 +38,18 @@ class Item:
 class Tally:
     """What was sent, for people, and for the agent's own ``/metrics``."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
         self.sent: Counter[str] = Counter(metrics=0, logs=0, spans=0, changes=0, errors=0)
-        self._sent = Metric("agent_sent", "Records that the backend took.", ["signal"])
-        self._failed = Metric("agent_failed_requests", "Requests that failed.", ["address"])
-        self._dropped = Metric("agent_dropped", "Records given up.", ["signal"])
-        self.queued = Gauge("agent_queue_bytes", "Bytes that wait to be sent.", ["address"])
+
+        def counter(name: str, text: str, label: str) -> Metric:
+            return Metric(name, text, [label], registry=registry)
+
+        self._sent = counter("agent_sent", "Records that the backend took.", "signal")
+        self._failed = counter("agent_failed_requests", "Requests that failed.", "address")
+        self._dropped = counter("agent_dropped", "Records given up.", "signal")
+        self.queued = Gauge(
+            "agent_queue_bytes", "Bytes that wait to be sent.", ["address"], registry=registry
+        )
 
     def took(self, counts: Mapping[str, int]) -> None:
         """Count what the backend took."""
