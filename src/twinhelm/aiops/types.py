@@ -160,6 +160,11 @@ class Incident:
     flaps: int = 0
     attributes: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def since_ms(self) -> int:
+        """When the trouble of now began: later than ``started_ms`` where it came back."""
+        return int(self.attributes.get("again", self.started_ms))
+
 
 @dataclass(frozen=True, slots=True)
 class Forecast:

@@ -147,3 +147,20 @@ def test_nothing_is_left_of_a_fault_that_is_over(new_wing):
     one.live(200)
     (incident,) = one.wing.desk.incidents()
     assert incident.state == "resolved"
+
+
+def test_the_next_fault_is_not_lost_in_the_last_one(new_wing):
+    one = Play(new_wing(), 3)
+    one.learn(WARM_S)
+    FAULTS["payments failing"][0](one.shop.state)
+    one.live(40)
+    one.shop.state = State()
+    one.live(32)
+    before = [(each.id, each.flaps) for each in one.wing.desk.incidents()]
+    FAULTS["shipping slow"][0](one.shop.state)
+    one.live(40)
+    after = one.wing.desk.incidents()
+    assert len(before) == 1
+    assert sum(1 + each.flaps for each in after) == 2
+    newest = max(after, key=lambda each: each.since_ms)
+    assert names(one.wing.desk.file(newest.id).claims[0].subject) == "shipping"

@@ -56,14 +56,19 @@ class Desk:
     def join(self, sign: Sign) -> bool:
         """Put a material sign into a live incident, or into one that it brings back."""
         for one in reversed(self.incidents.values()):
-            live = one.state in _LIVE
-            why = self._joins(sign, one) if live else self._returns(sign, one)
+            faded_ms = self._faded(one, sign) if one.state in _LIVE else one.resolved_ms
+            live = faded_ms is None
+            why = self._joins(sign, one) if live else self._returns(sign, one, faded_ms)
             if not why:
                 continue
             now = self._with(one, [sign], (why,))
             if not live:
                 now = replace(
-                    now, state=IncidentState.REOPENED, resolved_ms=None, flaps=one.flaps + 1
+                    now,
+                    state=IncidentState.REOPENED,
+                    resolved_ms=None,
+                    flaps=one.flaps + 1,
+                    attributes={**now.attributes, "again": str(sign.onset_ms)},
                 )
             self._put(now)
             outcome = "grouped" if live else "reopened"
@@ -164,25 +169,37 @@ class Desk:
             same = other.weight.resource is sign.weight.resource and other.entity == sign.entity
             if same:
                 return f"the same {sign.weight.resource} trouble of {place(sign.entity)}"
-            gap = abs(sign.onset_ms - other.onset_ms)
             if other.over_by(sign.onset_ms):
                 continue
+            gap = abs(sign.onset_ms - other.onset_ms)
             served = not (sign.of_machine or other.of_machine)
             late = served and (sign.weight.resource in _EFFECTS or gap <= LATE_MS)
             if gap <= NEAR_MS or late:
                 return f"{why}, {gap / 1000:.0f} s apart"
         return ""
 
-    def _returns(self, sign: Sign, one: Incident) -> str:
-        """Say why a material sign brings a resolved incident back; empty where it does not."""
-        if one.resolved_ms is None or sign.start_ms < one.started_ms:
+    def _faded(self, one: Incident, sign: Sign) -> int | None:
+        """Say since when all that raised a live incident of services had been quiet by ``sign``.
+
+        None where something of it still lasted then.
+        """
+        held = [self.by_key[key] for key in one.members if key in self.by_key]
+        raising = [other for other in held if other.raises]
+        quiet = all(other.over_by(sign.onset_ms) and not other.of_machine for other in raising)
+        served = not sign.of_machine and raising
+        return max(other.last_ms for other in raising) if served and quiet else None
+
+    def _returns(self, sign: Sign, one: Incident, over_ms: int | None) -> str:
+        """Say why a material sign brings back what was over; empty where it does not."""
+        if over_ms is None or sign.start_ms < one.started_ms:
             return ""
-        passed = sign.onset_ms - one.resolved_ms
+        passed = sign.onset_ms - over_ms
         patience = DAMPING_MS * min(1 + one.flaps, 4)
         same = one.attributes.get("resource") == sign.weight.resource.value
         if passed > patience or not same or sign.entity not in one.entities:
             return ""
-        return f"it came back {max(passed, 0) / 60_000:.0f} min after it was resolved"
+        was = "resolved" if one.resolved_ms else "quiet"
+        return f"it came back {max(passed, 0) / 60_000:.0f} min after it was {was}"
 
     def _put(self, one: Incident) -> None:
         self.incidents[one.id] = self.changed[one.id] = one

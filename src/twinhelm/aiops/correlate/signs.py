@@ -17,7 +17,7 @@ __all__ = ["MACHINES", "Decision", "Sign", "Window", "of_alert", "of_anomaly"]
 
 SMOULDER_MS = 60_000
 """A material sign is found out at most about this long after it began to matter."""
-QUIET_LEAST_MS = 15_000
+QUIET_LEAST_MS = 20_000
 MACHINES = ("host:", "device:")
 _QUIET_ALERTS = frozenset({"none", "info", "debug"})
 

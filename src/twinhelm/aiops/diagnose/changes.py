@@ -65,7 +65,7 @@ def near_changes(
     """
     found = []
     for one in changes:
-        before_ms = incident.started_ms - one.time_ms
+        before_ms = incident.since_ms - one.time_ms
         if not -AFTER_MS <= before_ms <= BEFORE_MS or one.kind == "incident":
             continue
         if one.kind == "pipeline" and not any(word in one.outcome.lower() for word in _FAILED):

@@ -37,6 +37,8 @@ CONCLUSIVE_CONFIDENCE = 0.5
 CONCLUSIVE_LEAD = 0.12
 MAX_SUSPECTS = 8
 LOOK_AHEAD_MS = 180_000
+SLACK_MS = 60_000
+"""Members that had ended this long before it came back say nothing of what lasts."""
 USED = 0.5
 """Share of what a machine's CPU or memory use rose by that makes its user the one to look at."""
 RANKER = "suspects/2"
@@ -64,24 +66,34 @@ def rank(
 ) -> Diagnosis:
     """Rank the suspects of one incident.
 
-    ``anomalies`` are its members (others are ignored). ``context`` should reach from about five
+    ``anomalies`` are its members; of others, those count that machines show which its entities
+    lean on, whichever incident holds them. ``context`` should reach from about five
     minutes before the start until now. ``processes`` maps process names to pids alive now.
     Without anomalies or changes there are no suspects and the verdict is inconclusive.
     """
     window = context or SeriesWindow.empty()
-    keys = set(incident.members)
-    members = [one for one in anomalies if one.key in keys]
+    keys, since_ms = set(incident.members), incident.since_ms
+    members = [one for one in anomalies if one.key in keys and one.last_ms >= since_ms - SLACK_MS]
     proven = {word.rpartition("@")[0] for word in incident.attributes.get("signs", "").split()}
     telling = [one.last_ms for one in members if not proven or one.key in proven]
     # What came after the trouble says nothing of it.
-    end_ms = min(now_ms, max(telling, default=now_ms) + 5_000, incident.started_ms + LOOK_AHEAD_MS)
-    vitals = vitals_of(window, members, proven, start_ms=incident.started_ms, end_ms=end_ms)
+    end_ms = min(now_ms, max(telling, default=now_ms) + 5_000, since_ms + LOOK_AHEAD_MS)
+    vitals = vitals_of(window, members, proven, start_ms=since_ms, end_ms=end_ms)
     graph = graph_of(vitals, edges, now_ms)
     known = {*graph.nodes, *window.entities, *(end for e in edges for end in (e.source, e.target))}
     kin = kin_of(known)
     alive = [edge for edge in edges if edge.alive(now_ms)]
     leans = {(kin.get(e.source, e.source), kin.get(e.target, e.target)) for e in alive}
+    below = {target for source, target in leans if source in graph.nodes}
     others = [one for one in members if not _is_served(one, graph, kin)]
+    others += [
+        one
+        for one in anomalies
+        if one.key not in keys
+        and one.entity in below
+        and one.entity not in graph.nodes
+        and one.last_ms >= since_ms
+    ]
     machines = hypotheses_of(others, proven, leans, window, now_ms)
     things = {kin.get(one, one) for one in known}
     near = near_changes(incident, changes, leans, lambda one: known_as(kin.get(one, one), things))

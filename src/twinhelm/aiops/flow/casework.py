@@ -50,6 +50,8 @@ AGAIN_MS = 5_000
 LATER_MS = 60_000
 DECISIONS_KEPT = 500
 
+_Loaded = tuple[list[Incident], list[Incident], list[Alert], int]
+
 
 @dataclass(slots=True)
 class Casework:
@@ -69,6 +71,7 @@ class Casework:
     _edges: list[Edge] = field(default_factory=list)
     _edges_ms: int = 0
     _diagnosed: dict[int, tuple[int, Diagnosis]] = field(default_factory=dict)
+    _loaded: tuple[int, _Loaded] | None = None
 
     def walk(
         self,
@@ -151,31 +154,46 @@ class Casework:
                         now,
                     )
 
-    def _load(self, now: int) -> tuple[list[Incident], list[Incident], list[Alert], int]:
+    def _load(self, now: int) -> _Loaded:
+        """Return live and lately resolved incidents, alerts, and the first free incident id.
+
+        The records are read anew only when something was written since the last time.
+        """
+        writes = self.journal.writes
+        if self._loaded is None or self._loaded[0] != writes:
+            self._loaded = writes, self._read(now)
+        live, over, alerts, next_id = self._loaded[1]
+        held = {member for incident in live for member in incident.members} if alerts else ()
+        return (
+            live,
+            [incident for incident in over if now - (incident.resolved_ms or 0) <= DAMPING_MS],
+            [
+                alert
+                for alert in alerts
+                if alert.ends_ms is None
+                or alert.starts_ms >= now - DAMPING_MS
+                or alert.fingerprint in held
+            ],
+            next_id,
+        )
+
+    def _read(self, now: int) -> _Loaded:
         with self.records.reading() as unit:
             live = unit.find("incident", state=[state.value for state in LIVE])
             over = unit.find(
                 "incident", state=IncidentState.RESOLVED.value, newest_first=True, limit=200
             )
             alerts = unit.find("alert", state="firing", limit=5000)
-            ended = unit.find("alert", state="resolved", since_ms=now - DAMPING_MS, limit=1000)
+            alerts += unit.find("alert", state="resolved", since_ms=now - DAMPING_MS, limit=1000)
             # Those of live incidents however long ago they began.
             for record in live:
                 parent = incident_ref(int(record.key))
-                ended += unit.find("alert", state="resolved", parent=parent)
+                alerts += unit.find("alert", state="resolved", parent=parent)
             next_id = unit.count("incident") + 1
-        recent = [
-            incident
-            for incident in (load(Incident, record) for record in over)
-            if now - (incident.resolved_ms or 0) <= DAMPING_MS
-        ]
         return (
             [load(Incident, record) for record in live],
-            recent,
-            [
-                load(Alert, record)
-                for record in {record.key: record for record in (*alerts, *ended)}.values()
-            ],
+            [load(Incident, record) for record in over],
+            [load(Alert, record) for record in {record.key: record for record in alerts}.values()],
             next_id,
         )
 
@@ -205,7 +223,7 @@ class Casework:
     ) -> Diagnosis | None:
         """Rank suspects anew where that may tell more than last time; None where it cannot."""
         last, before = self._diagnosed.get(incident.id, (0, None))
-        pause = AGAIN_MS if now - incident.started_ms <= YOUNG_MS else LATER_MS
+        pause = AGAIN_MS if now - incident.since_ms <= YOUNG_MS else LATER_MS
         if not changed and now - last < pause:
             return None
         members = set(incident.members)
@@ -215,7 +233,7 @@ class Casework:
         context, changes = gather(self.telemetry, incident, own, known, edges, now)
         return rank(
             incident,
-            own,
+            list(anomalies),
             now_ms=now,
             context=context,
             changes=changes,

@@ -39,7 +39,9 @@ def gather(
     now: int,
 ) -> tuple[SeriesWindow, list[Change]]:
     """Read the series and the changes around an incident."""
-    start = min([incident.started_ms, *(anomaly.start_ms for anomaly in anomalies)])
+    since = incident.since_ms
+    anomalies = [anomaly for anomaly in anomalies if anomaly.last_ms >= since]
+    start = min([since, *(anomaly.start_ms for anomaly in anomalies)])
     first, last = start - BEFORE_MS, min(now, start + LONGEST_MS)
     members = {anomaly.series for anomaly in anomalies}
     ids = _candidates(incident, members, known, Neighbours(edges, now))
