@@ -11,6 +11,7 @@ from peers.memory_blobs import MemoryBlobs
 from peers.memory_records import MemoryRecords
 from peers.memory_telemetry import MemoryTelemetry
 from twinhelm.aiops.flow.casework import Casework
+from twinhelm.aiops.flow.derive import Derive
 from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
@@ -98,6 +99,10 @@ class Wing:
             self.watch.welcome,
             offer,
         )
+        self.derive = Derive(
+            self.intake, self.meters, self.detect.derive_wait_s, self.watch.saw, self.watch.exists
+        )
+        self.intake.heard, self.watch.derive = self.derive.hear, self.derive.walk
         self.desk = IncidentDesk(
             self.records, self.journal, self.telemetry, self.casework, self.clock
         )

@@ -17,14 +17,16 @@ Source: OpenTelemetry semantic conventions 1.27 and before: database, messaging,
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Self
 
-from twinhelm.aiops.clean.entities import HOST_LABELS, naming
+from twinhelm.aiops.clean.entities import HOST_LABELS, entity_of, naming
 from twinhelm.aiops.clean.operations import attributes_in
 from twinhelm.core.entities import entity_key
 from twinhelm.core.labels import Labels
 
-__all__ = ["NOBODY", "Callees", "Entities"]
+__all__ = ["NOBODY", "Callees", "Caller", "Entities"]
 
 MOST = 10_000
 NOBODY = -1
@@ -43,6 +45,26 @@ _STORES = re.compile(r"redis|valkey|keydb|dragonfly|memcache", re.IGNORECASE)
 _DEFAULT_PORTS = ("80", "443")
 _URLS = ("url.full", "http.url")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://(?:[^/@]*@)?(\[[^\]/]*\]|[^/:?#]+)(?::(\d+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What matters of a span's resource: a number of its own, its entity, host and namespace."""
+
+    number: int
+    who: int
+    host: str
+    space: str
+
+    @classmethod
+    def of(cls, labels: Labels, number: int, entities: "Entities") -> Self:
+        """Read a resource; one that names nothing is ``NOBODY``."""
+        said, entity = dict(labels), entity_of(labels)
+        who = NOBODY if entity.startswith("other:") else entities.number(entity)
+        # An instance's name is no machine's.
+        hosts = (said[label] for label in HOST_LABELS if label in said and label != "instance")
+        host = next(hosts, "").lower().rstrip(".")
+        return cls(number, who, host, said.get("service_namespace", ""))
 
 
 class Entities:
@@ -78,33 +100,32 @@ class Callees:
         self._names: list[tuple[str, ...]] = []
         self._learnt: list[int] = []
 
-    def of(self, attributes: str, resource: Labels, now_ms: int) -> int:
+    def of(self, attributes: str, caller: Caller, now_ms: int) -> int:
         """Return the number of an entity (0 and up), of an address (-2 and down), or ``NOBODY``."""
         said = attributes_in(attributes)
         if not said:
             return NOBODY
-        host = _host(resource)
         queue = _first(said, _QUEUES)
         if queue:
             return self._entities.number(entity_key("queue", queue))
         address, port = _spot(said)
-        where = host if _LOOPBACK.match(address) else address
+        where = caller.host if _LOOPBACK.match(address) else address
         system = _first(said, _SYSTEMS)
         if system:
             name = _first(said, _DATABASES).partition("|")[0]
             if _FILES.match(system):
-                where, name = host, PurePath(name).stem
+                where, name = caller.host, PurePath(name).stem
             name = name if name and not name.isdigit() else system
             database = entity_key("database", f"{where}/{name}" if where else name)
             if not _STORES.match(system):
                 return self._entities.number(database)
-            return self._address(database, (*_services(name, resource), database), now_ms)
+            return self._address(database, (_service(name, caller.space), database), now_ms)
         peer = _first(said, ("peer.service",))
         spot = f"{where or address}:{port}" if port and port not in _DEFAULT_PORTS else where
         if not (peer or spot):
             return NOBODY
-        names = _services(peer, resource) if peer else (f"service:{spot}",)
-        return self._address(f"{peer}@{spot}", names, now_ms)
+        name = _service(peer, caller.space) if peer else f"service:{spot}"
+        return self._address(f"{peer}@{spot}", (name,), now_ms)
 
     def learn(self, address: int, entity: int) -> None:
         """Take notice that a call to an address reached an entity."""
@@ -142,19 +163,14 @@ def _spot(said: Mapping[str, object]) -> tuple[str, str]:
     return address.strip("[]").lower().rstrip("."), port
 
 
-def _services(name: str, resource: Labels) -> tuple[str, ...]:
+def _service(name: str, space: str) -> str:
     """Name the service that a caller may mean by a bare name: that of its own namespace."""
-    space = dict(resource).get("service_namespace", "")
-    return (f"service:{space}/{name}",) if space and "/" not in name else (f"service:{name}",)
-
-
-def _host(resource: Labels) -> str:
-    """Name the caller's machine where its resource does; an instance's name is no machine's."""
-    found = dict(resource)
-    names = (found[label] for label in HOST_LABELS if label in found and label != "instance")
-    return next(names, "").lower().rstrip(".")
+    return f"service:{space}/{name}" if space and "/" not in name else f"service:{name}"
 
 
 def _first(said: Mapping[str, object], names: tuple[str, ...]) -> str:
-    found = next((said[name] for name in names if said.get(name) not in (None, "")), "")
-    return str(found)[:LONGEST]
+    for name in names:
+        found = said.get(name)
+        if found:
+            return str(found)[:LONGEST]
+    return ""

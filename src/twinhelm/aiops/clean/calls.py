@@ -16,7 +16,7 @@ A client span and the server span whose parent it is are joined across requests 
 the rest :mod:`.callees` says who is called. A queue stands between: its producers call it, and it
 calls its consumers (those edges last as long as the work on a message).
 
-Spans wait in memory, 58 bytes each: until their window is closed, then for half a minute more, for
+Spans wait in memory, 46 bytes each: until their window is closed, then for half a minute more, for
 spans that end later and refer to them; at most ``MOST`` of them. What ends before the oldest open
 window is late, and only counted. About 2 us a span. Wrong where clocks of two machines differ by
 more than a window; a client that gives up before its callee ends is joined by address only.
@@ -26,11 +26,11 @@ Source: Tom Wilkie's RED method; OpenTelemetry semantic conventions for span kin
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 import numpy as np
 
-from twinhelm.aiops.clean.callees import NOBODY, Callees, Entities
-from twinhelm.aiops.clean.entities import entity_of
+from twinhelm.aiops.clean.callees import NOBODY, Callees, Caller, Entities
 from twinhelm.aiops.clean.operations import Operations
 from twinhelm.aiops.clean.tally import WINDOW_MS, Intern, Measure, Tally, joined
 from twinhelm.core.arrays import BOOL, I64, U8, U64, Array
@@ -55,9 +55,11 @@ JOINED, NAMED = 0.95, 0.85
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
 NO_PARENT = "0" * 16
 ROW = np.dtype(
-    [("span", "u8"), ("parent", "u8"), ("start", "i8"), ("end", "i8"), ("window", "i8"),
+    [("span", "u8"), ("parent", "u8"), ("start", "i8"), ("end", "i8"),
      ("who", "i4"), ("operation", "i4"), ("callee", "i4"), ("kind", "u1"), ("failed", "?")]
 )  # fmt: skip
+VOID = np.dtype((np.void, ROW.itemsize))
+"""Rows as bytes: numpy copies these at once, and rows field by field."""
 
 
 class Calls:
@@ -81,9 +83,10 @@ class Calls:
         self._entities = Entities()
         self._callees = Callees(self._entities, exists)
         self._operations: dict[int, Operations] = {}
-        self._resources: dict[Labels, tuple[int, int]] = {}
+        self._callers: dict[Labels, Caller] = {}
         self._told: dict[tuple[int, str], int] = {}
-        self._rows: list[Array] = []
+        self._rows: dict[int, list[Array]] = {}
+        self._held = 0
         self.edges: dict[tuple[str, str], tuple[int, float]] = {}
         """Who called whom: end of the newest window in ms, confidence; for the taker to clear."""
 
@@ -91,7 +94,7 @@ class Calls:
     def idle(self) -> bool:
         """True while nothing waits and nothing lives."""
         tallies = self._services, self._by_operation, self._between
-        return not (any(len(one) for one in tallies) or any(len(part) for part in self._rows))
+        return not (self._held or any(len(one) for one in tallies))
 
     def take(self, block: SpanBlock, oldest: int, now_ms: int) -> Counter[str]:
         """Keep spans until their window is closed; ``oldest`` is the first that is open.
@@ -99,62 +102,63 @@ class Calls:
         Returns how many were left out, by reason: ``late``, ``ahead`` of the clock by more than a
         minute, ``unnamed`` senders, and ``full``.
         """
-        given = [self._resource(labels) for labels in block.resources]
-        who = np.array([each for _, each in given], np.int32)[block.resource]
+        callers = [self._caller(labels) for labels in block.resources]
+        who = np.array([caller.who for caller in callers], np.int32)[block.resource]
         window = block.end_ns // WINDOW_NS
         late = window < oldest
         ahead = block.end_ns > (now_ms + AHEAD_MS) * 1_000_000
         good = np.flatnonzero(~late & ~ahead & (who != NOBODY))
-        room = max(MOST - sum(map(len, self._rows)), 0)
-        left_out = Counter(
-            late=int(late.sum()), ahead=int(ahead.sum()), full=max(len(good) - room, 0)
-        )
-        left_out["unnamed"] = len(block) - len(good) - left_out["late"] - left_out["ahead"]
-        good = good[:room]
+        left_out = Counter(late=int(late.sum()), ahead=int(ahead.sum()))
+        left_out["unnamed"] = len(block) - len(good) - left_out.total()
+        left_out["full"] = max(len(good) - (MOST - self._held), 0)
+        good = good[: max(MOST - self._held, 0)]
         if len(good):
-            self._rows.append(self._made(block, good, who, window, given, now_ms))
+            rows = self._made(block, good, who, callers, now_ms)
+            for one in np.unique(window[good]).tolist():
+                part = rows.view(VOID)[window[good] == one].view(ROW)
+                self._rows.setdefault(one, []).append(part)
+            self._held += len(rows)
         return +left_out
 
     def close(self, window: int) -> SampleBlock:
         """Tell of one window, the oldest that is open, and let go of what nobody can refer to."""
-        rows = np.concatenate(self._rows) if self._rows else np.empty(0, ROW)
-        mine = rows["window"] == window
-        first = rows["start"][mine].min(initial=np.iinfo(np.int64).max)
-        near = rows[(rows["end"] >= first - SKEW_NS) & (rows["window"] <= window + 1)]
+        mine = _together(self._rows.get(window, ()))
+        first = int(mine["start"].min(initial=window * WINDOW_NS)) - SKEW_NS
+        since = max(first // WINDOW_NS, window - KEPT_WINDOWS)
+        others = [self._rows.get(one, ()) for one in range(since, window + 2) if one != window]
+        near, size = _together([mine, *chain.from_iterable(others)]), len(mine)
         end_ms = (window + 1) * WINDOW_MS
-        told = [*self._of_services(near, window, end_ms), self._of_edges(near, window, end_ms)]
-        self._rows = [rows[rows["window"] > window - KEPT_WINDOWS]]
+        told = [*self._of_services(near, size, end_ms), self._of_edges(near, size, end_ms)]
+        for old in [one for one in self._rows if one <= window - KEPT_WINDOWS]:
+            self._held -= sum(map(len, self._rows.pop(old)))
         return joined(told)
 
     def _made(
-        self, block: SpanBlock, good: I64, who: Array, window: I64,
-        given: Sequence[tuple[int, int]], now_ms: int,
-    ) -> Array:  # fmt: skip
+        self, block: SpanBlock, good: I64, who: Array, callers: Sequence[Caller], now_ms: int
+    ) -> Array:
         """Turn the good spans of a block into rows."""
         rows = np.zeros(len(good), ROW)
         kind = block.kind[good]
         rows["span"] = _ids(block.span_id)[good]
         rows["parent"] = _ids([each or NO_PARENT for each in block.parent_id])[good]
         rows["start"], rows["end"] = block.start_ns[good], block.end_ns[good]
-        rows["window"], rows["who"] = window[good], who[good]
+        rows["who"], rows["callee"] = who[good], NOBODY
         rows["kind"], rows["failed"] = kind, block.status[good] == 2
-        rows["callee"] = NOBODY
         served = _serving(kind)
         rows["operation"][served] = [
             self._operation(one, block.name[i], block.attributes[i])
             for one, i in zip(who[good[served]].tolist(), good[served].tolist(), strict=True)
         ]
-        called = kind >= CLIENT
-        resource = block.resource.tolist()
-        rows["callee"][called] = [
-            self._callee(given[resource[i]][0], block.attributes[i], block.resources[resource[i]],
-                         now_ms)
-            for i in good[called].tolist()
-        ]  # fmt: skip
+        called, resource = good[kind >= CLIENT], block.resource
+        rows["callee"][kind >= CLIENT] = [
+            self._callee(block.attributes[i], callers[each], now_ms)
+            for i, each in zip(called.tolist(), resource[called].tolist(), strict=True)
+        ]
         return rows
 
-    def _of_services(self, near: Array, window: int, end_ms: int) -> list[SampleBlock]:
-        at = np.flatnonzero((near["window"] == window) & _serving(near["kind"]))
+    def _of_services(self, near: Array, size: int, end_ms: int) -> list[SampleBlock]:
+        """Tell of services and operations; the window's own rows are the first of those near."""
+        at = np.flatnonzero(_serving(near["kind"][:size]))
         rows, ones = near[at], np.ones(len(at))
         took = rows["end"] - rows["start"]
         own = (took - _away(near, at)) / 1e9
@@ -169,8 +173,8 @@ class Calls:
             self._operations[one >> 8].forget(one & 255)
         return [services, operations]
 
-    def _of_edges(self, near: Array, window: int, end_ms: int) -> SampleBlock:
-        rows = near[(near["window"] == window) & (near["kind"] >= CLIENT)]
+    def _of_edges(self, near: Array, size: int, end_ms: int) -> SampleBlock:
+        rows = near[:size][near["kind"][:size] >= CLIENT]
         consumed = rows["kind"] == CONSUMER
         callee, sure = self._called(near, rows, end_ms)
         client = np.where(consumed, callee, rows["who"]).astype(np.int64)
@@ -205,16 +209,14 @@ class Calls:
             callee[callee == spot] = self._callees.resolve(spot, now_ms)
         return callee, sure
 
-    def _resource(self, labels: Labels) -> tuple[int, int]:
-        """Return the number of a resource and of the entity that it is, or ``NOBODY``."""
-        known = self._resources.get(labels)
+    def _caller(self, labels: Labels) -> Caller:
+        known = self._callers.get(labels)
         if known is None:
-            if len(self._resources) >= MOST_TEXTS:
-                self._resources.clear()
+            if len(self._callers) >= MOST_TEXTS:
+                self._callers.clear()
                 self._told.clear()
-            entity = entity_of(labels)
-            named = NOBODY if entity.startswith("other:") else self._entities.number(entity)
-            known = self._resources[labels] = len(self._resources), named
+            known = Caller.of(labels, len(self._callers), self._entities)
+            self._callers[labels] = known
         return known
 
     def _operation(self, who: int, name: str, attributes: str) -> int:
@@ -223,13 +225,13 @@ class Calls:
             known = self._operations[who] = Operations()
         return known.number(name, attributes)
 
-    def _callee(self, number: int, attributes: str, resource: Labels, now_ms: int) -> int:
-        known = self._told.get((number, attributes))
+    def _callee(self, attributes: str, caller: Caller, now_ms: int) -> int:
+        known = self._told.get((caller.number, attributes))
         if known is None:
             if len(self._told) >= MOST_TEXTS:
                 self._told.clear()
-            known = self._callees.of(attributes, resource, now_ms)
-            self._told[number, attributes] = known
+            known = self._callees.of(attributes, caller, now_ms)
+            self._told[caller.number, attributes] = known
         return known
 
     def _named_operation(self, one: int) -> dict[str, str]:
@@ -246,7 +248,14 @@ class Calls:
 
 
 def _serving(kind: U8) -> BOOL:
-    return np.isin(kind, (SERVER, CONSUMER))
+    served: BOOL = (kind == SERVER) | (kind == CONSUMER)
+    return served
+
+
+def _together(parts: Sequence[Array]) -> Array:
+    if not parts:
+        return np.empty(0, ROW)
+    return np.concatenate([part.view(VOID) for part in parts]).view(ROW)
 
 
 def _ids(texts: Sequence[str]) -> U64:
