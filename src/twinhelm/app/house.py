@@ -18,6 +18,7 @@ from pathlib import Path
 from twinhelm.aiops.collect.host import HostCollector
 from twinhelm.aiops.collect.wire.warm import warm as warm_decoders
 from twinhelm.aiops.flow.casework import Casework
+from twinhelm.aiops.flow.derive import Derive
 from twinhelm.aiops.flow.history import HistoryBooks
 from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
@@ -190,6 +191,9 @@ def _furnished(
         casework.processes = lambda: {use.name: use.pids for use in watched.processes()}
     watch = Watch(telemetry, blobs, clock, settings.detect, meters, casework)
     intake = Intake(telemetry, journal, clock, settings.limits, meters, watch.welcome, watch.offer)
+    wait_s = settings.detect.derive_wait_s
+    derive = Derive(intake, meters, wait_s, watch.saw, watch.exists)
+    intake.heard, watch.derive = derive.hear, derive.walk
     workflows = Workflows(workflow_url(settings))
     history = HistoryBooks(intake, watch, journal, workflows, clock)
     history.register()
