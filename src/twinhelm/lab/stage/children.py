@@ -56,7 +56,8 @@ class Children:
                 stderr=said,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # so that Ctrl-C reaches the stage alone
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                # One thread for numpy, too: the processes share the machine.
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self._listening = asyncio.create_task(self._listen(reader))
