@@ -1,5 +1,5 @@
 # Everything sets itself up: `make run` and `make test` need Python 3.11+, pip and make, no more.
-#   make run    start the server          make test    all tests (absent peers are skipped)
+#   make run    start server and lab      make test    all tests (absent peers are skipped)
 #   make venv   build .venv               make check   lint, format, types, import contracts
 #   make bench  measure against peers     make lock    pin dependencies anew, with hashes
 # ARGS is handed on: `make run ARGS="--data /var/lib/twinhelm"`, `make test ARGS="tests/core -x"`.
@@ -38,7 +38,7 @@ $(BIN)/python:
 	@touch $@
 
 run: .venv/.run
-	@exec $(BIN)/twinhelm up $(ARGS)
+	@exec $(BIN)/twinhelm up --lab $(ARGS)
 
 test: .venv/.dev
 	@$(BIN)/python -m pytest $(ARGS)

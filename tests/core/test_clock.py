@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from twinhelm.core.clock import FakeClock, SystemClock
+import pytest
+
+from twinhelm.core.clock import DrivenClock, FakeClock, SystemClock
+from twinhelm.core.errors import Conflict
 
 
 def test_a_fake_clock_stands_still():
@@ -23,6 +26,15 @@ def test_a_thousand_small_steps_lose_nothing():
     for _ in range(1000):
         clock.advance(0.001)
     assert clock.now_ns() == 1_000_000_000
+
+
+def test_a_driven_clock_moves_where_it_is_told_and_never_back():
+    clock = DrivenClock()
+    clock.move_to(5_000)
+    clock.move_to(5_000)
+    with pytest.raises(Conflict, match="5000"):
+        clock.move_to(4_999)
+    assert (clock.now_ms(), clock.monotonic_s()) == (5_000, 5.0)
 
 
 def test_the_system_clock_counts_in_the_units_it_names():

@@ -63,6 +63,16 @@ def write_more(file: Path) -> None:
     records.close()
 
 
+def test_what_was_committed_is_counted_and_what_was_not_is_not(journal):
+    write(journal, 2)
+    with pytest.raises(ZeroDivisionError), journal.writing("ada"):
+        raise ZeroDivisionError
+    assert journal.writes == 1
+    with journal.writing("ada"):
+        pass
+    assert journal.writes == 2
+
+
 def test_an_empty_journal_verifies(journal):
     result = journal.verify()
     assert (result.ok, result.rows, result.head_hash) == (True, 0, "")

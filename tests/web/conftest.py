@@ -61,6 +61,8 @@ def memory_house(*, telemetry=None, **sections):
             clock,
         ),
         watch=SimpleNamespace(last_tick_ms=0),
+        drive=None,
+        tour=None,
         ready=True,
         start=lambda: None,
         stop=lambda: None,

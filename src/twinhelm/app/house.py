@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 
 from twinhelm.aiops.collect.host import HostCollector
@@ -24,13 +25,17 @@ from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.watch import Watch
+from twinhelm.app.drive import Drive
+from twinhelm.app.lab import Lab
 from twinhelm.app.own import note_settings, register_own
 from twinhelm.app.places import data_directory, database_url, empty_directory, workflow_url
-from twinhelm.core.clock import Clock, SystemClock
+from twinhelm.app.tour import Tour
+from twinhelm.core.clock import Clock, DrivenClock, SystemClock
 from twinhelm.core.errors import TwinhelmError, Unavailable, Unsupported
 from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import Blobs, Records, TelemetryStore
+from twinhelm.core.roles import Role
 from twinhelm.core.settings import Settings
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
@@ -45,6 +50,9 @@ __all__ = ["VERSION", "House", "open_house", "open_ledger"]
 log = logging.getLogger(__name__)
 
 VERSION = version("twinhelm")
+
+LAB = "lab"
+"""The lab's folder in the data directory, and the token that it sends with."""
 
 
 @dataclass(slots=True)
@@ -66,6 +74,8 @@ class House:
     workflows: Workflows
     host: HostCollector | None
     history: HistoryBooks
+    drive: Drive | None = None
+    tour: Tour | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _started: bool = False
@@ -87,19 +97,39 @@ class House:
             # A full disk takes no journal; what is kept can still be read, and the rest resumes.
             log.warning("the start is not in the journal", extra={"reason": str(error)})
         self.workflows.resume()
+        self._spawn("warm", warm_decoders)
+        if self.drive is not None:
+            self.watch.resume()
+            return
         self._spawn("watch", self._watch)
         if self.host is not None:
             self._spawn("host", self._collect)
-        self._spawn("warm", warm_decoders)
         self._spawn("housekeeping", lambda: self.housekeeping.run(self._stop))
+
+    def open_lab(self, url: str) -> Tour:
+        """Start the lab beside the house, which sends to ``url``, and the tour of it."""
+        env = {}
+        if self.settings.auth.required:
+            if any(token.name == LAB for token in self.identities.tokens()):
+                self.identities.revoke_token(LAB, by="twinhelm")
+            secret = self.identities.create_token(LAB, [Role.OPERATOR], by="twinhelm")
+            env["TWINHELM_LAB_TOKEN"] = secret
+        lab = Lab(self.settings.data / LAB, url, env=env)
+        self.tour = Tour(lab, self.desk, self.journal, self.clock)
+        self.tour.start()
+        return self.tour
 
     def stop(self) -> None:
         """End the work, save what was learnt, close the stores; may be called twice."""
         if self._stop.is_set():
             return
         self._stop.set()
+        if self.tour is not None:
+            self.tour.stop()
         for thread in self._threads:
             thread.join(timeout=30)
+        if self.drive is not None:
+            self.drive.finish()
         with ExitStack() as closing:
             for part in (self.records, self.telemetry, self.workflows):
                 closing.callback(part.close)
@@ -161,7 +191,7 @@ def open_house(settings: Settings, *, clock: Clock | None = None) -> House:
     Raises :class:`Refused` where the directory cannot be used, and what the stores raise where
     they cannot be opened; nothing stays open then.
     """
-    clock = clock or SystemClock()
+    clock = clock or (DrivenClock() if settings.server.driven else SystemClock())
     data = data_directory(settings.data)
     with ExitStack() as opened:
         records = open_records(database_url(settings))
@@ -180,7 +210,10 @@ def _furnished(
     meters = Meters()
     journal = Journal(records, clock)
     host = None
-    if settings.host.enabled:
+    driven = clock if settings.server.driven and isinstance(clock, DrivenClock) else None
+    if driven is not None:
+        driven.move_to(max(telemetry.last_times().values(), default=driven.now_ms()))
+    if settings.host.enabled and driven is None:
         try:
             host = HostCollector(settings.host, host=socket.gethostname())
         except Unsupported as error:
@@ -189,7 +222,10 @@ def _furnished(
     if host is not None:
         watched = host
         casework.processes = lambda: {use.name: use.pids for use in watched.processes()}
-    watch = Watch(telemetry, blobs, clock, settings.detect, meters, casework)
+    # A replay's state is saved when it is over, which is soon.
+    rarely = settings.detect.model_copy(update={"checkpoint_s": inf})
+    detect = settings.detect if driven is None else rarely
+    watch = Watch(telemetry, blobs, clock, detect, meters, casework)
     intake = Intake(telemetry, journal, clock, settings.limits, meters, watch.welcome, watch.offer)
     wait_s = settings.detect.derive_wait_s
     derive = Derive(intake, meters, wait_s, watch.saw, watch.exists)
@@ -197,25 +233,31 @@ def _furnished(
     workflows = Workflows(workflow_url(settings))
     history = HistoryBooks(intake, watch, journal, workflows, clock)
     history.register()
-    return House(
+    housekeeping = Housekeeping(telemetry, records, journal, clock, settings, meters, intake, watch)
+    house = House(
         settings=settings,
         clock=clock,
         telemetry=telemetry,
         records=records,
         journal=journal,
-        identities=Identities(journal, records, clock, settings.auth),
+        # People live by the machine's clock, whatever time telemetry is replayed at.
+        identities=Identities(
+            journal, records, clock if driven is None else SystemClock(), settings.auth
+        ),
         blobs=blobs,
         meters=meters,
         intake=intake,
         watch=watch,
         desk=IncidentDesk(records, journal, telemetry, casework, clock),
-        housekeeping=Housekeeping(
-            telemetry, records, journal, clock, settings, meters, intake, watch
-        ),
+        housekeeping=housekeeping,
         workflows=workflows,
         host=host,
         history=history,
     )
+    if driven is not None:
+        tick_s = settings.detect.tick_s
+        house.drive = Drive(driven, watch, housekeeping, tick_s, house._stop)
+    return house
 
 
 def open_ledger(settings: Settings, *, clock: Clock | None = None) -> tuple[Records, Journal]:

@@ -39,16 +39,26 @@ def up(
         typer.Option(help="HOST:PORT to serve on; port 0 takes a free one.", show_default=False),
     ] = None,
     host: Annotated[bool, typer.Option(help="Watch this host.")] = True,
+    lab: Annotated[
+        bool, typer.Option("--lab", help="Start a small shop beside it, and a guided tour of it.")
+    ] = False,
+    driven: Annotated[
+        bool, typer.Option("--driven", help="Let time stand still until it is moved, for replays.")
+    ] = False,
 ) -> None:
     """Start the server; it ends on SIGTERM or Ctrl-C.
 
     It prints its address, where the data is and, while nobody can sign in yet, a link that makes
     you the first admin.
     """
+    if lab and driven:
+        raise typer.BadParameter("--lab lives by real time, which --driven lets stand still")
     ending = _Ending()
     flags: dict[str, Any] = {}
     if listen is not None:
         flags["server"] = {"listen": listen}
+    if driven:
+        flags.setdefault("server", {})["driven"] = True
     if not host:
         flags["host"] = {"enabled": False}
     settings = settings_of(to.data, flags)
@@ -72,9 +82,13 @@ def up(
             # A full disk or a database that is away: what can still be read is served.
             log.warning("commands here may not find this server", extra={"reason": str(error)})
         told = f"twinhelm {VERSION} is up\nAddress  {url}\nData     {data}"
+        tour = house.open_lab(near) if lab else None
+        if tour is not None:
+            told += f"\nTour     {near}/tour  (the lab comes up; it writes {tour.lab.log})"
         if link:
             told += f"\nSign in  {link}  (once; makes you the first admin)"
         said = {"url": url, "data": data, "pid": os.getpid(), "version": VERSION, "sign_in": link}
+        said |= {"tour": f"{near}/tour"} if tour is not None else {}
         to.answer(said, told)
         sys.stdout.flush()
 

@@ -3,7 +3,9 @@
 import time
 from typing import Protocol
 
-__all__ = ["Clock", "FakeClock", "SystemClock"]
+from twinhelm.core.errors import Conflict
+
+__all__ = ["Clock", "DrivenClock", "FakeClock", "SystemClock"]
 
 
 class Clock(Protocol):
@@ -32,21 +34,24 @@ class SystemClock(Clock):
         return time.monotonic()
 
 
-class FakeClock(Clock):
-    """A clock that stands still until :meth:`advance` is called.
+class DrivenClock(Clock):
+    """A clock that stands still until somebody moves it; never back. For replays.
 
-    >>> clock = FakeClock(1_000)
-    >>> clock.advance(2.5)
-    >>> clock.now_ms()
-    3500
+    >>> clock = DrivenClock(1_000)
+    >>> clock.move_to(2_500)
+    >>> clock.monotonic_s()
+    2.5
     """
 
-    def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
+    def __init__(self, now_ms: int = 0) -> None:
         self._ns = now_ms * 1_000_000
 
-    def advance(self, seconds: float) -> None:
-        """Move forward (or, to test a stepped clock, back) by ``seconds``."""
-        self._ns += round(seconds * 1e9)
+    def move_to(self, now_ms: int) -> None:
+        """Make it ``now_ms``; raises :class:`Conflict` where that is in its past."""
+        if now_ms < self.now_ms():
+            said = f"the clock stands at {self.now_ms()} ms and cannot go back to {now_ms} ms"
+            raise Conflict(said, hint="start a server on an empty data directory to replay again")
+        self._ns = now_ms * 1_000_000
 
     def now_ns(self) -> int:
         """See :meth:`Clock.now_ns`."""
@@ -55,3 +60,20 @@ class FakeClock(Clock):
     def monotonic_s(self) -> float:
         """See :meth:`Clock.monotonic_s`."""
         return self._ns / 1e9
+
+
+class FakeClock(DrivenClock):
+    """A driven clock for tests: moved by seconds, and back too.
+
+    >>> clock = FakeClock(1_000)
+    >>> clock.advance(2.5)
+    >>> clock.now_ms()
+    3500
+    """
+
+    def __init__(self, now_ms: int = 1_700_000_000_000) -> None:
+        super().__init__(now_ms)
+
+    def advance(self, seconds: float) -> None:
+        """Move forward (or, to test a stepped clock, back) by ``seconds``."""
+        self._ns += round(seconds * 1e9)

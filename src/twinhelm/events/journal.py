@@ -29,12 +29,14 @@ class Journal:
     """Writes events beside changes, reads them back, and verifies the chain.
 
     Two writers in one thread at once raise :class:`~twinhelm.core.errors.Conflict`; writers in
-    several threads or processes wait for each other.
+    several threads or processes wait for each other. ``writes`` counts what was committed here:
+    while it stands still, so do the records.
     """
 
     def __init__(self, records: Records, clock: Clock) -> None:
         self._records = records
         self._clock = clock
+        self.writes = 0
 
     @contextmanager
     def writing(self, actor: str) -> Iterator[JournalWriter]:
@@ -46,6 +48,7 @@ class Journal:
             write = JournalWriter(unit, self._clock, actor)
             yield write
             write.keep_head()
+        self.writes += 1
 
     def read(
         self,

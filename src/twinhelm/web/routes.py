@@ -92,6 +92,7 @@ operate POST /api/twinhelm/v1/incidents/{incident_id}/acknowledge Take an incide
 operate POST /api/twinhelm/v1/incidents/{incident_id}/resolve Close an incident.
 operate POST /api/twinhelm/v1/incidents/{incident_id}/comments Add a remark to an incident.
 operate POST /api/twinhelm/v1/backfills Read history from a Prometheus-compatible API.
+admin POST /api/twinhelm/v1/clock Move the clock of a driven server, judging what falls between.
 admin POST /api/twinhelm/v1/imports Read a CSV or Parquet file that lies on this machine.
 admin POST /api/twinhelm/v1/backups Write a complete copy into an empty directory.
 admin GET /api/twinhelm/v1/people Who can sign in, with which roles.
@@ -102,6 +103,7 @@ admin GET /api/twinhelm/v1/tokens Tokens, without their secrets.
 admin POST /api/twinhelm/v1/tokens Make a token; its secret is shown this once.
 admin DELETE /api/twinhelm/v1/tokens/{name} Revoke a token.
 read GET / The overview: is all well, what needs me, this host live.
+read GET /tour The guided story: a small shop beside twinhelm breaks and is repaired.
 read GET /incidents Incidents, by state.
 read GET /incidents/{incident_id} One incident: why, where, what changed, what to do.
 read GET /series Charts of any series, with the range expected of it.

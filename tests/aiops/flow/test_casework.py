@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,23 @@ def test_an_idle_host_has_no_incident(host):
     assert [kind for kind in host.wing.kinds() if kind.startswith("incident")] == []
 
 
+def test_ticks_at_which_nothing_was_written_read_no_records(host, monkeypatch):
+    host.run(2, burning=True)
+    host.run(4)
+    asked = []
+    reading = type(host.wing.records).reading
+    host.wing.casework._edges_ms = host.wing.clock.now_ms() + 600_000
+    monkeypatch.setattr(
+        type(host.wing.records), "reading", lambda one: asked.append(1) or reading(one)
+    )
+    host.run(1)
+    assert asked == []
+    with host.wing.journal.writing("ada"):
+        pass
+    host.run(1)
+    assert asked == [1]
+
+
 def test_one_fault_is_one_incident_that_is_explained(burnt):
     (incident,) = burnt.incidents()
     assert incident.state is IncidentState.OPEN
@@ -125,8 +144,10 @@ def test_what_a_person_does_while_casework_thinks_stands(host, monkeypatch, acti
 def test_nothing_is_written_while_the_database_is_away_and_all_of_it_after(host):
     host.wing.records.down = True
     for _ in range(24):
-        with pytest.raises(DatabaseDown):
+        with suppress(DatabaseDown):  # ticks at which there is nothing to write pass
             host.run(1 / 12, burning=True)
+    with pytest.raises(DatabaseDown):
+        host.run(1 / 12, burning=True)
     host.wing.records.down = False
     assert host.incidents() == []
     host.run(1 / 12, burning=True)

@@ -186,3 +186,13 @@ def test_at_the_end_what_was_rejected_is_written_down(wing):
     stop.set()
     wing.housekeeping.run(stop)
     assert len(kept(wing, "rejection")) == 1
+
+
+def test_chores_are_due_by_the_clock(wing, monkeypatch):
+    done = []
+    monkeypatch.setattr(Housekeeping, "look_ahead", lambda self: done.append(self.clock.now_ms()))
+    first = wing.clock.now_ms()
+    for _ in range(125):
+        wing.housekeeping.do_due()
+        wing.clock.advance(1)
+    assert done == [first + 60_000, first + 120_000]

@@ -1,4 +1,5 @@
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -6,7 +7,9 @@ import pytest
 from peers.memory_workflows import MemoryWorkflows
 from twinhelm.aiops.records import put_incident
 from twinhelm.aiops.types import Incident, IncidentState
+from twinhelm.app import Moved
 from twinhelm.core.labels import labels_of
+from twinhelm.core.roles import Role
 from twinhelm.core.telemetry import Change, SampleBlock
 
 V1 = "/api/twinhelm/v1"
@@ -31,6 +34,22 @@ def test_status_says_who_asks_and_how_it_stands(client):
     assert (said["ready"], said["asker"], said["roles"]) == (True, "anonymous@loopback", [])
     assert said["store"]["taking"] is True
     assert said["incidents"] == {"open": 0, "acknowledged": 0, "resolved": 0, "reopened": 0}
+
+
+def test_only_a_driven_servers_clock_is_moved_and_only_by_an_admin(client, house, admin, token_of):
+    body = {"now_ms": 1_600_000_000_000}
+    assert client.post(f"{V1}/clock", json=body).status_code == 401
+    operator = token_of(house, Role.OPERATOR)
+    assert client.post(f"{V1}/clock", json=body, headers=operator).status_code == 403
+    refused = client.post(f"{V1}/clock", json=body, headers=admin)
+    assert refused.status_code == 409
+    assert "--driven" in refused.json()["hint"]
+    house.drive = SimpleNamespace(move_to=lambda now_ms: Moved(now_ms, 2, 7))
+    said = client.post(f"{V1}/clock", json=body, headers=admin).json()
+    assert said == body | {"ticks": 2, "judged": 7}
+    for wrong in (-1, "soon", 1 << 60):
+        answer = client.post(f"{V1}/clock", json={"now_ms": wrong}, headers=admin)
+        assert answer.status_code == 400
 
 
 @pytest.mark.usefixtures("incident")

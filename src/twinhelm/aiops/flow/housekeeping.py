@@ -43,7 +43,7 @@ PASTS_AT_ONCE = 16
 
 @dataclass(slots=True)
 class Housekeeping:
-    """The chores; :meth:`run` does them until told to stop."""
+    """The chores; :meth:`run` does them until told to stop, :meth:`do_due` those that are due."""
 
     telemetry: TelemetryStore
     records: Records
@@ -60,33 +60,28 @@ class Housekeeping:
 
     def run(self, stop: threading.Event) -> None:
         """Do each chore when it is due, until told to stop."""
-        chores: tuple[tuple[str, float, Callable[[], None]], ...] = (
-            ("meters", 5.0, self.measure),
-            ("rejections", 15.0, self.note_rejections),
-            ("alerts", 15.0, self.end_unheard_alerts),
-            ("forecasts", MINUTE_S, self.look_ahead),
-            ("topology", MINUTE_S, self.note_topology),
-            ("tidy", TIDY_S, self.tidy),
-            ("memory", MINUTE_S, give_back_memory),
-        )
-        for name, every_s, _ in chores:
-            self._due_s[name] = self.clock.monotonic_s() + every_s
+        self.do_due()
         while not stop.wait(1.0):
-            for name, every_s, chore in chores:
-                if self.clock.monotonic_s() < self._due_s[name]:
-                    continue
-                self._due_s[name] = self.clock.monotonic_s() + every_s
-                try:
-                    chore()
-                except TwinhelmError as error:
-                    log.warning("chore put off", extra={"chore": name, "reason": str(error)})
-                except Exception:
-                    # One chore's defect must not keep the others from being done.
-                    log.exception("chore failed", extra={"chore": name})
+            self.do_due()
         try:
             self.note_rejections()
         except TwinhelmError as error:
             log.warning("rejections not kept", extra={"reason": str(error)})
+
+    def do_due(self) -> None:
+        """Do each chore that is due; the first call only begins to count the time."""
+        now_s = self.clock.monotonic_s()
+        for name, every_s, chore in self._chores():
+            if now_s < self._due_s.setdefault(name, now_s + every_s):
+                continue
+            self._due_s[name] = now_s + every_s
+            try:
+                chore()
+            except TwinhelmError as error:
+                log.warning("chore put off", extra={"chore": name, "reason": str(error)})
+            except Exception:
+                # One chore's defect must not keep the others from being done.
+                log.exception("chore failed", extra={"chore": name})
 
     def restore(self) -> None:
         """Go on counting rejections where the last run ended; done once, before they are kept."""
@@ -168,3 +163,14 @@ class Housekeeping:
     def tidy(self) -> None:
         """Let the store apply retention and settle."""
         self.telemetry.tidy(self.clock.now_ms())
+
+    def _chores(self) -> tuple[tuple[str, float, Callable[[], None]], ...]:
+        return (
+            ("meters", 5.0, self.measure),
+            ("rejections", 15.0, self.note_rejections),
+            ("alerts", 15.0, self.end_unheard_alerts),
+            ("forecasts", MINUTE_S, self.look_ahead),
+            ("topology", MINUTE_S, self.note_topology),
+            ("tidy", TIDY_S, self.tidy),
+            ("memory", MINUTE_S, give_back_memory),
+        )

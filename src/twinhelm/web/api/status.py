@@ -4,16 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Query, Request
+from fastapi import Body, Query, Request
 from pydantic import BaseModel
 
 from twinhelm.aiops.correlate import Decision
 from twinhelm.aiops.types import Forecast, Rejection
+from twinhelm.app import Moved
+from twinhelm.core.errors import Conflict
 from twinhelm.core.logs import strike_secrets
 from twinhelm.core.ports import JournalRow, StoreStats
 from twinhelm.events.chain import Verification
 from twinhelm.web import VERSION
-from twinhelm.web.api.words import Limit, Of, Router
+from twinhelm.web.api.words import LATEST_MS, Limit, Of, Router
 from twinhelm.web.who import Asker
 
 __all__ = ["listed", "router"]
@@ -56,6 +58,15 @@ def status(request: Request, house: Of) -> Status:
     now, last, store = house.clock.now_ms(), house.watch.last_tick_ms, house.telemetry.stats()
     known = (VERSION, place, house.ready, now, last, store, house.desk.counts())
     return Status(*known, who.name, sorted(who.roles))
+
+
+@router.post("/clock")
+def clock(house: Of, now_ms: Annotated[int, Body(embed=True, ge=0, le=LATEST_MS)]) -> Moved:
+    """Move the clock of a driven server forward and judge all that falls between."""
+    if house.drive is None:
+        said = "this server goes by its machine's clock"
+        raise Conflict(said, hint="`twinhelm up --driven` starts one whose clock can be moved")
+    return house.drive.move_to(now_ms)
 
 
 @router.get("/forecasts")

@@ -16,7 +16,6 @@ from starlette.requests import Request
 
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.web.pages.capacity import capacity
-from twinhelm.web.pages.connect import connect
 from twinhelm.web.pages.drawing import Drawer
 from twinhelm.web.pages.elements import STATIC, Node, sentence
 from twinhelm.web.pages.frame import framed
@@ -25,8 +24,9 @@ from twinhelm.web.pages.ledgers import audit, products, rejected
 from twinhelm.web.pages.logs import logs, traces
 from twinhelm.web.pages.overview import overview
 from twinhelm.web.pages.series import series
-from twinhelm.web.pages.settings import settings
+from twinhelm.web.pages.settings import connect, settings
 from twinhelm.web.pages.sheet import Sheet, Visitor
+from twinhelm.web.pages.tour import tour
 
 if TYPE_CHECKING:
     from twinhelm.app import House
@@ -37,6 +37,7 @@ Builder = Callable[[Sheet], Awaitable[None]]
 
 PAGES: dict[str, tuple[str, Builder]] = {
     "/": ("Overview", overview),
+    "/tour": ("Guided tour", tour),
     "/incidents": ("Incidents", incidents),
     "/incidents/{incident_id}": ("Incident", incident),
     "/series": ("Series", series),

@@ -89,6 +89,13 @@ def title_row(title: str, aside: str = "") -> None:
             Node("span", aside, "muted")
 
 
+def _entries(sheet: Sheet) -> dict[str, tuple[tuple[str, str], ...]]:
+    """List what the rail leads to: the tour only while there is one."""
+    if sheet.house.tour is None:
+        return RAIL
+    return {**RAIL, "": (*RAIL[""], ("Guided tour", "/tour"))}
+
+
 def _rail(sheet: Sheet) -> Region:
     here = sheet.request.url.path
     count = Region(tag="span")
@@ -96,7 +103,7 @@ def _rail(sheet: Sheet) -> Region:
         with Node("a", classes="brand", href="/", aria_label="twinhelm, overview"):
             Node("span", classes="brand-mark", aria_hidden="true")
             Node("span", "twinhelm")
-        for group, entries in RAIL.items():
+        for group, entries in _entries(sheet).items():
             with Node("nav", classes=group.lower(), aria_label=group or "Start"):
                 if group:
                     Node("h2", group)
@@ -137,10 +144,23 @@ def _head(sheet: Sheet, ranged: bool) -> None:
         Node("span", classes="gap")
         if ranged:
             _ranges(sheet)
+        if sheet.house.drive is not None:
+            with Node("span", classes="env"):
+                Node("span", "replay", id="replay")
+                _follow_clock(sheet)
         Node("span", sheet.house.settings.server.environment, "env oneline", title="Environment")
         theme = Node("button", "Theme", "quiet small", type="button", aria_label="Light or dark")
         theme.on("click", js_handler="() => helmTheme()")
         _who(sheet)
+
+
+def _follow_clock(sheet: Sheet) -> None:
+    """Show the time of a driven clock, which is what moments on the page are relative to."""
+
+    def show(now_ms: int) -> None:
+        ui.run_javascript(f"helmReplay({now_ms})")
+
+    Live(sheet, sheet.house.clock.now_ms, show, every_s=1.0)
 
 
 def _ranges(sheet: Sheet) -> None:
@@ -176,7 +196,7 @@ def _palette(sheet: Sheet) -> None:
         hint, said = "Page, incident number or metric", "Search pages, incidents and metrics"
         field = Node("input", type="search", placeholder=hint, aria_label=said, **UNAIDED)
         found = Region(tag="ul")
-        found.show(_pages(""), _offers)
+        found.show(_pages(sheet, ""), _offers)
 
         async def look(event: GenericEventArguments) -> None:
             said = str(event.args or "")[:200].strip()
@@ -186,13 +206,13 @@ def _palette(sheet: Sheet) -> None:
         field.on("input", look, throttle=0.15, js_handler="(e) => emit(e.target.value)")
 
 
-def _pages(said: str) -> list[tuple[str, str, str]]:
-    every = (entry for entries in RAIL.values() for entry in entries)
+def _pages(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
+    every = (entry for entries in _entries(sheet).values() for entry in entries)
     return [(name, path, "page") for name, path in every if said.lower() in name.lower()]
 
 
 def _matches(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
-    rows = _pages(said)
+    rows = _pages(sheet, said)
     number = said.lstrip("#")
     if re.fullmatch(r"[0-9]{1,15}", number):
         rows.insert(0, (f"Incident {number}", f"/incidents/{number}", "incident"))

@@ -33,6 +33,7 @@ from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.incident import LIVE
 from twinhelm.web.pages.ledgers import deed, live_chip
 from twinhelm.web.pages.sheet import Live, Sheet
+from twinhelm.web.pages.tour import tour_card
 
 __all__ = ["overview"]
 
@@ -60,6 +61,7 @@ async def overview(sheet: Sheet) -> None:
     """Build the page."""
     with framed(sheet, "Overview", ranged=True), Node("div", classes="halves"):
         with Node("div", classes="stack"):
+            tour_card(sheet)
             await _machines(sheet)
         with Node("div", classes="stack"):
             await _models(sheet)
@@ -186,10 +188,10 @@ def _panels(found: Iterable[SeriesInfo]) -> Iterator[Panel]:
 
 def _no_host(sheet: Sheet) -> None:
     with Node("div", classes="card flush"):
-        if sheet.house.settings.host.enabled:
+        if sheet.house.host is not None:
             empty("The first samples of this host are on their way.", "They come every 5 s.")
         else:
-            with empty("This host is not watched.", "host.enabled is off."), Node("p"):
+            with empty("This host is not watched."), Node("p"):
                 Node("a", "How to send telemetry", href="/connect")
 
 

@@ -1,10 +1,12 @@
-"""Settings and health: is the store well, how is everything set, who may come in.
+"""Settings and health: is the store well, how is everything set, who may come in, what may send.
 
 People and tokens are for admins. Secrets (one-time links, tokens) are shown once, on the page of
-whoever made them, and are kept nowhere readable.
+whoever made them, and are kept nowhere readable. How to send telemetry here is told in exact
+snippets with this server's own address in them.
 """
 
 import os
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from nicegui.events import GenericEventArguments
 
 from twinhelm.aiops.words import quantity
 from twinhelm.core.errors import TwinhelmError
+from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.ports import StoreStats
 from twinhelm.core.roles import Right, Role
 from twinhelm.core.settings import Settings
@@ -20,11 +23,22 @@ from twinhelm.events.identities import Person
 from twinhelm.events.tokens import Token
 from twinhelm.web import VERSION
 from twinhelm.web.api.status import listed
-from twinhelm.web.pages.elements import Column, Node, Region, When, copier, dot, say, table
+from twinhelm.web.pages.elements import (
+    STATIC,
+    Column,
+    Node,
+    Region,
+    When,
+    card_head,
+    copier,
+    dot,
+    say,
+    table,
+)
 from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.sheet import Live, Sheet
 
-__all__ = ["settings"]
+__all__ = ["connect", "settings"]
 
 Setting = tuple[str, str, str, str]
 """A setting's name, its value, where that came from, and what it does."""
@@ -62,6 +76,28 @@ async def settings(sheet: Sheet) -> None:
             return house.telemetry.stats(), house.ready, house.watch.last_tick_ms
 
         await Live(sheet, ask, lambda now: health.show(now, _health)).start()
+
+
+async def connect(sheet: Sheet) -> None:
+    """Build the page that says how to send telemetry here."""
+    ways = tomllib.loads((STATIC / "connect.toml").read_text(encoding="utf-8"))["way"]
+    base = str(sheet.request.base_url).rstrip("/")
+    trusted = sheet.visitor.asker.trusted
+    with framed(sheet, "Connect", "Change nothing but an address in what you already run"):
+        says = "Put a token made under Settings and health where TOKEN stands."
+        says = "Programs on this machine may send without a token." if trusted else says
+        Node("p", says, "muted prose")
+        with Node("div", classes="twos"):
+            for way in ways:
+                whole = way["snippet"].replace("AUTH", "" if trusted else way["token"])
+                snippet = whole.replace("BASE", base)
+                with Node("section", classes="card", id=way["anchor"]):
+                    with card_head(way["title"]):
+                        copier(snippet).set(aria_label=f"Copy the snippet for {way['title']}")
+                    Node("p", way["says"], "muted prose", style="margin-bottom:8px")
+                    Node("pre", snippet, "snippet", tabindex="0")
+        says = "Several teams? Send the header X-Scope-OrgID; without it all is of the tenant "
+        Node("p", f"{says}{DEFAULT_TENANT!r}.", "muted prose")
 
 
 def _health(now: tuple[StoreStats, bool, int]) -> None:

@@ -18,6 +18,16 @@
   system.addEventListener("change", apply);
   apply();
 
+  // The clock of a driven server: what moments on this page are relative to.
+  window.helmReplay = (ms) => {
+    window.helmSkew = ms - Date.now();
+    const told = document.getElementById("replay");
+    if (!told) return;
+    const moment = new Date(ms);
+    told.textContent = `replay, ${moment.toLocaleTimeString([], { hour12: false })}`;
+    told.title = moment.toString();
+  };
+
   async function copy(button) {
     const text = button.dataset.copy;
     const before = button.dataset.says || (button.dataset.says = button.textContent);
