@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -415,6 +416,13 @@ def test_a_change_with_a_known_id_replaces_the_first(store: TelemetryStore, move
     assert store.read_changes(0, 10, entity="service:a") == []
     assert store.read_changes(20, 20)[0].attributes == {"by": "x"}
     assert [c.id for c in store.read_changes(0, 100, limit=1)] == ["2"]
+
+
+def test_where_a_change_rests_shows_in_nothing(store: TelemetryStore, move: Move) -> None:
+    store.append_changes([replace(deploy("1", 10), attributes={"b": "2", "a": "1"})])
+    move(store)
+    (found,) = store.read_changes(0, 100)
+    assert list(found.attributes.items()) == [("a", "1"), ("b", "2")]
 
 
 # Retention

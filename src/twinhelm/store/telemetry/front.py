@@ -166,10 +166,12 @@ class Front(ABC):
 
     def append_changes(self, changes: Sequence[Change]) -> None:
         """See the port."""
+        # As they will be read back, so that where a change rests shows in nothing.
+        kept = [rows.change_of(rows.fields_of(change)) for change in changes]
         with self._writing():
-            if changes:
-                self._keep(Kind.CHANGES, rows.pack_changes(changes))
-                self._pending.changes(changes)
+            if kept:
+                self._keep(Kind.CHANGES, rows.pack_changes(kept))
+                self._pending.changes(kept)
 
     def read_changes(
         self, start_ms: int, end_ms: int, *, entity: str | None = None, limit: int = 1000
