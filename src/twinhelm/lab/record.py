@@ -46,7 +46,7 @@ _CALLS = """
 SELECT DISTINCT caller.service AS source, called.service AS target
 FROM spans AS called JOIN spans AS caller
   ON called.trace_id = caller.trace_id AND called.parent_id = caller.span_id
-WHERE caller.service <> called.service
+WHERE caller.service <> called.service AND called.kind IS DISTINCT FROM 'consumer'
 UNION
 SELECT DISTINCT service, name FROM (
     SELECT service, coalesce(
