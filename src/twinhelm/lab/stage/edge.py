@@ -24,16 +24,16 @@ RETRIES = 5
 
 
 class Edge:
-    """The proxy; ``delay_ms`` and ``loss`` (0-1) may be set at any time."""
+    """The proxy; ``delay_ms`` and ``loss`` (0-1) may be set at any time. ``dice`` decides luck."""
 
-    def __init__(self, port: int, target: int) -> None:
+    def __init__(self, port: int, target: int, dice: random.Random | None = None) -> None:
         self.delay_ms = 0.0
         self.loss = 0.0
         self._port = port
         self._target = target
-        self._dice = random.Random()  # noqa: S311 - bad luck, no secret
+        self._dice = dice or random.Random()  # noqa: S311 - bad luck, no secret
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[Any]] = set()
+        self._open: set[asyncio.Task[Any] | None] = set()
 
     async def start(self) -> None:
         """Listen; raises OSError where the port is taken."""
@@ -45,29 +45,33 @@ class Edge:
         if server is None:
             return
         server.close()
-        for task in self._open:
+        tasks = [task for task in self._open if task is not None]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if (task := asyncio.current_task()) is not None:
-            self._open.add(task)
+        task = asyncio.current_task()
+        self._open.add(task)
         try:
-            with suppress(OSError):
-                far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self._target)
-                try:
-                    async with asyncio.TaskGroup() as both:
-                        both.create_task(self._pass_on(reader, far_writer, there=True))
-                        both.create_task(self._pass_on(far_reader, writer, there=False))
-                finally:
-                    far_writer.close()
+            await self._carry(reader, writer)
         except* OSError:
             pass  # one side has gone; the other hears of it below
+        except* asyncio.CancelledError:
+            pass  # by ``stop``; asyncio would log it
         finally:
             writer.close()
-            if task is not None:
-                self._open.discard(task)
+            self._open.discard(task)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self._target)
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._pass_on(reader, far_writer, there=True))
+                both.create_task(self._pass_on(far_reader, writer, there=False))
+        finally:
+            far_writer.close()
 
     async def _pass_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, there: bool
