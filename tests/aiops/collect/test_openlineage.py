@@ -66,6 +66,58 @@ def test_data_sets_become_edges_towards_what_is_depended_on() -> None:
     ]
 
 
+def described(**fields: Any) -> dict[str, str]:
+    (change,) = decode_openlineage(dumps(event("COMPLETE", **fields))).changes
+    wanted = ("input_rows", "output_rows", "schema")
+    return {k: v for k, v in change.attributes.items() if k.startswith(wanted)}
+
+
+def test_facets_that_count_rows_and_describe_columns_are_kept() -> None:
+    columns = [{"name": "id", "type": "BIGINT"}, {"name": "the name", "type": "varchar (20)"}]
+    said = described(
+        inputs=[
+            {"namespace": "db", "name": "a", "inputFacets": {"inputStatistics": {"rowCount": 5}}},
+            {"namespace": "db", "name": "b",
+             "inputFacets": {"dataQualityMetrics": {"rowCount": 6}}},
+        ],
+        outputs=[
+            {"namespace": "db", "name": "c", "facets": {"schema": {"fields": columns}},
+             "outputFacets": {"outputStatistics": {"rowCount": 0, "size": 1}}},
+        ],
+    )  # fmt: skip
+    assert said == {
+        "input_rows:db/a": "5",
+        "input_rows:db/b": "6",
+        "output_rows:db/c": "0",
+        "schema:db/c": "id BIGINT, the name varchar_(20)",
+    }
+
+
+@pytest.mark.parametrize(
+    "facets",
+    [{}, {"outputFacets": 3}, {"outputFacets": {"outputStatistics": []}},
+     {"outputFacets": {"outputStatistics": {"rowCount": -1}}},
+     {"outputFacets": {"outputStatistics": {"rowCount": "many"}}},
+     {"facets": {"schema": {"fields": {}}}}, {"facets": {"schema": {"fields": [5]}}}],
+    ids=str,
+)  # fmt: skip
+def test_facets_of_another_shape_matter_to_nobody(facets: dict[str, Any]) -> None:
+    said = described(outputs=[{"namespace": "db", "name": "c", **facets}])
+    assert not any(said.values())
+
+
+def test_facets_of_both_events_of_a_run_stay() -> None:
+    rows = {"outputFacets": {"outputStatistics": {"rowCount": 7}}}
+    schema = {"facets": {"schema": {"fields": [{"name": "id", "type": "int"}]}}}
+    both = [
+        event("START", inputs=[{"namespace": "db", "name": "a", **schema}]),
+        event("COMPLETE", outputs=[{"namespace": "db", "name": "c", **rows}]),
+    ]
+    (change,) = decode_openlineage(dumps(both)).changes
+    assert change.attributes["schema:db/a"] == "id int"
+    assert change.attributes["output_rows:db/c"] == "7"
+
+
 def test_job_and_dataset_events_change_nothing() -> None:
     fields = {"eventTime": TIMES["START"], "producer": "p", "dataset": {}}
     assert decode_openlineage(dumps(fields)).changes == ()

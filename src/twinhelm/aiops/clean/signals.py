@@ -13,7 +13,7 @@ each; the histogram's traffic and mean are judged instead).
 A counter that falls was reset: its rate then starts from 0, as in Prometheus's ``rate``. Wrong
 for a gauge that is called ``_total`` or ``_count`` and comes without metadata; a ``_sum`` without
 its ``_count`` is not judged; a sum that falls because what it adds up is negative is taken for a
-reset. State: 53 bytes a series. About 15 ns a sample, 25 ns of a sum or its count.
+reset. State: 53 bytes a series. About 4 ns a sample, 12 ns one of a sum or its count.
 
 >>> signal_of("node_cpu_seconds_total", None)
 <Signal.COUNTER: 2>
