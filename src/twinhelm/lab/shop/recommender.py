@@ -1,7 +1,7 @@
 """What else would this customer like? A model of what was bought together, and a watch on it.
 
 ``GET /recommend?user=&items=1,2&price=&n=`` ranks products for what the customer looked at;
-``POST /clicks`` brings the label later: one of the products shown was clicked. Over the last 200
+``POST /clicks`` brings the label later: one of the products shown was clicked. Over the last 100
 requests it publishes what a model monitor needs: means of the inputs, of the scores, clicks.
 
 The model comes from ``models/recommender-VERSION.npz`` and is read again when the file changes.
@@ -33,7 +33,7 @@ from twinhelm.lab.shop.runtime import Service, answer
 
 __all__ = ["Model", "Monitor", "model_file", "run"]
 
-WINDOW = 200
+WINDOW = 100
 RESTART = 0.5
 PRICE_WEIGHT = 0.05
 

@@ -18,7 +18,7 @@ from twinhelm.lab.shop.database import prepare
 
 __all__ = ["MODELS", "prepare_models", "run", "save_model", "train"]
 
-MODELS = {"1.4.0": (500, 2), "2.0.0": (1_500, 2_500)}
+MODELS = {"1.4.0": (500, 2), "2.0.0": (1_500, 1_500)}
 """Products known and steps of the walk, by version."""
 
 

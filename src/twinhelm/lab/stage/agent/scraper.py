@@ -74,6 +74,7 @@ class Scraper:
         database: Source,
     ) -> None:
         self._interval_s = plan.interval_s
+        self._timeout_s = min(TIMEOUT_S, plan.interval_s)
         self._client = client
         self._sender = sender
         self._keep = keep
@@ -108,7 +109,7 @@ class Scraper:
 
     async def _fetch(self, url: str) -> str:
         answer = await self._client.get(
-            url, timeout=TIMEOUT_S, headers={"Accept-Encoding": "identity"}
+            url, timeout=self._timeout_s, headers={"Accept-Encoding": "identity"}
         )
         answer.raise_for_status()
         return answer.text
