@@ -27,7 +27,7 @@ def test_an_order_goes_all_the_way(shop: Shop) -> None:
     assert len(home["products"]) == 12
     assert len(home["recommended"]) == 6
     category = shop.ask("gateway", "GET", f"/categories/{home['categories'][0]}").json()
-    assert (len(category["products"]), category["total"]) == (24, 500)
+    assert (len(category["products"]), category["total"], len(category["related"])) == (24, 500, 4)
     found = shop.ask("gateway", "GET", "/search", params={"q": "Oak ch"}).json()["products"]
     assert {product["name"][:9] for product in found} == {"oak chair"}
     product = shop.ask("gateway", "GET", "/products/7", headers={"X-User": "1"}).json()
@@ -87,7 +87,10 @@ def test_every_service_tells_what_it_does(shop: Shop) -> None:
     assert shop.scraped("catalog")['http_requests_total{code="200",method="GET",route="/home"}']
     assert shop.scraped("inventory")["db_pool_connections_max"] == 5
     assert shop.scraped("cache")["cache_hits_total"] > 0
-    assert 'queue_messages_ready{queue="orders"}' in shop.scraped("queue")
+    queue = shop.scraped("queue")
+    assert 'queue_messages_ready{queue="orders"}' in queue
+    # Waiting for work is not slowness.
+    assert not any("duration" in series and "take" in series for series in queue)
 
 
 def test_every_service_writes_its_log_where_it_belongs(shop: Shop) -> None:

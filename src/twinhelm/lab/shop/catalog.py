@@ -54,13 +54,15 @@ class Catalog:
         return answer(await self._kept("home", _bestsellers))
 
     async def category(self, request: Request) -> Response:
-        """Show the first page of a category, and how much it holds."""
+        """Show the first page of a category, how much it holds, and its like."""
         name = request.path_params["name"]
+        noun = name.partition("-")[0]
 
         def look(connection: Connection) -> dict[str, Any]:
             return {
                 "products": _rows(connection, CATEGORY, name=name, page=PAGE),
                 **_rows(connection, CATEGORY_FACTS, name=name)[0],
+                "related": _rows(connection, RELATED, low=f"{noun}-", high=f"{noun}."),
             }
 
         page = await self._kept(f"category:{name}", look)
@@ -115,6 +117,10 @@ CATEGORY = (
     " ORDER BY popularity, id LIMIT :page"
 )
 CATEGORY_FACTS = "SELECT count(*) AS total FROM products WHERE category = :name"
+RELATED = (
+    "SELECT category, count(*) AS total FROM products"
+    " WHERE category >= :low AND category < :high GROUP BY category ORDER BY category"
+)
 PRODUCT = f"SELECT {COLUMNS}, description FROM products WHERE id = :id"  # noqa: S608 - constants
 SEARCH = (
     f"SELECT {COLUMNS} FROM products WHERE name >= :low AND name < :high"  # noqa: S608 - constants

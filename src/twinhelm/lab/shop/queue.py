@@ -178,5 +178,6 @@ def run(plan: Plan, version: str) -> None:
             Route("/queues/{name}", show, methods=["GET", "DELETE"]),
             Route("/queues/{name}/take", take, methods=["POST"]),
             Route("/queues/{name}/{number:int}", acknowledge, methods=["DELETE"]),
-        ]
+        ],
+        waiting=["/queues/{name}/take"],
     )

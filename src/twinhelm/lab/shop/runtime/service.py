@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import resource
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -81,9 +81,17 @@ class Service:
         return now_s() + self.defects.clock_offset_s
 
     def serve(
-        self, routes: Sequence[Route], work: Callable[[], Awaitable[None]] | None = None
+        self,
+        routes: Sequence[Route],
+        work: Callable[[], Awaitable[None]] | None = None,
+        *,
+        waiting: Collection[str] = (),
     ) -> None:
-        """Serve until told to end; ``work`` runs beside the server from its start."""
+        """Serve until told to end.
+
+        ``work`` runs beside the server from its start. Routes named in ``waiting`` may take long
+        because nothing happens; how long they take is neither measured nor logged.
+        """
 
         @contextlib.asynccontextmanager
         async def life(_: Starlette) -> AsyncIterator[None]:
@@ -104,7 +112,7 @@ class Service:
         https = self.plan.own_url(self.name).startswith("https:")
         certificate = self.plan.certificate(self.name)
         config = uvicorn.Config(
-            Front(self, routes, shop),
+            Front(self, routes, shop, waiting),
             host=LOOPBACK,
             port=self._port,
             loop="uvloop",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hmac
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
@@ -42,11 +42,13 @@ def answer(value: Any, status: int = 200) -> Response:
 class Front:
     """The whole application of one process."""
 
-    def __init__(self, service: Service, routes: Sequence[Route], shop: Starlette) -> None:
+    def __init__(
+        self, service: Service, routes: Sequence[Route], shop: Starlette, waiting: Collection[str]
+    ) -> None:
         self._routes = routes
         self._shop = shop
         self._admin = Admin(service)
-        self._watched: ASGIApp = Watch(service, shop)
+        self._watched: ASGIApp = Watch(service, shop, waiting)
         if service.telemetry.traced:
             from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 
@@ -116,9 +118,10 @@ class Admin:
 class Watch:
     """Counts requests, applies defects to them, and logs what failed or was slow."""
 
-    def __init__(self, service: Service, app: ASGIApp) -> None:
+    def __init__(self, service: Service, app: ASGIApp, waiting: Collection[str]) -> None:
         self._service = service
         self._app = app
+        self._waiting = waiting
         self._log = logging.getLogger("shop.access")
         self._scraped = service.telemetry.scraped
         if self._scraped:
@@ -155,10 +158,12 @@ class Watch:
             get_current_span().record_exception(error)
             self._log.exception("%s %s raised %s", method, scope["path"], type(error).__name__)
         finally:
-            seconds = time.perf_counter() - began_s
+            waits = route in self._waiting
+            seconds = 0.0 if waits else time.perf_counter() - began_s
             if self._scraped:
                 self._count(method=method, route=route, code=str(status))
-                self._time(seconds, method=method, route=route)
+                if not waits:
+                    self._time(seconds, method=method, route=route)
             if status >= 500 or seconds > SLOW_S:
                 level = logging.ERROR if status >= 500 else logging.WARNING
                 self._log.log(
