@@ -4,8 +4,8 @@ What stands before each sample of a series (its labels and the lengths) never ch
 made once per series; a sample then costs a concatenation. Source: remote write 1.0,
 ``prometheus.WriteRequest``.
 
->>> series({"__name__": "up"})[:14]
-b'\\n \\n\\x0e\\n\\x08__name__\\x12'
+>>> series({"__name__": "up"})[6:]
+b'__name__\x12\x02up\x12\x10\t'
 """
 
 from __future__ import annotations
