@@ -9,6 +9,7 @@ short phrases with units for titles, decisions and evidence. Pure.
 
 import math
 import re
+from functools import lru_cache
 
 from twinhelm.aiops.types import Anomaly
 from twinhelm.core.entities import split_key
@@ -21,12 +22,15 @@ _DETAILS = ("mountpoint", "device", "cpu", "mode", "interface", "process", "oper
 """Labels that tell two series of one metric apart in a title."""
 
 
+@lru_cache(maxsize=4096)  # asked for every sign at every tick, and names are few
 def unit_of(name: str) -> str:
     """Guess the unit of a signal from the metric's name: ratio, percent, bytes, seconds or none.
 
     A counter of bytes or seconds is judged as its rate: bytes per second, or a ratio of busy.
     """
     low = name.lower()
+    if low.endswith(("_mean_ratio", "_items_ratio")):
+        return ""  # OpenTelemetry's unit 1, which Prometheus's names call a ratio
     if re.search(r"(?<!du)ratio|utili[sz]ation|process[_.]cpu[_.]time", low):
         return "ratio"  # a duration is none
     if "percent" in low:

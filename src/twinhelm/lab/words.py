@@ -113,7 +113,7 @@ class Fault:
     name: str
     title: str
     repair: str
-    """One plain sentence: how the fault is repaired."""
+    """One plain sentence: what to do to repair the fault."""
     truth: Truth
     symptom: Symptom
     start: Callable[[Stage], Awaitable[None]] = field(repr=False)

@@ -15,7 +15,7 @@ CHANGES = (
     Fault(
         "bad_deploy_errors",
         "checkout 2.1.0 fails the orders of customers with a gold card",
-        "checkout is rolled back",
+        "Roll back checkout to 2.0.3",
         Truth("checkout", indicator="errors", change="deploy"),
         Symptom("span", {"service": "checkout", "kind": "server"}, "spans_failed", above=0.05),
         *release("checkout", "2.1.0"),
@@ -23,7 +23,7 @@ CHANGES = (
     Fault(
         "bad_deploy_slow_search",
         "catalog 3.2.0 needs 0.4 s more, for searches only",
-        "catalog is rolled back",
+        "Roll back catalog to 3.1.4",
         Truth("catalog", indicator="latency", change="deploy"),
         Symptom(
             "http_request_duration_seconds",
@@ -36,7 +36,7 @@ CHANGES = (
     Fault(
         "wrong_configuration",
         "cart is told a wrong address of the cache",
-        "the configuration of cart is taken back",
+        "Take back the configuration of cart",
         Truth("cart", indicator="errors", change="config"),
         Symptom("http_requests_total", {"job": "cart", "code": "503"}, "rate", above=0.0),
         *configuration("cart", "cache address of cart", lambda _: {"cache_url": NOBODY}),
@@ -44,7 +44,7 @@ CHANGES = (
     Fault(
         "feature_flag",
         "A flag makes the home page ask for recommendations twelve times",
-        "the flag is switched off",
+        "Switch the flag off",
         Truth("gateway", indicator="latency", change="flag"),
         Symptom(
             "http_server_request_duration_seconds_count", {"job": "recommender"}, "rate", above=7.0
@@ -54,7 +54,7 @@ CHANGES = (
     Fault(
         "model_slow",
         "The new model of the recommender is larger and slow",
-        "the model is rolled back",
+        "Roll back the model to 1.4.0",
         Truth("recommender", indicator="latency", change="model"),
         Symptom("span", {"service": "recommender", "kind": "server"}, "spans_mean_s", above=0.1),
         *release("recommender", "2.0.0", kind="model"),

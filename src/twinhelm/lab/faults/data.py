@@ -62,7 +62,7 @@ DATA = (
     Fault(
         "pipeline_late",
         "The nightly job waits for a lock that somebody's back-fill left behind",
-        "the lock is removed",
+        "Remove the lock",
         Truth("nightly", indicator="freshness"),
         Symptom("log", {"service": "pipeline"}, "lines", above=0.0, text="waits for pipeline.lock"),
         *_lock(),
@@ -70,7 +70,7 @@ DATA = (
     Fault(
         "pipeline_half_empty",
         "Half of the margins are lost, and the nightly job leaves those products out",
-        "the margins are loaded again",
+        "Load the margins again",
         Truth("nightly", also=("product_margins", "product_features"), indicator="volume"),
         Symptom("db_rows", {"table": "product_features"}, "value", below=1000.0),
         *_margins(),
@@ -78,7 +78,7 @@ DATA = (
     Fault(
         "schema_changed",
         "A migration renames a column that the nightly job reads",
-        "the column has its old name again",
+        "Give the column its old name again",
         Truth("nightly", also=(DATABASE, "order_feed"), indicator="schema", change="migration"),
         Symptom("log", {"service": "pipeline"}, "lines", above=0.0, text="of nightly failed"),
         *_feed(),
@@ -86,7 +86,7 @@ DATA = (
     Fault(
         "model_input_drift",
         "Users look at products that the recommender's model does not know",
-        "the users look at what they used to",
+        "Let users look at what they used to",
         Truth("recommender", indicator="drift"),
         Symptom("recommender_input_mean", {"feature": "known"}, "value", below=0.45),
         *crowd(strange=0.9),
@@ -94,7 +94,7 @@ DATA = (
     Fault(
         "label_shift",
         "Users hardly follow recommendations any more",
-        "the users follow recommendations again",
+        "Let users follow recommendations again",
         Truth("recommender", indicator="drift"),
         Symptom("recommender_click_ratio", {"job": "recommender"}, "value", below=0.07),
         *crowd(click=0.0),
@@ -102,7 +102,7 @@ DATA = (
     Fault(
         "unit_changed",
         "A flag makes gateway tell the recommender prices in cents",
-        "the flag is switched off",
+        "Switch the flag off",
         Truth("gateway", also=("recommender",), indicator="drift", change="flag"),
         Symptom("recommender_input_mean", {"feature": "price"}, "value", above=500.0),
         *flag("gateway", "prices_in_cents", "Prices in cents"),

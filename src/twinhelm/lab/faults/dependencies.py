@@ -11,7 +11,7 @@ DEPENDENCIES = (
     Fault(
         "dependency_slow",
         "payments needs 1.5 s more for each charge",
-        "payments is quick again",
+        "Make payments quick again",
         Truth("payments", indicator="latency"),
         Symptom("span", {"service": "payments", "kind": "server"}, "spans_mean_s", above=1.0),
         *defect("payments", "slow", ms=1500.0, route="/charges"),
@@ -19,7 +19,7 @@ DEPENDENCIES = (
     Fault(
         "dependency_failing",
         "shipping fails every other request for a quote",
-        "shipping answers again",
+        "Let shipping answer again",
         Truth("shipping", indicator="errors"),
         Symptom("http_requests_total", {"job": "shipping", "code": "500"}, "rate", above=0.0),
         *defect("shipping", "fail", ratio=0.5, route="/quotes"),
@@ -27,7 +27,7 @@ DEPENDENCIES = (
     Fault(
         "dependency_down",
         "inventory dies, and nobody can order",
-        "inventory is started again",
+        "Start inventory again",
         Truth("inventory", indicator="errors"),
         Symptom("up", {"job": "inventory"}, "value", below=0.5),
         *outage("inventory"),
@@ -35,7 +35,7 @@ DEPENDENCIES = (
     Fault(
         "edge_loss",
         "A fifth of the packets from checkout to inventory is lost, the rest is 300 ms late",
-        "the line is good again",
+        "Repair the line",
         Truth("inventory", also=("checkout",), indicator="latency"),
         Symptom(
             "span",
@@ -48,7 +48,7 @@ DEPENDENCIES = (
     Fault(
         "expired_certificate",
         "The certificate of payments is past its last day",
-        "the certificate is renewed",
+        "Renew the certificate",
         Truth("payments", also=("checkout",), indicator="errors"),
         Symptom("log", {"service": "checkout"}, "lines", above=0.0, text="certificate has expired"),
         *expiry(),

@@ -13,7 +13,7 @@ RESOURCES = (
     Fault(
         "cpu_hog",
         "A loop in catalog computes without end and takes the core from its requests",
-        "the loop in catalog is ended",
+        "End the loop in catalog",
         Truth("catalog", indicator="cpu"),
         Symptom("process_cpu_seconds_total", {"job": "catalog"}, "rate", above=0.6),
         *defect("catalog", "burn", cores=2.0),
@@ -21,7 +21,7 @@ RESOURCES = (
     Fault(
         "memory_leak",
         "cart keeps 10 MB more of memory each second",
-        "cart lets go of what it kept",
+        "Let cart go of what it kept",
         Truth("cart", indicator="memory"),
         Symptom("process_resident_memory_bytes", {"job": "cart"}, "value", above=140e6),
         *defect("cart", "leak_memory", mb_per_s=10.0),
@@ -29,7 +29,7 @@ RESOURCES = (
     Fault(
         "descriptor_leak",
         "shipping opens 15 files each second and closes none",
-        "shipping closes the files",
+        "Close the files of shipping",
         Truth("shipping", indicator="descriptors"),
         Symptom("process_open_fds", {"job": "shipping"}, "value", above=70.0),
         *defect("shipping", "leak_descriptors", per_s=15.0),
@@ -37,7 +37,7 @@ RESOURCES = (
     Fault(
         "disk_full",
         "An old archive fills the volume that shipping writes its labels to",
-        "the archive is deleted",
+        "Delete the archive",
         Truth("shipping", indicator="disk"),
         Symptom("volume_used_bytes", {"job": "shipping"}, "value", above=16.5e6),
         *defect("shipping", "fill_volume"),
@@ -45,7 +45,7 @@ RESOURCES = (
     Fault(
         "clock_skew",
         "The clock of checkout is two minutes off, and payments trusts its signatures no more",
-        "the clock of checkout is set",
+        "Set the clock of checkout",
         Truth("checkout", also=("payments",), indicator="errors"),
         Symptom("log", {"service": "payments"}, "lines", above=0.0, text="charge refused"),
         *defect("checkout", "clock", offset_s=-120.0),
@@ -53,7 +53,7 @@ RESOURCES = (
     Fault(
         "noisy_neighbour",
         "Batch jobs that are none of the shop's take all cores of the host",
-        "the batch jobs are ended",
+        "End the batch jobs",
         Truth("host", indicator="cpu"),
         Symptom("node_cpu_seconds_total", {"mode": "nice"}, "rate", above=0.4),
         *neighbours(os.cpu_count() or 2),
@@ -61,7 +61,7 @@ RESOURCES = (
     Fault(
         "traffic_surge",
         "Three times as many users come; nothing is broken",
-        "the users go home again",
+        "Let the users go home",
         Truth("gateway", indicator="traffic", blame=False),
         Symptom("crowd_sessions_total", {"job": "crowd"}, "rate", above=3.2),
         *crowd(factor=3.0),

@@ -71,7 +71,7 @@ STORES = (
     Fault(
         "database_lock",
         "A forgotten session holds a lock on the table stock",
-        "the session is ended",
+        "End the session",
         Truth(DATABASE, also=("inventory",), indicator="saturation"),
         Symptom(
             "http_request_duration_seconds",
@@ -84,7 +84,7 @@ STORES = (
     Fault(
         "dropped_index",
         "A migration drops the index that category pages need",
-        "the index is created again",
+        "Create the index again",
         Truth(DATABASE, also=("catalog",), indicator="latency", change="migration"),
         Symptom(
             "http_request_duration_seconds",
@@ -97,7 +97,7 @@ STORES = (
     Fault(
         "pool_exhaustion",
         "inventory does not give its database connections back",
-        "inventory gives the connections back",
+        "Take the connections back from inventory",
         Truth("inventory", indicator="saturation"),
         Symptom("db_pool_connections_in_use", {"job": "inventory"}, "value", above=4.5),
         *defect("inventory", "hold_connections", count=5),
@@ -105,7 +105,7 @@ STORES = (
     Fault(
         "cache_down",
         "The cache dies, and every page asks the database",
-        "the cache is started again",
+        "Start the cache again",
         Truth("cache", indicator="errors"),
         Symptom("catalog_cache_bypassed_total", {"job": "catalog"}, "rate", above=0.2),
         *outage("cache"),
@@ -113,7 +113,7 @@ STORES = (
     Fault(
         "queue_backlog",
         "The worker needs a second for each order just as 120 are sent once more",
-        "the worker is quick again",
+        "Make the worker quick again",
         Truth("worker", also=("orders", "queue"), indicator="saturation"),
         Symptom("queue_messages_ready", {"queue": "orders"}, "value", above=40.0),
         *_backlog(),
@@ -121,7 +121,7 @@ STORES = (
     Fault(
         "poisoned_message",
         "A message without an address fails in the worker again and again",
-        "the message is taken out of the queue",
+        "Take the message out of the queue",
         Truth("orders", also=("worker", "queue"), indicator="errors"),
         Symptom("log", {"service": "worker"}, "lines", above=0.0, text="order 0 not shipped"),
         *_poison(),
@@ -129,7 +129,7 @@ STORES = (
     Fault(
         "stuck_worker",
         "The worker hangs and takes no more orders",
-        "the worker is woken",
+        "Wake the worker",
         Truth("worker", also=("orders",), indicator="saturation"),
         Symptom("up", {"job": "worker"}, "value", below=0.5),
         *freeze("worker"),
