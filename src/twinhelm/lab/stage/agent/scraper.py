@@ -74,7 +74,8 @@ class Scraper:
         database: Source,
     ) -> None:
         self._interval_s = plan.interval_s
-        self._timeout_s = min(TIMEOUT_S, plan.interval_s)
+        # Shorter than the interval, so that one silent target delays nobody's next round.
+        self._timeout_s = min(TIMEOUT_S, 0.8 * plan.interval_s)
         self._client = client
         self._sender = sender
         self._keep = keep
