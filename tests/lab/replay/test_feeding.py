@@ -57,10 +57,12 @@ def test_a_step_is_sent_before_the_clock_moves_to_its_end(recording):
     assert found["score"] is None
 
 
-def test_a_long_gap_is_crossed_in_days():
-    server = Server()
-    feed((one for one in [Step(200_000, 0, ())]), server, 0)
-    assert server.done == [86_400_000, 172_800_000, 200_000_000]
+def test_a_long_gap_is_crossed_in_parts():
+    server, passed = Server(), []
+    step = Step(4_000, 1, (("/v1/traces", {}, b""),))
+    feed((one for one in [step]), server, 0, passed=passed.append)
+    assert server.done == [1_800_000, 3_600_000, 3_998_000, "/v1/traces", 4_000_000]
+    assert passed == [1_800, 3_600, 3_998, 4_000]
 
 
 def test_what_a_server_shows_is_judged(recording):

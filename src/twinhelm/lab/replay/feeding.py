@@ -25,7 +25,8 @@ __all__ = ["Fed", "feed", "replay"]
 
 WARM_UP_S = 120
 """What is raised in a recording's first two minutes, unless it belongs to a fault, is no score."""
-LONGEST_MOVE_S = 86_400
+LONGEST_MOVE_S = 1800
+"""A long gap is crossed in parts, so that a server's answer never takes minutes."""
 MOST_REFUSALS = 20
 
 
@@ -105,11 +106,16 @@ def feed(
             coming = ahead.submit(next, source, None)
             if speed:
                 time.sleep(max(0.0, began + (step.end_s - start_s) / speed - time.monotonic()))
-            _send(step, house, fed)
-            while driven and at_s < step.end_s:
-                at_s = min(step.end_s, at_s + LONGEST_MOVE_S)
+            # What a step brings must not be there while the time before it is judged.
+            while driven and at_s < step.end_s - STEP_S:
+                at_s = min(step.end_s - STEP_S, at_s + LONGEST_MOVE_S)
                 house.move_clock(at_s * 1000)
-            passed(step.end_s)
+                passed(at_s)
+            _send(step, house, fed)
+            if driven:
+                house.move_clock(step.end_s * 1000)
+            at_s = step.end_s
+            passed(at_s)
     fed.wall_s = round(time.monotonic() - began, 3)
     return fed
 
