@@ -44,7 +44,7 @@ STAY = 0.65
 MOST_LOOKS = 15
 FILLED = 2
 """One in so many who fill a cart orders it; the others leave it standing."""
-PAGES_A_SESSION = 3.6
+PAGES_A_SESSION = 4.0
 """Of an ordinary session, on average; ``tests/lab/test_crowd.py`` holds it to that."""
 PAUSE_S = 0.8
 LEAVE = 0.7

@@ -15,7 +15,7 @@ RESOURCES = (
         "A loop in catalog computes without end and takes the core from its requests",
         "End the loop in catalog",
         Truth("catalog", indicator="cpu"),
-        Symptom("process_cpu_seconds_total", {"job": "catalog"}, "rate", above=0.6),
+        Symptom("process_cpu_seconds_total", {"job": "catalog"}, "rate", above=0.3),
         *defect("catalog", "burn", cores=2.0),
     ),
     Fault(
@@ -63,7 +63,7 @@ RESOURCES = (
         "Three times as many users come; nothing is broken",
         "Let the users go home",
         Truth("gateway", indicator="traffic", blame=False),
-        Symptom("crowd_sessions_total", {"job": "crowd"}, "rate", above=3.2),
+        Symptom("crowd_sessions_total", {"job": "crowd"}, "rate", above=2.8),
         *crowd(factor=3.0),
     ),
 )
