@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import Any
 
 from twinhelm.aiops.types import Anomaly, Direction, Resource
-from twinhelm.aiops.words import place, quantity, unit_of, usually
+from twinhelm.aiops.words import called, place, quantity, unit_of, usually
 from twinhelm.core.labels import Labels, metric_name
 
 __all__ = ["INDICATORS", "Indicator", "Weight", "indicator_of", "level_of", "said", "weigh"]
@@ -330,7 +330,7 @@ def said(row: Indicator, labels: Labels, entity: str, value: float) -> str:
     return row.title.format(
         place=place(entity),
         now=quantity(value, unit_of(name)),
-        metric=name,
+        metric=called(name),
         detail=f"{detail} " if detail else "",
         way=f"from {place(by_name.get('client', 'other:somebody'))} to "
         f"{place(by_name.get('server', entity))}",

@@ -15,11 +15,23 @@ from twinhelm.aiops.types import Anomaly
 from twinhelm.core.entities import split_key
 from twinhelm.core.labels import METRIC, metric_name
 
-__all__ = ["place", "quantity", "spoken", "unit_of", "usually"]
+__all__ = ["called", "place", "quantity", "spoken", "unit_of", "usually"]
 
 _DETAILS = ("mountpoint", "device", "cpu", "mode", "interface", "process", "operation", "route",
             "method", "feature", "le")  # fmt: skip
 """Labels that tell two series of one metric apart in a title."""
+
+
+def called(name: str) -> str:
+    """Name what is judged of a metric: of the sum of a histogram, the mean.
+
+    >>> called("http_request_duration_seconds_sum"), called("up")
+    ('mean http request duration', 'up')
+    """
+    if not name.endswith("_sum"):
+        return name
+    family = re.sub(r"_(seconds|milliseconds|bytes|ratio|percent)$", "", name.removesuffix("_sum"))
+    return f"mean {family.replace('_', ' ')}"
 
 
 @lru_cache(maxsize=4096)  # asked for every sign at every tick, and names are few
@@ -28,7 +40,7 @@ def unit_of(name: str) -> str:
 
     A counter of bytes or seconds is judged as its rate: bytes per second, or a ratio of busy.
     """
-    low = name.lower()
+    low = name.lower().removesuffix("_sum")  # a sum is judged as the mean
     if low.endswith(("_mean_ratio", "_items_ratio")):
         return ""  # OpenTelemetry's unit 1, which Prometheus's names call a ratio
     if re.search(r"(?<!du)ratio|utili[sz]ation|process[_.]cpu[_.]time", low):
@@ -41,9 +53,9 @@ def unit_of(name: str) -> str:
         return "ratio"
     if "bytes" in low or re.search(r"memory[_.](usage|virtual)$", low):
         return "bytes"
-    if re.search(r"(_seconds|duration|latency)(_sum)?$", low):  # a sum is judged as the mean
+    if low.endswith(("_seconds", "duration", "latency")):
         return "seconds"
-    return "per_s" if low.endswith(("_total", "_count", "_sum", "_per_second")) else ""
+    return "per_s" if low.endswith(("_total", "_count", "_per_second")) else ""
 
 
 def quantity(value: float, unit: str) -> str:
@@ -103,7 +115,7 @@ def spoken(anomaly: Anomaly, *, value: float | None = None) -> str:
     by_name = dict(anomaly.labels)
     detail = ", ".join(f"{k} {by_name[k]}" for k in _DETAILS if k in by_name and k != METRIC)
     shown = quantity(anomaly.value if value is None else value, unit)
-    where = f"{name}{f' ({detail})' if detail else ''} of {place(anomaly.entity)}"
+    where = f"{called(name)}{f' ({detail})' if detail else ''} of {place(anomaly.entity)}"
     return f"{where} is {shown}, {usually(anomaly)}"
 
 
