@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from twinhelm.aiops.clean import SignalMaker
+from twinhelm.aiops.clean import SignalMaker, twin_of
 from twinhelm.aiops.correlate import Neighbours
 from twinhelm.aiops.diagnose import SeriesWindow, window_of
 from twinhelm.aiops.indicators import indicator_of
@@ -80,4 +80,8 @@ def _candidates(
 
     # Other threads add series meanwhile: take the keys at once.
     around = [series for series in list(known) if known[series][1] in wanted]
-    return sorted(sorted(around, key=rank)[:MAX_SERIES])
+    if len(around) <= MAX_SERIES:
+        return sorted(around)
+    chosen = sorted(around, key=rank)[:MAX_SERIES]
+    at = {known[series][0]: series for series in around}  # the mean of a sum needs its count
+    return sorted({*chosen, *(at.get(twin_of(known[series][0]), series) for series in chosen)})
