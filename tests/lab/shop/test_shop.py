@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -51,22 +52,29 @@ def test_an_order_goes_all_the_way(shop: Shop) -> None:
 
 def test_one_order_is_one_trace_through_all_services(shop: Shop) -> None:
     assert shop.order(2).status_code == 201
-    spans = shop.sink.spans
+    want = {
+        ("gateway", "POST /checkout"): ("http.route", "/checkout"),
+        ("checkout", "POST /orders"): ("http.route", "/orders"),
+        ("cart", "GET cache"): ("db.system.name", "redis-like"),
+        ("inventory", "UPDATE shopdb"): ("db.name", "shopdb"),
+        ("payments", "POST /charges"): ("http.route", "/charges"),
+        ("shipping", "GET /quotes"): ("http.route", "/quotes"),
+        ("checkout", "send orders"): ("messaging.destination.name", "orders"),
+        ("worker", "process orders"): ("messaging.destination.name", "orders"),
+        ("worker", "UPDATE shopdb"): ("db.name", "shopdb"),
+    }
 
-    def order_spans() -> list[dict[str, Any]]:
-        consumed = [span for span in spans if span["name"] == "process orders"]
-        return [span for span in spans if consumed and span["trace"] == consumed[-1]["trace"]]
+    def whole() -> list[dict[tuple[str, str], dict[str, Any]]]:
+        traces: dict[bytes, dict[tuple[str, str], dict[str, Any]]] = {}
+        for span in tuple(shop.sink.spans):
+            traces.setdefault(span["trace"], {})[span["service"], span["name"]] = span
+        return [spans for spans in traces.values() if spans.keys() >= want.keys()]
 
-    services = {"gateway", "cart", "checkout", "inventory", "payments", "shipping", "worker"}
-    shop.until(lambda: {span["service"] for span in order_spans()} == services)
-    shop.until(lambda: any(span["name"] == "UPDATE shopdb" for span in order_spans()))
-    by_name = {(span["service"], span["name"]): span for span in order_spans()}
-    assert by_name["gateway", "POST /checkout"]["http.route"] == "/checkout"
-    assert by_name["inventory", "UPDATE shopdb"]["db.name"] == "shopdb"
-    assert by_name["cart", "GET cache"]["db.system.name"] == "redis-like"
-    assert by_name["checkout", "send orders"]["messaging.destination.name"] == "orders"
-    assert by_name["worker", "process orders"]["messaging.destination.name"] == "orders"
-    assert not any(span["failed"] for span in order_spans())
+    shop.until(whole)
+    spans = whole()[-1]
+    for name, (key, value) in want.items():
+        assert spans[name][key] == value, name
+    assert not any(span["failed"] for span in spans.values())
 
 
 def test_every_service_tells_what_it_does(shop: Shop) -> None:
@@ -225,6 +233,17 @@ def test_a_poisoned_message_comes_again_and_holds_up_the_others(shop: Shop) -> N
     assert "TypeError" in shop.plan.output("worker").read_text()
     emptied = shop.ask("queue", "DELETE", "/queues/orders").json()
     assert (emptied["ready"], emptied["taken"]) == (0, 0)
+
+
+def test_what_still_hangs_is_answered_when_its_process_ends(shop: Shop) -> None:
+    shop.defect("shipping", "drop", True, ratio=1.0)
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(shop.ask, "shipping", "GET", "/quotes")
+        with pytest.raises(TimeoutError):
+            hanging.result(0.3)
+        shop.stop("shipping")
+        assert hanging.result(5).status_code == 503
+    shop.start("shipping")
 
 
 def test_processes_end_in_order_within_three_seconds(shop: Shop) -> None:

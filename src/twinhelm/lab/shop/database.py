@@ -84,7 +84,8 @@ class Database:
             with connection, connection.begin():
                 return work(connection)
         except PoolTimeout as error:
-            log.error("no database connection came free: %s", error)
+            reason = str(error).partition(" (Background")[0]
+            log.error("no database connection came free: %s", reason)
             raise DatabaseDown("no connection came free") from error
         except DBAPIError as error:
             log.error("database refused: %s", str(error.orig).strip())

@@ -7,6 +7,7 @@ defects, and logs requests that failed or were slow; then the service.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 import time
@@ -153,6 +154,10 @@ class Watch:
                 await answer({"detail": "internal error"}, failure)(scope, receive, noting)
             else:
                 await self._app(scope, receive, noting)
+        except asyncio.CancelledError:
+            # The process ends, and this request was not done in time.
+            if status == 499:
+                await answer({"detail": "shutting down"}, 503)(scope, receive, noting)
         except Exception as error:  # noqa: BLE001 - Starlette has answered 500 already
             status = 500
             get_current_span().record_exception(error)
