@@ -87,6 +87,16 @@ def test_a_house_starts_judges_and_ends_in_order(opened, settings):
     assert [thread for thread in threading.enumerate() if "twinhelm-watch" in thread.name] == []
 
 
+def test_a_house_is_not_ready_while_commands_cannot_find_it(opened, settings):
+    house = opened(settings)
+    house.announced = False
+    house.start()
+    wait(lambda: house.watch.resumed)
+    assert not house.ready
+    house.announced = True
+    assert house.ready
+
+
 def test_a_house_that_was_never_started_tells_of_no_stop(opened, settings):
     house = opened(settings)
     house.stop()

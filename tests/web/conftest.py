@@ -177,7 +177,7 @@ class Served:
         stood = threading.Event()
 
         def on_ready(url):
-            self.url = url
+            self.url, self.announced = url, house.announced
             stood.set()
 
         servers = []

@@ -40,6 +40,12 @@ def test_a_real_server_takes_telemetry_and_ends_in_order(serve_house):
     assert served.stopped.is_set()
 
 
+def test_it_is_not_ready_before_its_address_is_written_down(serve_house):
+    served = serve_house()
+    assert served.announced is False
+    wait_until(lambda: served.house.announced)
+
+
 def test_a_request_in_flight_is_finished_before_the_end(serve_house, monkeypatch):
     served = serve_house()
     began, may_end = threading.Event(), threading.Event()

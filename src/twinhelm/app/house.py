@@ -76,14 +76,16 @@ class House:
     history: HistoryBooks
     drive: Drive | None = None
     tour: Tour | None = None
+    announced: bool = True
+    """False while whoever serves has not yet written down where commands find it."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
     _started: bool = False
 
     @property
     def ready(self) -> bool:
-        """True once the checkpoint is back and telemetry is judged as it comes."""
-        return self.watch.resumed and not self._stop.is_set()
+        """True once the checkpoint is back, telemetry is judged, and commands find the server."""
+        return self.watch.resumed and self.announced and not self._stop.is_set()
 
     def start(self) -> None:
         """Begin the work in threads of its own; returns at once."""

@@ -47,7 +47,8 @@ def build_app(house: House, *, pages: bool = True) -> Site:
 def serve(house: House, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then stop the house.
 
-    ``on_ready`` is called with the base URL once health checks are answered. Raises
+    ``on_ready`` is called with the base URL once health checks are answered; until it returns
+    the house is not ready, so that whoever waited for readiness finds what it writes. Raises
     :class:`Refused` (and stops the house) when the address is not allowed or cannot be bound.
     """
     try:
@@ -117,9 +118,11 @@ def _run(house: House, listener: socket.socket, on_ready: Callable[[str], None] 
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     def begin() -> None:
+        house.announced = False
         house.start()
         if on_ready is not None:
             on_ready(url)
+        house.announced = True
 
     config = uvicorn.Config(
         build_app(house),
