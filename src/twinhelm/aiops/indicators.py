@@ -115,11 +115,12 @@ INDICATORS: tuple[Indicator, ...] = (
     _row(r"^traces_duration", Resource.LATENCY, "{place} needs {now} for {detail}a request",
          0.015, 18, relative=1.0),
     _row(r"^traces_.*requests_per_second|(requests?|messages|calls)_total$"
-         r"|requests?[_.]duration(_seconds)?_count", Resource.TRAFFIC,
+         r"|requests?[_.]duration(_seconds)?_count$", Resource.TRAFFIC,
          "Almost nobody calls {place}: {now}", 0.5, 20, down=True, relative=0.5, collapse=0.1),
+    _row(r"_(count|bucket)$|^logs_lines", Resource.TRAFFIC, "{metric} of {place} is {now}",
+         1e9, 60, alone=False),
     _row(r"^logs_errors_per_second", Resource.ERRORS, "{place} logs {now} errors",
          0.08, 12, relative=1.0, pooled=True),
-    _row(r"^logs_", Resource.TRAFFIC, "Log lines of {place} are at {now}", 1e9, 60, alone=False),
     _row(r"^process[_.]cpu[_.](seconds_total|time)", Resource.CPU,
          "{place} keeps {now} of a core busy", 0.3, 16, relative=1.0),
     _row(r"^process[_.](resident[_.]memory|memory[_.]usage)", Resource.MEMORY,
@@ -134,6 +135,8 @@ INDICATORS: tuple[Indicator, ...] = (
          "{place} waits {now} for a connection of its pool", 0.03, 10, relative=2.0),
     _row(r"lock.*wait|wait.*lock|deadlock", Resource.SATURATION,
          "{now} wait for locks in {place}", 1, 8),
+    _row(r"oldest.*(transaction|query|session)|(transaction|query).*age", Resource.SATURATION,
+         "A transaction in {place} has been open for {now}", 8, 4, relative=2.0),
     _row(r"oldest.*(seconds|age)|age.*oldest", Resource.SATURATION,
          "The oldest message of {place} has waited {now}", 8, 4, relative=2.0),
     _row(r"(queue|messages?|jobs|tasks).*(ready|depth|length|size|waiting|backlog)",
@@ -180,6 +183,8 @@ INDICATORS: tuple[Indicator, ...] = (
          "Disk {detail}of {place} has {now} free", 0.003, 10, down=True),
     _row(r"(filesystem|disk|volume).*(avail|free)", Resource.DISK,
          "Disk {detail}of {place} has {now} free", 64 * MB, 10, down=True, relative=0.005),
+    _row(r"^(volume|quota|storage)_used_bytes", Resource.DISK,
+         "The volume of {place} holds {now}", 8 * MB, 8, relative=0.5),
     _row(r"(filesystem|disk|volume).*used.*bytes", Resource.DISK,
          "Disk {detail}of {place} holds {now}", 64 * MB, 10, relative=0.005),
     _row(r"disk.*(writ|read).*bytes|diskio|disk[_.]io", Resource.DISK,
@@ -198,6 +203,8 @@ INDICATORS: tuple[Indicator, ...] = (
          "Errors of {place} ({metric}) are at {now}", 0.2, 20, relative=2.0),
     _row(r"latency|duration|response_time|p9[059]", Resource.LATENCY,
          "{place} is slow: {metric} is {now}", 0.005, 20, relative=1.0),
+    _row(r"_seconds_sum$", Resource.LATENCY, "{place} is slow: {metric} is {now}",
+         0.01, 20, relative=1.0, alone=False),
     _row(r"(queue|backlog|pending|(?<!f)lag)(?!.*_total$)", Resource.SATURATION,
          "Work piles up at {place}: {metric} is {now}", 20, 45, relative=3.0),
 )  # fmt: skip
@@ -292,7 +299,7 @@ def _name(labels: Labels) -> str:
     if mode := by_name.get("mode") or by_name.get("state"):
         name += f".{mode}"  # the CPU families tell idle from busy by a label
     code = next((by_name[key] for key in _CODE_LABELS if key in by_name), "")
-    if code.startswith("5") and name.endswith(("_total", "_count")):
+    if code.startswith("5") and name.endswith(("_total", "_count")) and "size" not in name:
         name += ".5xx"
     return name
 

@@ -179,3 +179,83 @@ def test_every_sign_gets_exactly_one_decision() -> None:
     some = [strange(1), strange(2, "widgets"), strange(3, "host_load1"), strange(4, "x", value=1)]
     given = look(anomalies=some, alerts=[firing()])
     assert sorted(d.subject for d in given.decisions) == sorted([*(a.key for a in some), "down"])
+
+
+def service(series: int, name: str, entity: str, **more) -> Anomaly:
+    """A service's ratio, half of its calls failing unless told otherwise."""
+    return replace(
+        strange(series, more.pop("metric", "traces_errors_ratio")),
+        entity=f"service:{entity}", value=0.5, low=0.0, high=0.01, expected=0.0,
+        labels=labels_of({"__name__": name}), **more,
+    )  # fmt: skip
+
+
+FAILS = "traces_errors_ratio"
+
+
+def calls(*pairs: tuple[str, str]) -> list[Edge]:
+    return [Edge(f"service:{a}", f"service:{b}", "calls", "traces", 0.95, T) for a, b in pairs]
+
+
+@pytest.mark.parametrize(
+    ("edges", "count"),
+    [
+        (calls(("front", "shop"), ("shop", "pay")), 1),
+        (calls(("front", "pay"), ("shop", "pay")), 1),
+        (calls(("a", "front"), ("b", "pay")), 3),
+        ([], 3),
+    ],
+    ids=["through others", "on the same", "no way", "unknown"],
+)
+def test_trouble_travels_along_calls(edges: list[Edge], count: int) -> None:
+    some = [service(i, FAILS, name) for i, name in enumerate(("front", "shop", "pay"))]
+    assert len(look(anomalies=some, edges=edges).incidents) == count
+
+
+def test_what_trouble_brings_about_joins_for_as_long_as_it_lasts() -> None:
+    edges = calls(("front", "pay"))
+    first = service(1, FAILS, "pay")
+    (one,) = look(anomalies=[first], edges=edges).incidents
+    later = T + 200_000
+    lasting = replace(first, last_ms=later + 20_000, samples=100)
+    late = service(2, FAILS, "front", start_ms=later, last_ms=later + 20_000)
+    (now,) = look([one], [lasting, late], edges=edges, now_ms=later + 21_000).incidents
+    assert now.id == one.id
+    assert late.key in now.members
+
+
+def test_after_it_went_quiet_another_fault_is_another_incident() -> None:
+    edges = calls(("front", "pay"))
+    first = service(1, FAILS, "pay")
+    (one,) = look(anomalies=[first], edges=edges).incidents
+    onset = first.last_ms + 35_000
+    other = service(2, FAILS, "front", start_ms=onset, last_ms=onset + 20_000)
+    given = look([one], [first, other], edges=edges, now_ms=onset + 21_000)
+    assert [each.id for each in given.incidents if each.state == "open"] == [2]
+
+
+def test_the_same_after_it_went_quiet_comes_back_and_says_since_when() -> None:
+    first = service(1, FAILS, "pay")
+    (one,) = look(anomalies=[first]).incidents
+    onset = first.last_ms + 35_000
+    again = service(1, FAILS, "pay", start_ms=onset, last_ms=onset + 20_000)
+    ended = replace(first, end_ms=first.last_ms)
+    (now,) = look([one], [ended, again], now_ms=onset + 21_000).incidents
+    assert (now.id, now.state, now.flaps) == (1, "reopened", 1)
+    assert now.since_ms == onset > now.started_ms
+
+
+def test_modest_signs_of_different_kinds_raise_together() -> None:
+    edges = calls(("front", "pay"))
+    slow = replace(
+        service(1, "traces_self_duration_mean_seconds", "pay"),
+        value=0.041, low=0.01, high=0.02, expected=0.015, deviation=0.0,
+    )  # fmt: skip
+    some = [
+        replace(slow, value=0.038),
+        replace(slow, series=2, entity="service:front", value=0.038),
+        replace(service(3, FAILS, "pay"), value=0.045, deviation=0.0),
+    ]
+    (one,) = look(anomalies=some, edges=edges).incidents
+    assert len(one.members) == 3
+    assert look(anomalies=some[:2], edges=edges).incidents == []

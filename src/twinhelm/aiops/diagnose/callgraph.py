@@ -35,6 +35,7 @@ REAL = 0.5
 """Amounts below this share of the bar are not followed."""
 SERVED = ("service", "database", "queue", "pipeline", "container", "dataset", "model", "deployment")
 """Kinds of entity that call each other; machines and their parts are judged elsewhere."""
+BYSTANDER = 0.3
 _OWN: Mapping[Resource, float] = {
     Resource.CPU: 0.9,
     Resource.MEMORY: 1.0,
@@ -211,11 +212,14 @@ def _rise(one: Vital | None) -> float:
 def _lay_blame(graph: CallGraph) -> None:
     """Let blame walk until it rests; see the module."""
     splits = {entity: _split(graph, node) for entity, node in sorted(graph.nodes.items())}
-    mass = {
-        entity: max(node.felt, node.cause, 0.5 * max((c.strength for c in graph.into(entity)),
-                                                     default=0.0))
-        for entity, node in sorted(graph.nodes.items())
-    }  # fmt: skip
+    called = {end for key, call in graph.calls.items() if call.strength > 0.0 for end in key}
+    mass = {}
+    for entity, node in sorted(graph.nodes.items()):
+        asked = (call.strength for call in graph.into(entity) if not call.refused)
+        suffers = 0.5 * max(asked, default=0.0)
+        # What nobody calls while others' calls suffer is a bystander, or looks on from outside.
+        felt = node.felt if entity in called or not called else BYSTANDER * node.felt
+        mass[entity] = max(felt, node.cause, suffers)
     total = sum(mass.values())
     if total <= 0.0:
         return

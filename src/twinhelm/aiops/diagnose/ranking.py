@@ -17,17 +17,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from twinhelm.aiops.diagnose.callgraph import SERVED, CallGraph, graph_of
+from twinhelm.aiops.diagnose.callgraph import CallGraph, graph_of
 from twinhelm.aiops.diagnose.changes import NearChange, change_suspect, near_changes
 from twinhelm.aiops.diagnose.machines import ONSET_SLACK_MS, Hypothesis, hypotheses_of, what
 from twinhelm.aiops.diagnose.served import Served, served_of, surge_of, surge_suspect
 from twinhelm.aiops.diagnose.vitals import vitals_of
 from twinhelm.aiops.diagnose.window import SeriesWindow, shift_of
+from twinhelm.aiops.indicators import indicator_of
 from twinhelm.aiops.kin import kin_of, known_as
 from twinhelm.aiops.types import Anomaly, Incident, Resource, Suspect
 from twinhelm.aiops.words import place
 from twinhelm.core.claims import Evidence
-from twinhelm.core.entities import Edge, split_key
+from twinhelm.core.entities import Edge
 from twinhelm.core.labels import metric_name
 from twinhelm.core.telemetry import Change
 
@@ -115,8 +116,7 @@ def rank(
 def _is_served(one: Anomaly, graph: CallGraph, kin: Mapping[str, str]) -> bool:
     """Tell whether the call graph judges what an anomaly speaks of."""
     node = graph.nodes.get(kin.get(one.entity, one.entity))
-    served = split_key(one.entity)[0] in SERVED
-    return served and node is not None and (node.blame > 0.0 or node.felt > 0.0)
+    return node is not None and (node.blame > 0.0 or indicator_of(one.labels) is not None)
 
 
 def _score(one: NearChange, best: Mapping[str, float]) -> float:

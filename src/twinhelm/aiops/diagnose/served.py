@@ -140,7 +140,8 @@ def served_of(graph: CallGraph, changes: Sequence[NearChange], surge: Surge | No
             gain = CHANGED * change.soon * (0.4 + 0.6 * (node.blame / most if most else 1.0))
             one.score += gain
             one.change = change
-            text = f"{change.text} of {place(entity)} {change.when} it began"
+            named = "" if place(entity) in change.text else f" of {place(entity)}"
+            text = f"{change.text}{named}, {change.when} it began"
             one.reasons.append(Evidence(text, gain + 0.2))
         found.append(one)
     return sorted(found, key=lambda one: (-one.score, one.entity))

@@ -144,11 +144,12 @@ def _bar(row: Indicator, usual: float, labels: Labels) -> float:
 
 
 def _onset(out: BOOL, since: BOOL, window: SeriesWindow) -> int | None:
-    """Find the first of two steps in a row out of range, from shortly before the start on."""
+    """Find the first of two steps out of range within three, from shortly before the start on."""
     first = int(np.argmax(since)) if since.any() else 0
-    at = max(first - 12, 0)
-    pairs = np.flatnonzero(out[at:-1] & out[at + 1 :])
-    return int(window.times_ms[at + int(pairs[0])]) if len(pairs) else None
+    late = out[max(first - 12, 0) :]
+    soon = np.append(late[1:], False) | np.append(late[2:], [False, False])[: len(late)]
+    pairs = np.flatnonzero(late & soon)
+    return int(window.times_ms[len(out) - len(late) + int(pairs[0])]) if len(pairs) else None
 
 
 def _with(known: Vital | None, one: Anomaly, row: Indicator, proven: bool) -> Vital | None:
