@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from twinhelm.aiops.clean import calls as calls_module
+from twinhelm.aiops.clean import tally as tally_module
 from twinhelm.aiops.clean.calls import Calls
 from twinhelm.aiops.clean.entities import entity_of
 from twinhelm.aiops.clean.tally import LIFE_MS, WINDOW_MS
@@ -257,7 +258,7 @@ def test_what_is_late_ahead_or_unnamed_is_counted():
     shop = Shop()
     shop.open += 1
     late = shop.span("catalog", "server", 0, 100)
-    ahead = shop.span("catalog", "server", 100_000, 100)
+    ahead = shop.span("catalog", "server", 700_000, 100)
     assert shop.take(late, ahead, shop.span("catalog", "server", 2500, 1)) == {
         "late": 1,
         "ahead": 1,
@@ -277,6 +278,17 @@ def test_spans_past_the_bound_are_counted(monkeypatch):
     spans = [shop.span("catalog", "server", n, 1) for n in range(5)]
     assert shop.take(*spans) == {"full": 2}
     assert shop.close()["traces_requests_per_second", CATALOG] == 1.5
+
+
+def test_subjects_past_the_bound_are_counted(monkeypatch):
+    monkeypatch.setattr(tally_module, "MOST", 2)
+    shop = Shop()
+    shop.take(*[shop.span(f"s{n}", "server", n, 1) for n in range(5)])
+    told = shop.close()
+    assert {key[1] for key in told} == {"service:shop/s0", "service:shop/s1"}
+    again = shop.take(shop.span("s0", "server", 2000, 1))
+    assert again == {"full": 6}  # as services and as operations
+    assert shop.close()["traces_requests_per_second", "service:shop/s1"] == 0.0
 
 
 def test_memory_is_let_go():

@@ -101,6 +101,6 @@ def test_silence_is_seen_and_ends() -> None:
 def test_what_is_left_out_is_counted() -> None:
     log = Log()
     log.open += 1
-    rows = ("cart", 0, 9, "late"), ("cart", 70_000, 9, "ahead"), ("", 3000, 9, "of nobody")
-    assert log.take(*rows, ("cart", 2000, 9, "good")) == {"late": 1, "ahead": 1, "full": 1}
+    rows = ("cart", 0, 9, "late"), ("cart", 700_000, 9, "ahead"), ("", 3000, 9, "of nobody")
+    assert log.take(*rows, ("cart", 2000, 9, "good")) == {"late": 1, "ahead": 1, "unnamed": 1}
     assert log.close()["lines", "cart"] == 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twinhelm.aiops.flow import topology as topology_module
 from twinhelm.aiops.flow.topology import Topology
 from twinhelm.aiops.records import load
@@ -41,6 +43,21 @@ def test_an_edge_whose_series_are_silent_is_as_old_as_its_note(wing):
     topology.note(1, LABELS, 100)
     keep(wing, topology, {})
     assert {edge.last_seen_ms for edge in edges(wing)} == {100}
+
+
+def test_calls_are_written_until_they_are_long_over(wing):
+    topology = Topology()
+    sure = Edge("service:a", "service:b", "calls", "traces", 0.95, 1_000, 3_600_000)
+    topology.saw([sure, replace(sure, target="queue:q")])
+    topology.saw([replace(sure, confidence=0.85, last_seen_ms=5_000)])
+    keep(wing, topology, {})
+    assert {(edge.target, edge.last_seen_ms, edge.confidence) for edge in edges(wing)} == {
+        ("service:b", 5_000, 0.95),
+        ("queue:q", 1_000, 0.95),
+    }
+    topology.saw([replace(sure, last_seen_ms=4_000_000)])
+    keep(wing, topology, {})
+    assert list(topology._calls) == [("service:a", "service:b")]
 
 
 def test_witnesses_are_bounded_the_newest_stay(wing, monkeypatch):

@@ -19,7 +19,8 @@ calls its consumers (those edges last as long as the work on a message).
 Spans wait in memory, 46 bytes each: until their window is closed, then for half a minute more, for
 spans that end later and refer to them; at most ``MOST`` of them. What ends before the oldest open
 window is late, and only counted. About 2 us a span. Wrong where clocks of two machines differ by
-more than a window; a client that gives up before its callee ends is joined by address only.
+more than a window; a client that gives up before its callee ends is joined by address only. A span
+without a kind is taken for an internal one.
 
 Source: Tom Wilkie's RED method; OpenTelemetry semantic conventions for span kinds.
 """
@@ -32,7 +33,7 @@ import numpy as np
 
 from twinhelm.aiops.clean.callees import NOBODY, Callees, Caller, Entities
 from twinhelm.aiops.clean.operations import Operations
-from twinhelm.aiops.clean.tally import WINDOW_MS, Intern, Measure, Tally, joined
+from twinhelm.aiops.clean.tally import AHEAD_MS, WINDOW_MS, Intern, Measure, Tally, joined
 from twinhelm.core.arrays import BOOL, I64, U8, U64, Array
 from twinhelm.core.labels import Labels
 from twinhelm.core.telemetry import SampleBlock, SpanBlock
@@ -42,7 +43,6 @@ __all__ = ["Calls"]
 MOST = 500_000
 MOST_TEXTS = 5_000
 KEPT_WINDOWS = 15
-AHEAD_MS = 60_000
 SKEW_NS = 1_000_000_000
 DEPTH = 8
 """So many internal spans may stand between a server span and its client span."""
@@ -80,6 +80,7 @@ class Calls:
             Measure("traces_edge_errors_ratio", True),
             Measure("traces_edge_duration_mean_seconds", True),
         )  # fmt: skip
+        self._tallies = self._services, self._by_operation, self._between
         self._entities = Entities()
         self._callees = Callees(self._entities, exists)
         self._operations: dict[int, Operations] = {}
@@ -93,14 +94,13 @@ class Calls:
     @property
     def idle(self) -> bool:
         """True while nothing waits and nothing lives."""
-        tallies = self._services, self._by_operation, self._between
-        return not (self._held or any(len(one) for one in tallies))
+        return not (self._held or any(len(one) for one in self._tallies))
 
     def take(self, block: SpanBlock, oldest: int, now_ms: int) -> Counter[str]:
         """Keep spans until their window is closed; ``oldest`` is the first that is open.
 
-        Returns how many were left out, by reason: ``late``, ``ahead`` of the clock by more than a
-        minute, ``unnamed`` senders, and ``full``.
+        Returns how many were left out, by reason: ``late``, ``ahead`` of the clock by more than
+        ten minutes, ``unnamed`` senders, and ``full``, of the windows closed since too.
         """
         callers = [self._caller(labels) for labels in block.resources]
         who = np.array([caller.who for caller in callers], np.int32)[block.resource]
@@ -111,6 +111,9 @@ class Calls:
         left_out = Counter(late=int(late.sum()), ahead=int(ahead.sum()))
         left_out["unnamed"] = len(block) - len(good) - left_out.total()
         left_out["full"] = max(len(good) - (MOST - self._held), 0)
+        for tally in self._tallies:
+            left_out["full"] += tally.left_out
+            tally.left_out = 0
         good = good[: max(MOST - self._held, 0)]
         if len(good):
             rows = self._made(block, good, who, callers, now_ms)

@@ -21,7 +21,7 @@ import numpy as np
 
 from twinhelm.aiops.clean.callees import NOBODY, Entities
 from twinhelm.aiops.clean.entities import entity_of
-from twinhelm.aiops.clean.tally import WINDOW_MS, Intern, Measure, Tally
+from twinhelm.aiops.clean.tally import AHEAD_MS, WINDOW_MS, Intern, Measure, Tally
 from twinhelm.core.arrays import BOOL, I64, Array
 from twinhelm.core.labels import Labels
 from twinhelm.core.telemetry import LogBlock, SampleBlock
@@ -30,7 +30,6 @@ __all__ = ["ERROR", "Lines"]
 
 ERROR_SEVERITY = 17
 MOST_STREAMS = 20_000
-AHEAD_MS = 60_000
 LOOKED_AT = 200
 WINDOW_NS = WINDOW_MS * 1_000_000
 WORDS = ("ERROR", "level", "CRITICAL", "FATAL", "severity", "PANIC", "lvl", "SEVERE")
@@ -60,7 +59,7 @@ class Lines:
     def take(self, block: LogBlock, oldest: int, now_ms: int) -> Counter[str]:
         """Count lines; ``oldest`` is the first window that is open.
 
-        Returns how many were left out, by reason: ``late``, ``ahead``, ``full``.
+        Returns how many were left out, by reason, as :meth:`.calls.Calls.take` does.
         """
         who = np.array([self._entity(labels) for labels in block.streams])[block.stream]
         window = block.time_ns // WINDOW_NS
@@ -68,7 +67,8 @@ class Lines:
         ahead = block.time_ns > (now_ms + AHEAD_MS) * 1_000_000
         good = np.flatnonzero(~late & ~ahead & (who != NOBODY))
         left_out = Counter(late=int(late.sum()), ahead=int(ahead.sum()))
-        left_out["full"] = len(block) - len(good) - left_out.total()
+        left_out["unnamed"] = len(block) - len(good) - left_out.total()
+        left_out["full"], self._tally.left_out = self._tally.left_out, 0
         error = block.severity >= ERROR_SEVERITY
         for i in good[block.severity[good] == 0].tolist():
             error[i] = _is_error(block.body[i][:LOOKED_AT])

@@ -7,6 +7,8 @@ measure: the first measure is how often, per second; the others are sums per sec
 window without any says 0 per second and no mean, so that what stops is seen; then stale markers
 end its series.
 
+At most ``MOST`` subjects live at once; happenings of others are counted in ``left_out``.
+
 Held in memory only: after a restart a subject is told of again once something happens to it.
 Cost: a few microseconds a subject and window, tens of nanoseconds a happening.
 """
@@ -20,10 +22,13 @@ from twinhelm.core.arrays import F64, I64, U32
 from twinhelm.core.labels import METRIC, Labels, labels_of
 from twinhelm.core.telemetry import STALE_NAN_BITS, SampleBlock
 
-__all__ = ["WINDOW_MS", "Intern", "Measure", "Tally", "joined"]
+__all__ = ["AHEAD_MS", "WINDOW_MS", "Intern", "Measure", "Tally", "joined"]
 
 WINDOW_MS = 2_000
 LIFE_MS = 300_000
+AHEAD_MS = 600_000
+"""What happens later than this after now is not believed; as with samples by default."""
+MOST = 20_000
 
 Intern = Callable[[list[Labels]], U32]
 """Give label sets their ids."""
@@ -45,6 +50,7 @@ class Tally:
         self._measures = measures
         self._ids: dict[int, list[int]] = {}
         self._newest_ms: dict[int, int] = {}
+        self.left_out = 0
 
     def __len__(self) -> int:
         """Count the subjects that live."""
@@ -65,15 +71,18 @@ class Tally:
         """
         present, place = np.unique(subjects, return_inverse=True)
         self._meet([one for one in present.tolist() if one not in self._ids], describe)
-        self._newest_ms.update(dict.fromkeys(present.tolist(), end_ms))
         living = list(self._ids)
         row = {one: at for at, one in enumerate(living)}
-        at = [row[one] for one in present.tolist()]
+        known = np.array([one in row for one in present.tolist()], np.bool_)
+        at = [row[one] for one in present[known].tolist()]
+        self._newest_ms.update(dict.fromkeys(present[known].tolist(), end_ms))
         values = np.zeros((len(living), len(self._measures)))
         values[:, [measure.mean for measure in self._measures]] = np.nan
         totals = [np.bincount(place, weights, len(present)) for weights in sums]
+        self.left_out += int(totals[0][~known].sum())
         for column, (measure, total) in enumerate(zip(self._measures, totals, strict=True)):
-            values[at, column] = total / (totals[0] if measure.mean else WINDOW_MS / 1000)
+            share = total / (totals[0] if measure.mean else WINDOW_MS / 1000)
+            values[at, column] = share[known]
         told = ~np.isnan(values)
         over = [one for one in living if end_ms - self._newest_ms[one] >= LIFE_MS]
         gone = [row[one] for one in over]
@@ -86,6 +95,7 @@ class Tally:
         return SampleBlock(ids[told], np.full(count, end_ms), values[told]), over
 
     def _meet(self, new: list[int], describe: Callable[[int], dict[str, str]]) -> None:
+        new = new[: MOST - len(self._ids)]
         if not new:
             return
         labels = [
