@@ -31,7 +31,7 @@ def _lock() -> Cause:
 
 def _margins() -> Cause:
     """Lose every other margin, without a word."""
-    half = "DELETE FROM product_margins WHERE product % 2 = 0"
+    half = "DELETE FROM product_margins WHERE (product & 1) = 0"
 
     async def start(stage: Stage) -> None:
         await stage.sql(half)

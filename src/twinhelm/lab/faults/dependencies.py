@@ -34,16 +34,16 @@ DEPENDENCIES = (
     ),
     Fault(
         "edge_loss",
-        "A fifth of the packets from checkout to inventory is lost, the rest is 300 ms late",
+        "A fifth of the packets from checkout to inventory is lost, the rest is half a second late",
         "Repair the line",
         Truth("inventory", also=("checkout",), indicator="latency"),
         Symptom(
             "span",
             {"service": "checkout", "kind": "server", "operation": "POST /orders"},
             "spans_mean_s",
-            above=0.35,
+            above=0.45,
         ),
-        *loss(delay_ms=300.0, share=0.2),
+        *loss(delay_ms=500.0, share=0.2),
     ),
     Fault(
         "expired_certificate",

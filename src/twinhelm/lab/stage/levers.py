@@ -150,10 +150,6 @@ class Levers:
         self.authority.issue("payments", expired=not valid)
         await self.restart("payments")
 
-    async def crowd(self, *, factor: float = 1.0, mix: str = "") -> None:
-        """Have more users (``factor`` times as many), or users of another kind."""
-        await self.write_config("crowd", {"factor": factor, "mix": mix})
-
     async def call(
         self, name: str, method: str, path: str, body: Any = None, *, kind: str = ""
     ) -> Any:
