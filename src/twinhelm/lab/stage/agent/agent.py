@@ -23,7 +23,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client import REGISTRY, disable_created_metrics
 
 from twinhelm.lab.plan import LOOPBACK, Plan
-from twinhelm.lab.stage.agent.cases import write_rows
+from twinhelm.lab.stage.agent.cases import write_apart
 from twinhelm.lab.stage.agent.database import DatabasePage
 from twinhelm.lab.stage.agent.host import Host
 from twinhelm.lab.stage.agent.receiver import PROTOBUF, Signal, receiver
@@ -133,12 +133,10 @@ class Agent:
 
     async def _write_case(self, asked: Any) -> Any:
         start_s, end_s = float(asked["start_s"]), float(asked["end_s"])
-        return {"rows": await asyncio.to_thread(self._write, Path(asked["folder"]), start_s, end_s)}
-
-    def _write(self, folder: Path, start_s: float, end_s: float) -> dict[str, int]:
         # What ended in time may have been carried a moment later.
-        late_s = GATHER_S + self._plan.interval_s
-        return write_rows(self._rows(start_s, end_s + late_s), folder, start_s, end_s)
+        kept = self._shelf.between(start_s, end_s + GATHER_S + self._plan.interval_s)
+        plan = self._plan.folder / "plan.json"
+        return {"rows": await write_apart(plan, kept, Path(asked["folder"]), start_s, end_s)}
 
     async def _status(self, _asked: Any) -> Any:
         return {"sent": dict(self._tally.sent)}
