@@ -73,7 +73,7 @@ def up(
     token: Token = "",
     folder: Folder = None,
     interval: Annotated[float, typer.Option(min=0.2, help="Seconds between two exports.")] = 2.0,
-    rate: Annotated[float, typer.Option(min=0.0, help="Page requests per second.")] = 6.0,
+    rate: Annotated[float, typer.Option(min=0.0, help="Page requests per second.")] = 10.0,
     day: Annotated[float, typer.Option(min=10.0, help="Seconds that the shop's day lasts.")] = 600,
     database: Annotated[str, typer.Option(help="auto, postgresql or sqlite.")] = "auto",
     port: Annotated[int, typer.Option(min=0, help="The shop's port; 0 takes a free one.")] = 0,
@@ -106,7 +106,8 @@ def up(
     def ready(stage: Stage) -> None:
         gateway = stage.plan.own_url("gateway")
         said = {"folder": str(options.folder), "gateway": gateway, "to": server}
-        told = f"The lab is up\nShop     {gateway}\nFolder   {options.folder}\nSends to {server}"
+        told = f"The lab is up\nShop     {gateway}\nFolder   {options.folder}\n"
+        told += f"Sends to {server or 'nowhere'}"
         to.answer(said, told + "\nBreak it with `twinhelm lab break FAULT`; Ctrl-C ends it.")
         sys.stdout.flush()
 

@@ -90,6 +90,9 @@ def show_score(found: Mapping[str, Any], written: list[Path]) -> None:
         rows.append([told, number(name, summary[name]), floor])
     say()
     table(("over all", ">", "floor"), rows)
+    shares = ", ".join(f"{p['busy']:.0%}" for p in found["repeats"] if p["busy"] is not None)
+    if shares:
+        say(f"The machine was {shares} busy while all was quiet.")
     if not found["complete"]:
         why = found.get("stopped", "there was no time for everything")
         say(f"This is not the whole score: {why}", "yellow")

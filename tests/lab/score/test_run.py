@@ -105,6 +105,7 @@ def test_every_fault_comes_once_and_is_repaired(stage, three_faults, tmp_path):
     assert len(tally.openings) == 2
     assert tally.quiet_s >= HURRIED.first_s + HURRIED.last_s
     assert tally.complete
+    assert tally.busy is None or 0 <= tally.busy <= 1
 
 
 def test_the_order_is_the_seeds(stage, three_faults, tmp_path):

@@ -96,13 +96,15 @@ def placed(row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _said(score: Mapping[str, Any]) -> str:
-    repeats, summary = len(score["repeats"]), score["summary"]
-    times = "once" if repeats == 1 else f"{repeats} times"
+    parts, summary = score["repeats"], score["summary"]
+    times = "once" if len(parts) == 1 else f"{len(parts)} times"
     whole = "" if score["complete"] else " It was cut short: what is here is what was measured."
+    shares = ", ".join(f"{part['busy']:.0%}" for part in parts if part["busy"] is not None)
+    busy = f", which were {shares} busy while all was quiet" if shares else ""
     return (
         f"{summary['faults']} faults, run {times}, one at a time in random order (seed "
-        f"{score['seed']}), with {summary['quiet_hours']:g} quiet hours between and around them, "
-        f"on {score['machine']['cores']} cores.{whole}"
+        f"{score['seed']}), with {summary['quiet_hours'] * 60:.0f} quiet minutes between and "
+        f"around them, on {score['machine']['cores']} cores{busy}.{whole}"
     )
 
 

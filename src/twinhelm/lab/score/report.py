@@ -28,6 +28,7 @@ def document(tallies: Sequence[Tally], *, seed: int, quick: bool) -> dict[str, A
         judged(tally.trials, tally.openings, tally.quiet_s, repeat=tally.repeat)
         | {
             "complete": tally.complete,
+            "busy": tally.busy,
             "failed": tally.failed,
             "left_out": tally.left_out,
             "warm_up_incidents": len(tally.warm_up),

@@ -62,6 +62,8 @@ class Tally:
     warm_up: list[Opening] = field(default_factory=list)
     """Incidents of the warm-up, which count for nothing."""
     quiet_s: float = 0.0
+    busy: float | None = None
+    """How busy the machine was in the first quiet stretch, 0 to 1; None where it does not say."""
     failed: dict[str, str] = field(default_factory=dict)
     """Faults that could not be started or repaired, and why."""
     left_out: list[str] = field(default_factory=list)
@@ -104,7 +106,9 @@ class _Score:
         pace, tally = self._pace, self._tally
         self._for(pace.warm_s, "warming up")
         self._since_s = now_s()
+        before = _ticks()
         self._quiet(pace.first_s, "quiet")
+        tally.busy = _busy(before, _ticks())
         for place, fault in enumerate(order):
             needed = pace.longest_s + pace.recover_s + pace.last_s
             if self._end - time.monotonic() < needed:
@@ -189,3 +193,18 @@ class _Score:
     def _show(self, told: str) -> None:
         limit = self._pace.limit_s
         self._tell(told, limit - max(0.0, self._end - time.monotonic()), limit)
+
+
+def _ticks() -> tuple[int, int]:
+    """Read how long all cores idled and ran, as Linux counts it; zeros elsewhere."""
+    try:
+        said = Path("/proc/stat").read_text("ascii").partition("\n")[0].split()[1:9]
+    except OSError:
+        return 0, 0
+    ticks = list(map(int, said))
+    return ticks[3] + ticks[4], sum(ticks)
+
+
+def _busy(before: tuple[int, int], after: tuple[int, int]) -> float | None:
+    idle, whole = (late - early for late, early in zip(after, before, strict=True))
+    return round(1 - idle / whole, 3) if whole else None
