@@ -33,7 +33,7 @@ from twinhelm.lab.words import now_s
 __all__ = ["ORDINARY", "PAGES", "Crowd", "User", "rhythm", "run"]
 
 PAGES = ("home", "category", "search", "product", "click", "add", "cart", "checkout")
-ORDINARY = {"factor": 1.0, "buy": 0.08, "click": 0.35, "strange": 0.05}
+ORDINARY = {"factor": 1.0, "buy": 0.25, "click": 0.35, "strange": 0.05}
 """The crowd as it is where nothing is configured."""
 SWING = 0.25
 WEEKEND = 0.8
@@ -44,7 +44,7 @@ STAY = 0.65
 MOST_LOOKS = 15
 FILLED = 2
 """One in so many who fill a cart orders it; the others leave it standing."""
-PAGES_A_SESSION = 4.0
+PAGES_A_SESSION = 5.0
 """Of an ordinary session, on average; ``tests/lab/test_crowd.py`` holds it to that."""
 PAUSE_S = 0.8
 LEAVE = 0.7

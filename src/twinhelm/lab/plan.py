@@ -76,7 +76,7 @@ class Plan:
     """Between two scrapes, and two exports."""
     day_s: float = 600.0
     """How long the shop's day lasts."""
-    rate: float = 6.0
+    rate: float = 10.0
     """Page requests per second, on average."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """At start, by service."""

@@ -47,7 +47,7 @@ class Options:
     backend: Backend = field(default_factory=Backend)
     interval_s: float = 2.0
     day_s: float = 600.0
-    rate: float = 6.0
+    rate: float = 10.0
     database: str = "auto"
     """``auto``, ``postgresql`` or ``sqlite``."""
     port: int = 0
