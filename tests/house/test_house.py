@@ -23,7 +23,7 @@ SOURCE = ROOT / "src" / "twinhelm"
 TESTS = ROOT / "tests"
 
 MAX_LINES_A_FILE = 400
-MAX_LINES_OF_CODE = 30_000  # decision 017: what is read as code; docstrings and blank lines help
+MAX_LINES_OF_CODE = {"house": 30_000, "lab": 7_500}  # decision 017
 MAX_ENTRIES_A_FOLDER = 16  # about twelve is meant; past sixteen nobody sees the whole
 MIN_WORDS_OF_A_MODULE = 5
 
@@ -219,13 +219,13 @@ def lines_of_code(tree: ast.Module, text: str) -> int:
     )
 
 
-def test_the_whole_of_the_source_stays_readable_in_a_week():
-    total = sum(
-        lines_of_code(ast.parse(text), text)
-        for path in SOURCE.rglob("*.py")
-        if (text := path.read_text(encoding="utf-8"))
-    )
-    assert total < MAX_LINES_OF_CODE
+def test_the_source_stays_readable_in_a_week():
+    total = dict.fromkeys(MAX_LINES_OF_CODE, 0)
+    for path in SOURCE.rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        part = "lab" if SOURCE / "lab" in path.parents else "house"
+        total[part] += lines_of_code(ast.parse(text), text)
+    holds([f"{part}: {n} lines" for part, n in total.items() if n > MAX_LINES_OF_CODE[part]])
 
 
 def test_folders_stay_small():

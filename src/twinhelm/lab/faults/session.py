@@ -8,6 +8,7 @@ TABLE`` means the write lock on the whole file where the database is SQLite.
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +20,8 @@ from twinhelm.lab.plan import Plan
 from twinhelm.lab.shop.database import connect
 
 __all__ = ["main"]
+
+log = logging.getLogger(__name__)
 
 
 def main(plan: str, name: str, statement: str) -> None:
@@ -32,9 +35,9 @@ def main(plan: str, name: str, statement: str) -> None:
                 connection.execute(text(statement))
                 break
             except DBAPIError as error:
-                print(f"{name}: {error.orig}; once more", flush=True)  # noqa: T201 - its only voice
+                log.warning("%s: %s; once more", name, error.orig)
                 connection.rollback()
-        print(f"{name}: {statement}", flush=True)  # noqa: T201
+        log.warning("%s: %s", name, statement)
         while True:
             signal.pause()
 

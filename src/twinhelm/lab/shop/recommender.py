@@ -31,7 +31,7 @@ from twinhelm.lab.plan import Plan
 from twinhelm.lab.shop import price_cents
 from twinhelm.lab.shop.runtime import Service, answer
 
-__all__ = ["Model", "Monitor", "model_file", "run"]
+__all__ = ["Model", "Monitor", "Seen", "model_file", "run"]
 
 WINDOW = 100
 RESTART = 0.5

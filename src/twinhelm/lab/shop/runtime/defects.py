@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,7 +25,7 @@ from twinhelm.lab.words import LabError
 if TYPE_CHECKING:
     from twinhelm.lab.shop.runtime.service import Service
 
-__all__ = ["KINDS", "Defect", "Defects"]
+__all__ = ["KINDS", "Clock", "Defect", "Defects", "Drop", "Fail", "OfRequests", "Slow", "Switch"]
 
 
 class Defect(Protocol):
@@ -88,16 +89,16 @@ class Defects:
         return 0
 
 
-class OfRequests:
+class OfRequests(ABC):
     """A defect met by requests whose route begins as given."""
 
     route = ""
 
+    @abstractmethod
     async def meet(self) -> int:
         """Harm one request; returns the status to fail with, or 0."""
-        raise NotImplementedError
 
-    def end(self) -> None:
+    def end(self) -> None:  # noqa: B027 - most hold nothing
         """Nothing is held."""
 
 

@@ -13,6 +13,7 @@ import os
 import resource
 import threading
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ __all__ = [
     "HoldConnections",
     "LeakDescriptors",
     "LeakMemory",
+    "OfThread",
 ]
 
 MIB = 1 << 20
@@ -39,7 +41,7 @@ SPARE_DESCRIPTORS = 40
 log = logging.getLogger("shop.hogs")
 
 
-class OfThread:
+class OfThread(ABC):
     """A defect that a thread of the process works at, step by step, until its end."""
 
     def __init__(self, threads: int = 1) -> None:
@@ -56,9 +58,9 @@ class OfThread:
             if pause_s and self._stop.wait(pause_s):
                 return
 
+    @abstractmethod
     def step(self) -> float:
         """Do a little harm; returns how long to wait until the next, in seconds."""
-        raise NotImplementedError
 
     def end(self) -> None:
         """Stop the threads, and wait until they have."""

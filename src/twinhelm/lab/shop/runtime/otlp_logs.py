@@ -15,7 +15,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 
-__all__ = ["otlp_handler"]
+__all__ = ["Forward", "otlp_handler"]
 
 EVERY_MS = 1_000
 SEVERITIES = {

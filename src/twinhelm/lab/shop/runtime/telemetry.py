@@ -27,7 +27,7 @@ from twinhelm.lab.words import LOG_FILES, NAMESPACE, SCRAPED, SERVICES, STDOUT_L
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
-__all__ = ["Telemetry"]
+__all__ = ["Lines", "Telemetry"]
 
 SPANS_EVERY_MS = 1_000
 EXPORT_TIMEOUT_S = 2

@@ -29,7 +29,7 @@ from twinhelm.lab.words import LabError
 if TYPE_CHECKING:
     from twinhelm.lab.shop.runtime.service import Service
 
-__all__ = ["Front", "answer"]
+__all__ = ["Admin", "Front", "Watch", "answer"]
 
 SLOW_S = 0.5
 """A request that takes longer gets a line in the log."""
