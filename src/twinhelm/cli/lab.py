@@ -28,7 +28,10 @@ from twinhelm.core.errors import Refused
 if TYPE_CHECKING:
     from twinhelm.lab.remote import Lab
 
-__all__ = ["app"]
+__all__ = [
+    "app", "break_", "faults", "lab_command", "record", "repair", "replay", "run", "score", "status",
+    "up",
+]  # fmt: skip
 
 app = typer.Typer(
     name="lab", help="A small real shop to break, and how well that is seen.", no_args_is_help=True

@@ -47,7 +47,7 @@ td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 
 
 def page(score: Mapping[str, Any]) -> str:
-    """Return the page."""
+    """Draw a score as HTML; whatever it says is escaped."""
     rows = [row for part in score["repeats"] for row in part["faults"]]
     parts = [
         "<h1>How twinhelm did in the lab</h1>",
