@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from twinhelm.lab.remote import Lab
 
 __all__ = [
-    "app", "break_", "faults", "lab_command", "record", "repair", "replay", "run", "score", "status",
-    "up",
+    "app", "break_", "faults", "lab_command", "record", "repair", "replay", "run", "score",
+    "status", "up",
 ]  # fmt: skip
 
 app = typer.Typer(
