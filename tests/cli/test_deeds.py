@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sqlite3
 import sys
+import threading
 from contextlib import closing
 
 import httpx
@@ -67,6 +68,32 @@ def test_a_backfill_left_alone_tells_how_to_follow_it(twinhelm, live):
     args = ("backfill", "http://127.0.0.1:1", "--no-wait", "--data", live.data)
     assert "--follow" in twinhelm(*args).out
     assert twinhelm(*args, "--json").json["id"].startswith("backfill-")
+
+
+class Held(list):
+    """Answers that are given once ``may_go`` is set."""
+
+    may_go = threading.Event()
+
+    def pop(self, index):
+        assert self.may_go.wait(60)
+        return super().pop(index)
+
+
+def test_a_backfill_is_cancelled_and_the_journal_says_by_whom(twinhelm, live, other):
+    data = ("--json", "--data", live.data)
+    other.answers = Held([(200, {"status": "success", "data": ["up"]})])
+    run_id = twinhelm("backfill", other.url, "--no-wait", *data).json["id"]
+    ended = twinhelm("jobs", run_id, "--cancel", *data)
+    assert (ended.json["id"], ended.json["state"]) == (run_id, "cancelled")
+    again = twinhelm("jobs", run_id, "--cancel", *data)
+    other.answers.may_go.set()
+    assert (again.status, again.json["error"]) == (1, f"{run_id} is cancelled already")
+    (row,) = twinhelm("journal", "list", "--kind", "job.cancelled", *data).json
+    assert (row["subject"], row["actor"]) == (f"backfill/{run_id}", "local-cli")
+    rows = twinhelm("journal", "list", "--subject", f"backfill/{run_id}", *data).json
+    assert "job.cancelled" in [row["kind"] for row in rows]
+    assert twinhelm("jobs", "no such", "--cancel", *data).status == 1
 
 
 def test_a_backup_restores_and_its_journal_verifies(twinhelm, live, tmp_path):

@@ -19,8 +19,6 @@ from twinhelm.events.workflows.run import (
 
 __all__ = ["MemoryWorkflows"]
 
-_FINAL = (WorkflowState.DONE, WorkflowState.FAILED, WorkflowState.CANCELLED)
-
 
 class MemoryWorkflows(Table):
     """See :class:`WorkflowPort`; each run has a thread of its own."""
@@ -92,7 +90,7 @@ class MemoryWorkflows(Table):
     def _finish(self, run_id: str, **changes: Any) -> bool:
         """Change a run that is not over; False where it is."""
         with self._lock:
-            if self._runs[run_id].state in _FINAL:
+            if self._runs[run_id].state.over:
                 return False
             self._runs[run_id] = replace(self._runs[run_id], **changes)
             return True

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from starlette.routing import Route, WebSocketRoute
 
+from peers.memory_workflows import MemoryWorkflows
 from twinhelm.core.roles import GRANTS, Right, Role
 from twinhelm.web.routes import ROUTES, SOCKET, RouteTable
 
@@ -125,12 +126,16 @@ def test_a_revoked_token_opens_nothing_at_once(client, house, token_of):
     assert client.get(READ, headers=headers).status_code == 401
 
 
-def test_a_session_changes_things_only_with_its_form_token(client, house):
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", CHANGE), ("DELETE", "/api/twinhelm/v1/jobs/none")]
+)
+def test_a_session_changes_things_only_with_its_form_token(client, house, method, path):
+    house.workflows = MemoryWorkflows(house.clock)
     token = sign_in(client, house)
-    assert client.post(CHANGE).status_code == 403
-    assert client.post(CHANGE, headers={"X-CSRF-Token": "0" * 64}).status_code == 403
-    # Let through by the guard, and answered by the route: there is no incident 1.
-    assert client.post(CHANGE, headers={"X-CSRF-Token": token}).status_code == 404
+    assert client.request(method, path).status_code == 403
+    assert client.request(method, path, headers={"X-CSRF-Token": "0" * 64}).status_code == 403
+    # Let through by the guard, and answered by the route: there is no such thing.
+    assert client.request(method, path, headers={"X-CSRF-Token": token}).status_code == 404
 
 
 def test_a_session_without_the_right_is_told_which_role_has_it(client, house):

@@ -1,4 +1,4 @@
-"""Bringing the past in: ``backfill`` and ``import`` start long work, ``jobs`` follows it.
+"""Bringing the past in: ``backfill`` and ``import`` start long work, ``jobs`` follows or ends it.
 
 The work runs in the server: whoever watches may go away (Ctrl-C) and come back. The same
 back-fill, asked for again while it runs, is the same run; so that "up to now" is the same for a
@@ -11,6 +11,7 @@ import shlex
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -92,12 +93,19 @@ def jobs(
     to: Asked,
     run_id: Annotated[str | None, typer.Argument(help="One run; nothing lists them.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Stay until it is done.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="End it; what it kept stays.")] = False,
     limit: Limit = 20,
 ) -> None:
-    """List back-fills and imports and how far they are, or follow one."""
-    if follow and run_id is None:
-        raise typer.BadParameter("--follow needs the id of a run")
+    """List back-fills and imports and how far they are, or follow or cancel one."""
+    if follow and cancel:
+        raise typer.BadParameter("say either --follow or --cancel")
+    if (follow or cancel) and run_id is None:
+        raise typer.BadParameter("--follow and --cancel need the id of a run")
     there = to.reach()
+    if cancel and run_id is not None:
+        there.delete(f"jobs/{quote(run_id, safe='')}")
+        to.answer(there.get("jobs", id=run_id)[0], f"{run_id} is cancelled; what it kept stays.")
+        return
     if follow and run_id is not None:
         _begun(to, there, run_id, wait=True)
         return

@@ -48,6 +48,10 @@ class Server:
         timeout = httpx.Timeout(10.0, read=None if patient else TIMEOUT_S)
         return self._read(self._ask("POST", path, json=body, timeout=timeout))
 
+    def delete(self, path: str) -> None:
+        """Have something ended or taken away."""
+        self._read(self._ask("DELETE", path))
+
     def _ask(self, method: str, path: str, **how: Any) -> httpx.Response:
         try:
             return self._client.request(method, PREFIX + path, **how)

@@ -11,10 +11,10 @@ __all__ = [
     "EVENT_KINDS", "AlertReceived", "BackfillFinished", "BackfillStarted", "BackupTaken",
     "DetectorRegistered", "ImportFinished", "ImportStarted", "IncidentAcknowledged",
     "IncidentCommented", "IncidentOpened", "IncidentReopened", "IncidentResolved",
-    "IncidentUpdated", "LinkCreated", "PersonAdded", "PersonPasswordChanged", "PersonRemoved",
-    "PersonRolesChanged", "RestoreDone", "ServerStarted", "ServerStopped", "SettingsSeen",
-    "SignInFailed", "SignedIn", "SignedOut", "TakingResumed", "TakingStopped", "TokenCreated",
-    "TokenRevoked",
+    "IncidentUpdated", "JobCancelled", "LinkCreated", "PersonAdded", "PersonPasswordChanged",
+    "PersonRemoved", "PersonRolesChanged", "RestoreDone", "ServerStarted", "ServerStopped",
+    "SettingsSeen", "SignInFailed", "SignedIn", "SignedOut", "TakingResumed", "TakingStopped",
+    "TokenCreated", "TokenRevoked",
 ]  # fmt: skip
 
 # The installation itself: its runs, its stores, its history, its detectors.
@@ -55,7 +55,7 @@ class BackfillStarted(Event):
 
 @event("backfill.finished", "backfill/{id}")
 class BackfillFinished(Event):
-    """Reading history ended; ``outcome`` is done, cancelled or failed."""
+    """Reading history ended; ``outcome`` is done or failed, ``job.cancelled`` tells of the rest."""
 
     id: str
     outcome: str
@@ -74,13 +74,21 @@ class ImportStarted(Event):
 
 @event("import.finished", "import/{id}")
 class ImportFinished(Event):
-    """Reading a file ended; ``outcome`` is done, cancelled or failed."""
+    """Reading a file ended; ``outcome`` is done or failed, ``job.cancelled`` tells of the rest."""
 
     id: str
     outcome: str
     series: int
     samples: int
     message: str = ""
+
+
+@event("job.cancelled", "{name}/{id}")
+class JobCancelled(Event):
+    """Somebody ended a back-fill or an import before it was done; what it had kept stays."""
+
+    id: str
+    name: str
 
 
 @event("backup.taken", "backup/{target}")

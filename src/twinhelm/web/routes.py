@@ -92,6 +92,7 @@ operate POST /api/twinhelm/v1/incidents/{incident_id}/acknowledge Take an incide
 operate POST /api/twinhelm/v1/incidents/{incident_id}/resolve Close an incident.
 operate POST /api/twinhelm/v1/incidents/{incident_id}/comments Add a remark to an incident.
 operate POST /api/twinhelm/v1/backfills Read history from a Prometheus-compatible API.
+operate DELETE /api/twinhelm/v1/jobs/{run_id} Cancel a back-fill or an import.
 admin POST /api/twinhelm/v1/clock Move the clock of a driven server, judging what falls between.
 admin POST /api/twinhelm/v1/imports Read a CSV or Parquet file that lies on this machine.
 admin POST /api/twinhelm/v1/backups Write a complete copy into an empty directory.

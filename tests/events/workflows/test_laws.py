@@ -38,7 +38,7 @@ def ended(workflows: WorkflowPort, run_id: str) -> WorkflowStatus:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         status = workflows.status(run_id)
-        if status.state not in (WorkflowState.WAITING, WorkflowState.RUNNING):
+        if status.state.over:
             return status
         threading.Event().wait(0.01)
     pytest.fail(f"not over after {PATIENCE_S} s: {status}")

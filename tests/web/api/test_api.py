@@ -1,3 +1,4 @@
+import threading
 import time
 from types import SimpleNamespace
 
@@ -244,6 +245,24 @@ def test_a_back_fill_is_started_and_followed(client, admin, books):
     assert (state, job["result"]) == ("done", 7)
     assert len(client.get(f"{V1}/jobs").json()) == 1
     assert client.get(f"{V1}/jobs", params={"id": "nothing"}).status_code == 404
+
+
+def test_a_run_is_cancelled_once_by_those_who_may(client, house, token_of, books):
+    may_end = threading.Event()
+    house.workflows.register("slow", lambda run, args: run.step("wait", may_end.wait))
+    path = f"{V1}/jobs/{house.workflows.start('slow', {}, key='1')}"
+    assert client.request("DELETE", path).status_code == 401
+    viewer, operator = token_of(house, Role.VIEWER), token_of(house, Role.OPERATOR)
+    assert client.request("DELETE", path, headers=viewer).status_code == 403
+    assert client.request("DELETE", path, headers=operator).status_code == 204
+    again = client.request("DELETE", path, headers=operator)
+    may_end.set()
+    assert (again.status_code, again.json()["error"]) == (409, "slow-1 is cancelled already")
+    assert client.get(f"{V1}/jobs", params={"id": "slow-1"}).json()[0]["state"] == "cancelled"
+    (row,) = house.journal.read(kind="job.cancelled")
+    assert (row.actor, row.subject) == ("t-operator", "slow/slow-1")
+    gone = client.request("DELETE", f"{V1}/jobs/nothing", headers=operator)
+    assert gone.status_code == 404
 
 
 @pytest.mark.parametrize(

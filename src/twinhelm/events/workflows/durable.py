@@ -99,7 +99,7 @@ class Workflows(Table):
 
     def cancel(self, run_id: str) -> None:
         """See :meth:`WorkflowPort.cancel`."""
-        if self.status(run_id).state in (WorkflowState.WAITING, WorkflowState.RUNNING):
+        if not self.status(run_id).state.over:
             from dbos import DBOS
 
             with _reaching():

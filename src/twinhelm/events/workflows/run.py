@@ -36,6 +36,11 @@ class WorkflowState(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
+    @property
+    def over(self) -> bool:
+        """Tell whether a run in this state changes no more."""
+        return self not in (WorkflowState.WAITING, WorkflowState.RUNNING)
+
 
 @dataclass(frozen=True, slots=True)
 class WorkflowStatus:

@@ -1,12 +1,14 @@
-"""Long work: start a back-fill or an import, take a backup, see how far all of it is."""
+"""Long work: start a back-fill or an import, take a backup, see how far it is, cancel it."""
 
 import pathlib
 from typing import Annotated
 
 from fastapi import Body, Query
+from fastapi import Path as InPath
 from pydantic import AfterValidator, BaseModel, Field
 
-from twinhelm.core.errors import BadInput
+from twinhelm.core.errors import BadInput, Conflict
+from twinhelm.events.kinds import JobCancelled
 from twinhelm.events.workflows import WorkflowStatus
 from twinhelm.web.api.words import LATEST_MS, By, Limit, Of, Router, TenantOf
 from twinhelm.web.prometheus.selector import parse_selector
@@ -60,6 +62,17 @@ class Taken(BaseModel):
 def jobs(house: Of, run_id: RunId = "", limit: Limit = 100) -> list[WorkflowStatus]:
     """List runs, the newest first, or the one that is asked for."""
     return [house.workflows.status(run_id)] if run_id else house.workflows.list(limit=limit)
+
+
+@router.delete("/jobs/{run_id}", status_code=204)
+def cancel(house: Of, by: By, run_id: Annotated[str, InPath(max_length=MAX_PATH)]) -> None:
+    """End a back-fill or an import at its next step; what it has kept by then stays."""
+    with house.journal.writing(by) as write:
+        job = house.workflows.status(run_id)
+        if job.state.over:
+            raise Conflict(f"{run_id} is {job.state} already")
+        house.workflows.cancel(run_id)
+        write.event(JobCancelled(run_id, job.name))
 
 
 @router.post("/backfills", status_code=202)
