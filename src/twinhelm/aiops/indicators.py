@@ -44,7 +44,7 @@ class Indicator:
     ``direction`` None: either way counts. ``widths``: so many widths of its usual range are
     needed as well, for what has no amount of its own. ``collapse``: it counts only below this
     share of what is expected. ``pooled``: what counts is the mean over some samples, since each
-    alone tells of a request or two.
+    alone tells of a request or two. ``each``: every value is a fact that speaks for itself.
     """
 
     shape: re.Pattern[str]
@@ -60,6 +60,7 @@ class Indicator:
     widths: float = 0.0
     collapse: float = math.inf
     pooled: bool = False
+    each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +146,12 @@ INDICATORS: tuple[Indicator, ...] = (
          "{place} delivers {now} messages again", 0.06, 12, relative=2.0, pooled=True),
     _row(r"hit.*(?<!du)ratio", Resource.SATURATION, "Cache of {place} answers only {now}",
          0.2, 12, down=True),
-    _row(r"^pipeline_failed", Resource.ERRORS, "{place} failed", 0.5, 0),
+    _row(r"^pipeline_failed", Resource.ERRORS, "{place} failed", 0.5, 0, each=True),
     _row(r"^pipeline_late_ratio", Resource.DATA,
-         "{place} is late: {now} of its usual time since it last finished", 0.5, 2, floor=1.8),
-    _row(r"^pipeline_output_rows", Resource.DATA, "{place} writes only {now} rows {detail}",
-         1, 0, down=True, relative=0.35),
+         "{place} is late: {now} of its usual time since it last finished", 0.4, 0, floor=1.5,
+         each=True),
+    _row(r"^pipeline_output_rows", Resource.DATA, "{place} writes only {now} rows to {detail}",
+         1, 0, down=True, relative=0.35, each=True),
     _row(r"^pipeline_run_seconds", Resource.LATENCY, "{place} runs for {now}", 3, 0, relative=1.5),
     _row(r"(input|feature|score|prediction|label|click|conversion).*([_.]mean|[_.](?<!du)ratio)$"
          r"|drift|[_.]psi$|wasserstein", Resource.DATA,
@@ -344,7 +346,7 @@ def said(row: Indicator, labels: Labels, entity: str, value: float) -> str:
         what=by_name.get("resource") or next(
             (w for w in ("memory", "io", "cpu") if w in name), "resources"
         ),
-    )  # fmt: skip
+    ).rstrip()  # fmt: skip
 
 
 def _why_not(

@@ -70,7 +70,8 @@ def quantity(value: float, unit: str) -> str:
         return _scaled(value, "B") + ("/s" if unit == "bytes/s" else "")
     if unit == "seconds":
         return _seconds(value)
-    return f"{value:.3g}" + ("/s" if unit == "per_s" else "")
+    shown = f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+    return shown + ("/s" if unit == "per_s" else "")
 
 
 def usually(anomaly: Anomaly) -> str:

@@ -74,6 +74,8 @@ class State:
     """Share of messages that the worker gets done."""
     logs: dict[str, float] = field(default_factory=dict)
     drift: float = 0.0
+    job: str = ""
+    """What is wrong with the nightly job: failed, thin or late."""
     slow_all: float = 1.0
 
 
@@ -89,7 +91,7 @@ class Shop:
         self.host_cpu = 0.0
         self.backlog = 0.0
         self.oldest = 0.0
-        self.clicks = 0.1
+        self.ran_s, self.asleep_s = 0.0, 0.0
         self.inputs = 2.0
 
     def edges(self, now_ms: int) -> list[Edge]:
@@ -132,6 +134,7 @@ class Shop:
         ):
             self._serve(name, counts.get(name, 0), edge_counts, took, failed, jitter, out)
         self._processes(counts, out)
+        self._job(out)
         return {key: value for key, value in out.items() if np.isfinite(value)}
 
     def _mean(self, mean: float, n: int) -> float:
@@ -214,6 +217,22 @@ class Shop:
         out["host_process_cpu_ratio", stress] = min(state.neighbour / 2, 1.0)
 
 
+    def _job(self, out) -> None:
+        """Run the nightly job every 24 s."""
+        nightly, wrong = (("pipeline", "shop/nightly"),), self.state.job
+        self.ran_s += STEP_S
+        self.asleep_s += STEP_S
+        if self.asleep_s >= 24 and wrong != "late":
+            self.asleep_s = 0.0
+            self.ran_s = self.ran_s if wrong == "failed" else 0.0
+            out["pipeline_failed", nightly] = float(wrong == "failed")
+            rows = 1700.0 + float(self.rng.integers(-20, 20))
+            if wrong != "failed":
+                table = (*nightly, ("dataset", "shopdb/features"))
+                out["pipeline_output_rows", table] = rows * (0.5 if wrong == "thin" else 1.0)
+        out["pipeline_late_ratio", nightly] = self.ran_s / 24
+
+
 def _named(name: str) -> tuple[tuple[str, str], ...]:
     if name == "shopdb":
         return (("database", "shopdb"), ("host", "box"))
@@ -259,6 +278,9 @@ FAULTS: dict[str, tuple[Callable[[State], None], tuple[str, ...]]] = {
     "certificate": (_set(edge_fails={("checkout", "payments"): 1.0}), ("payments", "checkout")),
     "neighbour": (_set(neighbour=1.7, slow_all=2.5), ("box",)),
     "drift": (_set(drift=1.5), ("recommender",)),
+    "job failed": (_set(job="failed"), ("nightly",)),
+    "job thin": (_set(job="thin"), ("nightly",)),
+    "job late": (_set(job="late"), ("nightly",)),
     "payments gone": (_set(down={"payments"}), ("payments",)),
 }
 """What each fault changes, and who may rightly be blamed for it."""

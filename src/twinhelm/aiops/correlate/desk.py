@@ -20,6 +20,8 @@ QUIET_MS = 60_000
 DAMPING_MS = 600_000
 LATE_MS = 180_000
 """What lies below trouble of services may show this much later than what it did to others."""
+AGAIN_MS = 20_000
+"""What returns after this much calm came back; after less it never went."""
 CONTEXT_BEFORE_MS = 60_000
 MAX_MEMBERS = 200
 REWORD_GROWTH = 1.25
@@ -68,7 +70,7 @@ class Desk:
                     state=IncidentState.REOPENED,
                     resolved_ms=None,
                     flaps=one.flaps + 1,
-                    attributes={**now.attributes, "again": str(sign.onset_ms)},
+                    attributes=_again(now, sign.onset_ms),
                 )
             self._put(now)
             outcome = "grouped" if live else "reopened"
@@ -142,21 +144,48 @@ class Desk:
             if one.state not in _LIVE:
                 continue
             members = [self.by_key[key] for key in one.members if key in self.by_key]
-            now = self._worded(one, members)
-            # What never mattered by itself (a symptom that lingers) keeps no incident open.
-            raising = [sign for sign in members if sign.raises]
-            holding = raising if raising or raised_of(one) else members
-            last_ms = max((sign.last_ms for sign in holding), default=one.updated_ms)
-            over = all(sign.end_ms is not None for sign in holding)
-            if over and self.now_ms - last_ms >= QUIET_MS:
-                now = replace(now, state=IncidentState.RESOLVED, resolved_ms=self.now_ms)
-                text = (
-                    f"incident {one.id} is over: quiet for {(self.now_ms - last_ms) / 1000:.0f} s"
-                )
-                subject = f"incident/{one.id}"
-                self.decisions.append(Decision(subject, self.now_ms, "resolved", one.id, text))
+            now = self._calmed(self._worded(one, members), members)
             if now != one:
                 self._put(replace(now, updated_ms=self.now_ms))
+
+    def came_back(self, sign: Sign, incident: int) -> bool:
+        """Tell whether a sign is material again after the incident it was part of ended by itself.
+
+        What a person resolved stays resolved while the sign lasts.
+        """
+        one = self.incidents[incident]
+        over_ms = one.resolved_ms
+        ended = over_ms is not None and "calm" in one.attributes
+        return ended and sign.raises and not sign.over_by(self.now_ms) and sign.end_ms is None
+
+    def _calmed(self, one: Incident, members: list[Sign]) -> Incident:
+        """Resolve what has been calm for long enough, and count what comes back before that."""
+        # What never mattered by itself (a symptom that lingers) keeps no incident open.
+        raising = [sign for sign in members if sign.raises]
+        holding = raising if raising or raised_of(one) else members
+        more = {key: value for key, value in one.attributes.items() if key != "calm"}
+        calm_ms = int(one.attributes.get("calm", 0))
+        if any(sign.end_ms is None and not sign.over_by(self.now_ms) for sign in holding):
+            if not calm_ms:
+                return one
+            if self.now_ms - calm_ms < AGAIN_MS:
+                return replace(one, attributes=more)
+            text = f"incident {one.id} is back after {(self.now_ms - calm_ms) / 1000:.0f} s of calm"
+            self.decisions.append(
+                Decision(f"incident/{one.id}", self.now_ms, "reopened", one.id, text)
+            )
+            more["again"] = str(self.now_ms - AGAIN_MS // 2)
+            state = IncidentState.REOPENED
+            return replace(one, state=state, flaps=one.flaps + 1, attributes=more)
+        last_ms = max((sign.last_ms for sign in holding), default=one.updated_ms)
+        faded = any(sign.faded and sign.end_ms is None for sign in holding)
+        calm_ms = calm_ms or (self.now_ms if faded else min(last_ms, self.now_ms))
+        now = replace(one, attributes={**more, "calm": str(calm_ms)})
+        if self.now_ms - calm_ms < QUIET_MS:
+            return now
+        text = f"incident {one.id} is over: quiet for {(self.now_ms - calm_ms) / 1000:.0f} s"
+        self.decisions.append(Decision(f"incident/{one.id}", self.now_ms, "resolved", one.id, text))
+        return replace(now, state=IncidentState.RESOLVED, resolved_ms=self.now_ms)
 
     def _joins(self, sign: Sign, one: Incident) -> str:
         """Say why a material sign belongs to a live incident; empty where it does not."""
@@ -172,11 +201,16 @@ class Desk:
             if other.over_by(sign.onset_ms):
                 continue
             gap = abs(sign.onset_ms - other.onset_ms)
-            served = not (sign.of_machine or other.of_machine)
-            late = served and (sign.weight.resource in _EFFECTS or gap <= LATE_MS)
-            if gap <= NEAR_MS or late:
+            if gap <= NEAR_MS or self._late(sign, other, gap):
                 return f"{why}, {gap / 1000:.0f} s apart"
         return ""
+
+    def _late(self, sign: Sign, other: Sign, gap: int) -> bool:
+        """Tell whether a sign may be an effect, or the cause, of one that began long before it."""
+        if sign.of_machine or other.of_machine or other.weight.resource not in _EFFECTS:
+            return False
+        effect = sign.weight.resource in _EFFECTS and self.near.leans(sign.entity, other.entity)
+        return effect or (gap <= LATE_MS and self.near.leans(other.entity, sign.entity))
 
     def _faded(self, one: Incident, sign: Sign) -> int | None:
         """Say since when all that raised a live incident of services had been quiet by ``sign``.
@@ -269,6 +303,11 @@ class Desk:
             first, last = min(starts, default=one.started_ms), max(starts, default=one.started_ms)
             self._spans[one.id] = first, last
         return self._spans[one.id]
+
+
+def _again(one: Incident, onset_ms: int) -> dict[str, str]:
+    kept = {key: value for key, value in one.attributes.items() if key != "calm"}
+    return {**kept, "again": str(onset_ms)}
 
 
 def raised_of(one: Incident) -> dict[str, int]:

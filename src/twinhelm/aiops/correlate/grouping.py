@@ -3,15 +3,15 @@
 In: :class:`Sign` s (anomalies and alerts, weighed) and alive edges. Out: groups, each with the
 reasons for it in words. Two signs belong together when they start within ``NEAR_MS`` of each
 other and stand on the same entity, on entities of which one leans on the other (through at most
-``HOPS`` edges) or both lean on a third, or on entities that show the same metric going the same
-way under the same scope label (cluster, namespace, job). Groups are the connected parts of that
-relation. Pure; cost grows with signs and edges, not with pairs.
+``HOPS`` edges) or both lean on a third that is no machine, or on entities that show the same
+metric going the same way under the same scope label (cluster, namespace, job). Groups are the
+connected parts of that relation. Pure; cost grows with signs and edges, not with pairs.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from twinhelm.aiops.correlate.signs import Sign
+from twinhelm.aiops.correlate.signs import MACHINES, Sign
 from twinhelm.aiops.kin import kin_of
 from twinhelm.aiops.types import Direction
 from twinhelm.aiops.words import place
@@ -54,6 +54,8 @@ class Neighbours:
         if entity not in self._around:
             found: dict[str, str] = {}
             for base in sorted(self._below.get(entity, ())):
+                if base.startswith(MACHINES):
+                    continue  # neighbours on a machine share its trouble only, which shows itself
                 both = f"lean on {place(base)}"
                 found |= dict.fromkeys(self._above[base] - {entity}, both)
             other = "lean on each other"

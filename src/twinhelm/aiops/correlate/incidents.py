@@ -34,6 +34,8 @@ __all__ = ["Correlation", "correlate"]
 TOGETHER_METRICS = 3
 TOGETHER_SCORE = 2.0
 TOGETHER_SECONDS = 30.0
+FADED = 0.4
+"""A sign that was material has faded once its level is less than this much of its bar."""
 MODEST = 0.5
 """A known sign that reaches this much of its bar counts together with others."""
 
@@ -72,22 +74,13 @@ def correlate(
     levels = levels or {}
     entities = alert_entities or {}
     raised = {key: at for one in incidents for key, at in raised_of(one).items()}
-    signs = []
-    for one in anomalies:
-        at = raised.get(one.key)
-        # What a machine was worst at stays its title; one slow request of a service does not.
-        worst = at is not None and one.entity.startswith(MACHINES)
-        sign = of_anomaly(one, sensitivity, None if worst else levels.get(one.key))
-        if at is not None:
-            sign = replace(sign, raised_ms=at, weight=sign.weight.proven())
-        elif sign.raises:
-            sign = replace(sign, raised_ms=now_ms)
-        signs.append(sign)
+    signs = [_weighed(one, sensitivity, levels.get(one.key), raised, now_ms) for one in anomalies]
     signs += [of_alert(one, entities.get(one.fingerprint, ""), now_ms) for one in alerts]
     desk = Desk(incidents, near, now_ms, next_id)
     free = []
     for sign in sorted(signs, key=lambda sign: (sign.start_ms, sign.key)):
-        if (known := desk.holder.get(sign.key)) is not None:
+        known = desk.holder.get(sign.key)
+        if known is not None and not desk.came_back(sign, known):
             desk.decide(sign, "grouped", known, f"{sign.text}: part of incident {known}")
         elif window := next((w for w in maintenance if w.covers(sign)), None):
             text = f"{sign.text}: not raised, expected during {window.reason}"
@@ -103,6 +96,21 @@ def correlate(
             desk.refuse(sign)
     desk.review()
     return Correlation(list(desk.changed.values()), desk.decisions)
+
+
+def _weighed(
+    one: Anomaly, sensitivity: float, level: float | None, raised: Mapping[str, int], now_ms: int
+) -> Sign:
+    """Weigh an anomaly by its newest level, and remember that it was material once."""
+    sign = of_anomaly(one, sensitivity, level)
+    at = raised.get(one.key)
+    if at is not None:
+        faded = level is not None and sign.weight.amount < FADED
+        if one.entity.startswith(MACHINES):
+            # What a machine was worst at stays its title; one slow request of a service does not.
+            sign = of_anomaly(one, sensitivity, None)
+        return replace(sign, raised_ms=at, weight=sign.weight.proven(), faded=faded)
+    return replace(sign, raised_ms=now_ms) if sign.raises else sign
 
 
 def _openings(
@@ -132,7 +140,7 @@ def _openings(
 
 def _raising(sign: Sign) -> bool:
     """Tell whether a sign deserves an incident now; what is over raises nothing new."""
-    return sign.raises and sign.end_ms is None
+    return sign.raises and sign.end_ms is None and not sign.faded
 
 
 def _odd(sign: Sign) -> bool:

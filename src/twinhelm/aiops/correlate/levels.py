@@ -18,7 +18,7 @@ from collections.abc import Iterable
 import numpy as np
 from numba import njit
 
-from twinhelm.aiops.indicators import indicator_of
+from twinhelm.aiops.indicators import Indicator, indicator_of
 from twinhelm.aiops.types import Anomaly, Direction, Scores
 from twinhelm.core.arrays import F32, F64, I64, U32
 
@@ -26,6 +26,8 @@ __all__ = ["Levels"]
 
 LEAST, KEPT = 6, 12
 SPAN_MS = 24_000
+QUICK_S = 5.0
+"""What counts after so few seconds (an age that only grows) is judged by its last three signals."""
 _GROW = 1024
 
 
@@ -59,24 +61,26 @@ class Levels:
         """Return the level of each anomaly's series by anomaly key, where three are known."""
         found = {}
         for one in anomalies:
-            if one.series < len(self._ring):
-                known = self._newest(one.series)
+            row = indicator_of(one.labels)
+            if one.series < len(self._ring) and not (row and row.each):
+                quick = row is not None and row.seconds <= QUICK_S
+                known = self._newest(one.series, 3 if quick else KEPT)
                 if len(known) >= 3:
-                    found[one.key] = _level(known, one)
+                    found[one.key] = _level(known, one, row)
         return found
 
-    def _newest(self, series: int) -> F64:
+    def _newest(self, series: int, most: int) -> F64:
         """Return the signals that count, ascending in value."""
         step = self._step[series]
         count = LEAST if step <= 0.0 else min(max(math.ceil(SPAN_MS / step), LEAST), KEPT)
+        count = min(count, most)
         newest = (int(self._at[series]) - 1 - np.arange(count)) % KEPT
         kept = self._ring[series, newest].astype(np.float64)
         return np.sort(kept[np.isfinite(kept)])
 
 
-def _level(known: F64, one: Anomaly) -> float:
+def _level(known: F64, one: Anomaly, row: Indicator | None) -> float:
     up = one.direction is Direction.UP
-    row = indicator_of(one.labels)
     if row is not None and row.pooled and up:
         return float(known[:-1].mean())
     spare = len(known) // 4 if len(known) >= 5 else 0  # some dips are forgiven

@@ -7,7 +7,7 @@ values that speak about signs: the :class:`Window` in which they are expected an
 
 from dataclasses import dataclass
 
-from twinhelm.aiops.indicators import Weight, weigh
+from twinhelm.aiops.indicators import Weight, indicator_of, weigh
 from twinhelm.aiops.types import Anomaly, Resource
 from twinhelm.aiops.words import place, spoken
 from twinhelm.core.labels import Labels
@@ -27,6 +27,7 @@ class Sign:
     """An anomaly or alert as correlation sees it.
 
     ``end_ms`` is None while it lasts; ``raised_ms`` is when it first was material, if ever.
+    ``faded``: it was, but its newest level is next to usual again, strange as it may still be.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Sign:
     text: str
     anomaly: Anomaly | None = None
     raised_ms: int | None = None
+    faded: bool = False
 
     @property
     def onset_ms(self) -> int:
@@ -59,6 +61,11 @@ class Sign:
 
     def over_by(self, time_ms: int) -> bool:
         """Tell whether it had gone quiet by then, though it may take a minute to be called over."""
+        if self.faded:
+            return True
+        row = indicator_of(self.labels)
+        if row is not None and row.each:
+            return self.end_ms is not None  # it stands until the next value
         each = 0 if self.anomaly is None else self.last_ms - self.start_ms
         each //= max(self.anomaly.samples - 1, 1) if self.anomaly else 1
         return self.last_ms + max(QUIET_LEAST_MS, 3 * each) < time_ms

@@ -24,7 +24,7 @@ from pydantic import TypeAdapter
 
 from twinhelm.aiops.clean import SignalMaker
 from twinhelm.aiops.correlate import Levels
-from twinhelm.aiops.detect import AnomalyTracker, Detector
+from twinhelm.aiops.detect import AnomalyTracker, Detector, Facts
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.checkpoint import load_parts, save_parts
 from twinhelm.aiops.flow.context import Described
@@ -86,6 +86,7 @@ class Watch:
     _blocks: deque[SampleBlock] = field(default_factory=deque)
     _newcomers: deque[tuple[U32, Sequence[Labels]]] = field(default_factory=deque)
     _levels: Levels = field(default_factory=Levels)
+    _facts: Facts = field(init=False)
     _typed_s: float = 0.0
     _saved_s: float = 0.0
     _turn: threading.Lock = field(default_factory=threading.Lock)
@@ -98,6 +99,7 @@ class Watch:
         self.detector = Detector(self.settings)
         self.signals = SignalMaker()
         self.tracker = AnomalyTracker()
+        self._facts = Facts()
         self.known = KnownSeries(self.telemetry, self.clock)
         self.anomalies = {}
 
@@ -208,7 +210,8 @@ class Watch:
     def _judge(self, block: SampleBlock, now: int) -> int:
         signals = self.signals.signals(block)
         scores = self.detector.observe(signals)
-        for anomaly in self.tracker.update(scores, self.describe, now):
+        changed = self.tracker.update(scores, self.describe, now)
+        for anomaly in (*changed, *self._facts.update(scores, self.describe)):
             self.anomalies[anomaly.key] = anomaly
         self._levels.observe(scores)
         return len(signals)
@@ -247,6 +250,7 @@ class Watch:
             )
             anomalies = ANOMALIES.validate_python(saved_anomalies)
             self.anomalies = {anomaly.key: anomaly for anomaly in anomalies}
+            self._facts.resume(anomalies)
             return int(parts["through_ms"])
         except (TwinhelmError, KeyError, ValueError) as error:
             # A checkpoint that cannot be read costs hours of learning, not data.
