@@ -20,7 +20,7 @@ def moved(
     found = labels_of({"__name__": name, **labels})
     row = indicator_of(found)
     assert row is not None
-    return Vital(entity, found, row, before, since, amount, NOW, name)
+    return Vital(entity, found, row, before, since, amount, NOW)
 
 
 def call(
