@@ -91,8 +91,8 @@ def test_a_quarter_order():
 
 
 def test_shares_change_what_users_do():
-    pages, _ = visits(well, 300, buy=0.5, click=0.0)
-    assert pages["checkout"] / 300 == pytest.approx(0.5, abs=0.1)
+    pages, _ = visits(well, 300, buy=0.9, click=0.0)
+    assert pages["checkout"] / 300 == pytest.approx(0.9, abs=0.1)
     assert pages["click"] == 0
 
 

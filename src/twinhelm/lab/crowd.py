@@ -43,7 +43,7 @@ STAY = 0.65
 """Chance of another look after each."""
 MOST_LOOKS = 15
 FILLED = 2
-"""One in so many who fill a cart orders it; the others leave it standing."""
+"""So many times as many fill a cart as order; the others leave it standing."""
 PAGES_A_SESSION = 5.0
 """Of an ordinary session, on average; ``tests/lab/test_crowd.py`` holds it to that."""
 PAUSE_S = 0.8
@@ -108,7 +108,7 @@ class User:
 
     def orders(self) -> bool:
         """Tell whether this is one who orders what is in the cart."""
-        return self._dice.random() < 1 / FILLED
+        return self._dice.random() < max(1 / FILLED, self._share("buy"))
 
     def wanted(self) -> list[int]:
         """Return what the user puts into the cart: one or two products."""

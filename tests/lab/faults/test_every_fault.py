@@ -23,8 +23,11 @@ class Shop:
         self.sink = sink
         self.run = LabRun(folder, "--to", sink.url, "--interval", "1", "--day", "24").wait_ready()
         self.plan = Plan.load(folder / "plan.json")
-        # Half of the users order, so that faults of orders show within seconds.
-        write_json(self.plan.config("crowd"), {"buy": 0.5})
+        self.send_users()
+
+    def send_users(self, factor=1.0):
+        """Send mostly users who order, so that faults of orders show within seconds."""
+        write_json(self.plan.config("crowd"), {"buy": 0.9, "factor": factor})
 
     def measure(self, symptom):
         labels = dict(symptom.labels)
@@ -81,6 +84,8 @@ def shop(tmp_path_factory):
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_symptom_comes_and_goes(shop, fault):
+    # A model's watch looks at its last hundred requests, which must come and go.
+    shop.send_users(3.0 if fault.truth.indicator == "drift" else 1.0)
     shop.wait(fault.symptom, shows=False, unknown_counts=True, when="before")
     before = len(shop.announced())
     shop.switch("POST", fault)
