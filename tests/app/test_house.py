@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from pathlib import Path
@@ -154,6 +155,23 @@ def test_one_bad_look_at_the_host_is_not_the_last(opened, settings, monkeypatch,
     house.start()
     wait(lambda: house.telemetry.stats().samples > 0)
     assert "host not read" in caplog.text
+
+
+def test_what_a_back_fill_sends_along_rests_in_no_table_and_no_backup(opened, settings, tmp_path):
+    house = opened(settings)
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes questions and answers none
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+        wish = {"selector": "up", "start_ms": 0, "end_ms": 1, "by": "ann"}
+        run_id = house.history.backfill(url, headers={"Authorization": "Bearer hush"}, **wish)
+        (kept,) = (settings.data / "secrets").iterdir()
+        assert b"Bearer hush" in kept.read_bytes()
+        assert b"hush" not in (settings.data / "workflows.sqlite").read_bytes()
+        house.backup(tmp_path / "copy", by="ann")
+        house.workflows.cancel(run_id)
+    assert not any((settings.data / "secrets").iterdir())
+    copies = [path for path in (tmp_path / "copy").rglob("*") if path.is_file()]
+    assert copies
+    assert not any(b"hush" in path.read_bytes() for path in copies)
 
 
 def test_a_backup_holds_everything_and_serving_goes_on(opened, settings, tmp_path):

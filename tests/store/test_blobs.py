@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,11 @@ def test_a_put_replaces_the_whole(blobs: Blobs) -> None:
     blobs.put("a", b"long before")
     blobs.put("a", b"new")
     assert blobs.get("a") == b"new"
+
+
+def test_a_file_is_its_owners_alone(tmp_path: Path) -> None:
+    FileBlobs(tmp_path).put("a", b"1")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
 
 
 def test_what_is_not_there_is_none(blobs: Blobs) -> None:

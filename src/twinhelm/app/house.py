@@ -232,7 +232,8 @@ def _furnished(
     wait_s = settings.detect.derive_wait_s
     derive = Derive(intake, meters, wait_s, watch.saw, watch.exists)
     intake.heard, watch.derive = derive.hear, derive.walk
-    workflows = Workflows(workflow_url(settings))
+    secrets = FileBlobs(settings.data / "secrets")
+    workflows = Workflows(workflow_url(settings), secret={"headers"}, secrets=secrets)
     history = HistoryBooks(intake, watch, journal, workflows, clock)
     history.register()
     housekeeping = Housekeeping(telemetry, records, journal, clock, settings, meters, intake, watch)

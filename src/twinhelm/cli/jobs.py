@@ -64,7 +64,7 @@ def backfill(
     """Read history from a Prometheus-compatible server, so that detection is useful at once.
 
     Ctrl-C stops watching, not reading. The same command, given again within the hour, follows
-    the run that is under way.
+    the run that is under way. Headers rest apart from all else, until the run is over.
     """
     if days is not None and start is not None:
         raise typer.BadParameter("say either --days or --start")

@@ -22,7 +22,9 @@ _UNFINISHED = "~"
 
 
 class FileBlobs:
-    """One file a blob under a directory. What a put cut short left behind is removed here.
+    """One file a blob under a directory, readable by its owner alone.
+
+    What a put cut short left behind is removed here.
 
     Raises :class:`StoreFull` where the disk has no room and :class:`Unavailable` where the
     directory cannot be used; the old bytes are still there then.
@@ -46,6 +48,7 @@ class FileBlobs:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with unfinished.open("wb") as out:
+                    unfinished.chmod(0o600)
                     out.write(data)
                     out.flush()
                     os.fsync(out.fileno())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from peers.memory_blobs import MemoryBlobs
 from twinhelm.core.errors import Conflict, DatabaseDown
 from twinhelm.events.workflows import Workflows, WorkflowState
 
@@ -193,14 +196,101 @@ def test_a_warm_start_with_nothing_left_undone_does_not_load_dbos(url, tmp_path)
 
 
 def test_values_are_kept_as_json(tmp_path):
-    import sqlite3
-    from contextlib import closing
-
     url = f"sqlite:///{tmp_path}/workflows.sqlite"
     with program(url, tmp_path / "log", "run") as process:
         process.communicate(timeout=60)
-    with closing(sqlite3.connect(tmp_path / "workflows.sqlite")) as file:
-        dump = "\n".join(file.iterdump())
+    dump = dumped(tmp_path)
     assert '"names":["one","two","three"]' in dump
     assert '\'["one","two","three"]\'' in dump
     assert "gASV" not in dump  # how a pickle begins in base64
+
+
+def dumped(folder: Path) -> str:
+    with closing(sqlite3.connect(folder / "workflows.sqlite")) as file:
+        return "\n".join(file.iterdump())
+
+
+class Asking:
+    """A workflow that shows its headers in a step, then does as it is told to."""
+
+    def __init__(self, folder: Path, secrets: MemoryBlobs) -> None:
+        self.seen: list[dict[str, str]] = []
+        self.asks, self.may_end, self.fails = threading.Event(), threading.Event(), False
+        self.workflows = Workflows(
+            f"sqlite:///{folder}/workflows.sqlite", secret={"headers"}, secrets=secrets
+        )
+        self.workflows.register("ask", lambda run, args: run.step("ask", self._ask, run, args))
+
+    def _ask(self, run, args):
+        self.seen.append(args["headers"])
+        self.asks.set()
+        while not self.may_end.is_set():
+            run.progress(1)
+        if self.fails:
+            raise ValueError("refused")
+
+    def start(self) -> str:
+        run_id = self.workflows.start("ask", {"url": "u", "headers": {"A": "hush"}}, key="k")
+        assert self.asks.wait(PATIENCE_S)
+        return run_id
+
+    def ended(self, run_id: str) -> WorkflowState:
+        pause = threading.Event()
+        while not (status := self.workflows.status(run_id)).state.over:
+            assert not pause.wait(0.02)
+        return status.state
+
+
+@pytest.mark.parametrize("end", list(WorkflowState)[2:])
+def test_a_secret_is_never_in_the_table_and_nowhere_once_the_run_is_over(tmp_path, end):
+    secrets = MemoryBlobs()
+    asking = Asking(tmp_path, secrets)
+    asking.fails = end is WorkflowState.FAILED
+    run_id = asking.start()
+    assert "hush" not in dumped(tmp_path)
+    assert len(list(secrets.names())) == 1
+    if end is WorkflowState.CANCELLED:
+        asking.workflows.cancel(run_id)
+    asking.may_end.set()
+    assert asking.ended(run_id) is end
+    asking.workflows.close()
+    assert asking.seen == [{"A": "hush"}]
+    assert "hush" not in dumped(tmp_path)
+    assert list(secrets.names()) == []
+
+
+def test_a_run_that_was_cut_off_has_its_secret_again(tmp_path):
+    secrets = MemoryBlobs()
+    first = Asking(tmp_path, secrets)
+    run_id = first.start()
+    first.workflows.close()
+    second = Asking(tmp_path, secrets)
+    second.may_end.set()
+    second.workflows.resume()
+    assert second.ended(run_id) is WorkflowState.DONE
+    second.workflows.close()
+    assert second.seen == [{"A": "hush"}]
+    assert list(secrets.names()) == []
+
+
+def test_a_secret_that_is_gone_fails_the_run_and_one_left_behind_is_swept(tmp_path):
+    secrets = MemoryBlobs()
+    first = Asking(tmp_path, secrets)
+    run_id = first.start()
+    first.workflows.close()
+    (name,) = secrets.names()
+    left = secrets.get(name)
+    secrets.delete(name)
+    second = Asking(tmp_path, secrets)
+    second.workflows.resume()
+    assert second.ended(run_id) is WorkflowState.FAILED
+    assert "headers of this run were kept apart and are gone" in (
+        second.workflows.status(run_id).error
+    )
+    second.workflows.close()
+
+    secrets.put(name, left)  # as a crash would leave it, between the end of a run and its note
+    third = Asking(tmp_path, secrets)
+    third.workflows.resume()
+    assert list(secrets.names()) == []
+    third.workflows.close()

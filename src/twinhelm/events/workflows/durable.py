@@ -6,6 +6,8 @@ have a file of their own; on PostgreSQL, the schema ``twinhelm_workflows``. Valu
 JSON: nothing is unpickled. DBOS keeps one instance per process, so there is one
 :class:`Workflows` at a time.
 
+Arguments that are secrets do not rest in those tables (:mod:`~twinhelm.events.workflows.apart`).
+
 ``kill -9`` at any point: every finished step stays finished, the step under way runs again, and
 a run that had returned is not repeated.
 """
@@ -14,15 +16,17 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from twinhelm.core.errors import Conflict, DatabaseDown, NotFound, TwinhelmError
+from twinhelm.core.errors import Conflict, DatabaseDown, NotFound, TwinhelmError, Unavailable
 from twinhelm.core.json import dumps, loads
+from twinhelm.core.ports import Blobs
+from twinhelm.events.workflows.apart import Apart
 from twinhelm.events.workflows.run import Run, Table, WorkflowState, WorkflowStatus
 
 if TYPE_CHECKING:
@@ -52,16 +56,26 @@ _entry: Callable[[str, dict[str, Any]], Any] | None = None
 
 
 class Workflows(Table):
-    """See :class:`WorkflowPort`; ``url`` is ``sqlite:///FILE`` or ``postgresql+psycopg://...``."""
+    """See :class:`WorkflowPort`; ``url`` is ``sqlite:///FILE`` or ``postgresql+psycopg://...``.
 
-    def __init__(self, url: str) -> None:
+    The arguments named in ``secret`` lie in ``secrets`` while a run lasts, and not in its row.
+    """
+
+    def __init__(
+        self, url: str, *, secret: Collection[str] = (), secrets: Blobs | None = None
+    ) -> None:
         super().__init__()
         self._url = sa.make_url(url)
+        self._apart = Apart(secret, secrets)
 
     def resume(self) -> None:
         """See :meth:`WorkflowPort.resume`; costs one query where nothing was left."""
-        if self._left_undone():
+        undone = self._left_undone()
+        if undone:
             self._launch()
+        for run_id in self._apart.runs():
+            if not undone or self._is_over(run_id):
+                self._forget(run_id)
 
     def start(self, name: str, args: Mapping[str, Any], *, key: str = "") -> str:
         """See :meth:`WorkflowPort.start`."""
@@ -69,8 +83,11 @@ class Workflows(Table):
         entry = self._launch()
         from dbos import DBOS, SetWorkflowID
 
+        told = self._apart.keep(run_id, taken)
         with _reaching(), SetWorkflowID(run_id):
-            DBOS.start_workflow(entry, name, taken)
+            DBOS.start_workflow(entry, name, told)
+        if told is not taken and self._is_over(run_id):
+            self._forget(run_id)
         return run_id
 
     def status(self, run_id: str) -> WorkflowStatus:
@@ -105,6 +122,7 @@ class Workflows(Table):
             with _reaching():
                 DBOS.cancel_workflow(run_id)
             self._board.end(run_id)
+            self._forget(run_id)
 
     def close(self) -> None:
         """See :meth:`WorkflowPort.close`."""
@@ -160,7 +178,28 @@ class Workflows(Table):
 
     def _run(self, run_id: str, name: str, args: Mapping[str, Any]) -> Any:
         with self._board.running(run_id):
-            return loads(dumps(self._function(name)(Run(run_id, self._board, _take), args)))
+            try:
+                whole = self._apart.give_back(run_id, args)
+                made = self._function(name)(Run(run_id, self._board, _take), whole)
+                result = loads(dumps(made))
+            except Exception:
+                if not self._board.closing:  # else it may be the closing that it failed of
+                    self._forget(run_id)
+                raise
+            self._forget(run_id)
+            return result
+
+    def _is_over(self, run_id: str) -> bool:
+        try:
+            return self.status(run_id).state.over
+        except NotFound:
+            return True
+
+    def _forget(self, run_id: str) -> None:
+        try:
+            self._apart.forget(run_id)
+        except Unavailable as error:
+            log.warning("secrets of a run stay until the next start", extra={"reason": str(error)})
 
     def _status_of(self, kept: Kept) -> WorkflowStatus:
         from dbos import DBOS

@@ -100,6 +100,12 @@ class Board:
                 self._ended.discard(run_id)
                 self._changed.notify_all()
 
+    @property
+    def closing(self) -> bool:
+        """Tell whether all runs were told to end because the process closes."""
+        with self._changed:
+            return self._closing
+
     def is_running(self, run_id: str) -> bool:
         """Tell whether the run is under way in this process."""
         with self._changed:
