@@ -52,7 +52,7 @@ def correlate(
     incidents: Sequence[Incident],
     anomalies: Sequence[Anomaly],
     alerts: Sequence[Alert],
-    edges: Sequence[Edge],
+    edges: Sequence[Edge] | Neighbours,
     *,
     now_ms: int,
     sensitivity: float = 0.5,
@@ -64,13 +64,14 @@ def correlate(
     """Take one look at everything and say what changed.
 
     ``incidents``: live ones and those resolved within the last hour. ``anomalies``: all open
-    ones and those closed since the oldest live incident began. ``levels``: per anomaly key the
-    newest typical value (:class:`Levels`); without it the worst value counts, and short peaks
-    with a weak tail may be raised. ``alert_entities``:
-    per fingerprint the entity an alert speaks of. ``next_id``: the first free incident id,
-    by default one more than the highest given.
+    ones and those closed since the oldest live incident began. ``edges`` may come as
+    :class:`Neighbours` made of them, which keep what they found from one look to the next.
+    ``levels``: per anomaly key the newest typical value (:class:`Levels`); without it the worst
+    value counts, and short peaks with a weak tail may be raised. ``alert_entities``: per
+    fingerprint the entity an alert speaks of. ``next_id``: the first free incident id, by default
+    one more than the highest given.
     """
-    near = Neighbours(edges, now_ms)
+    near = edges if isinstance(edges, Neighbours) else Neighbours(edges, now_ms)
     levels = levels or {}
     entities = alert_entities or {}
     raised = {key: at for one in incidents for key, at in raised_of(one).items()}

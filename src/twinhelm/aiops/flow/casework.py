@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from twinhelm.aiops.clean import entity_of
-from twinhelm.aiops.correlate import Decision, correlate
+from twinhelm.aiops.correlate import Decision, Neighbours, correlate
 from twinhelm.aiops.diagnose import RANKER, Diagnosis, rank
 from twinhelm.aiops.flow.context import Described, gather
 from twinhelm.aiops.records import (
@@ -69,6 +69,7 @@ class Casework:
     processes: Callable[[], Mapping[str, Sequence[int]]] = dict
     decisions: dict[str, Decision] = field(default_factory=dict)
     _edges: list[Edge] = field(default_factory=list)
+    _near: Neighbours = field(default_factory=lambda: Neighbours((), 0))
     _edges_ms: int = 0
     _diagnosed: dict[int, tuple[int, Diagnosis]] = field(default_factory=dict)
     _loaded: tuple[int, _Loaded] | None = None
@@ -94,7 +95,7 @@ class Casework:
             [*live, *recent],
             list(anomalies),
             alerts,
-            edges,
+            self._near,
             now_ms=now,
             sensitivity=self.settings.sensitivity,
             levels=levels,
@@ -202,6 +203,7 @@ class Casework:
             with self.records.reading() as unit:
                 found = [load(Edge, record) for record in unit.find("edge", limit=20_000)]
             self._edges = [edge for edge in found if edge.alive(now)]
+            self._near = Neighbours(self._edges, now)
             self._edges_ms = now
         return self._edges
 
@@ -230,7 +232,7 @@ class Casework:
         own = [anomaly for anomaly in anomalies if anomaly.key in members]
         if not own and before is not None:
             return None
-        context, changes = gather(self.telemetry, incident, own, known, edges, now)
+        context, changes = gather(self.telemetry, incident, own, known, self._near, now)
         return rank(
             incident,
             list(anomalies),

@@ -5,7 +5,7 @@ The series are those of the incident's entities and of what trouble may share wi
 indicators, a named process), as signals on one grid from some minutes before the start until now.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from twinhelm.aiops.correlate import Neighbours
 from twinhelm.aiops.diagnose import SeriesWindow, window_of
 from twinhelm.aiops.indicators import indicator_of
 from twinhelm.aiops.types import Anomaly, Incident, Resource
-from twinhelm.core.entities import Edge
 from twinhelm.core.labels import Labels
 from twinhelm.core.ports import TelemetryStore
 from twinhelm.core.telemetry import Change
@@ -35,7 +34,7 @@ def gather(
     incident: Incident,
     anomalies: Iterable[Anomaly],
     known: Mapping[int, Described],
-    edges: Sequence[Edge],
+    near: Neighbours,
     now: int,
 ) -> tuple[SeriesWindow, list[Change]]:
     """Read the series and the changes around an incident."""
@@ -44,7 +43,7 @@ def gather(
     start = min([since, *(anomaly.start_ms for anomaly in anomalies)])
     first, last = start - BEFORE_MS, min(now, start + LONGEST_MS)
     members = {anomaly.series for anomaly in anomalies}
-    ids = _candidates(incident, members, known, Neighbours(edges, now))
+    ids = _candidates(incident, members, known, near)
     changes = telemetry.read_changes(start - CHANGES_BEFORE_MS, now)
     if not ids:
         return SeriesWindow.empty(), changes
