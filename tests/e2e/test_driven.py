@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import numpy as np
+import pytest
 
 from twinhelm.core import json
 from web.bodies import V1, write_v1
@@ -82,3 +83,18 @@ def test_a_replay_is_the_same_every_time(start_twinhelm):
 def _unchained(body):
     rows = json.loads(body)
     return [{k: v for k, v in row.items() if k not in {"hash", "previous"}} for row in rows]
+
+
+@pytest.mark.peer("chromium")
+def test_the_header_shows_the_time_of_the_replay(start_twinhelm, page):
+    server = start_twinhelm("--driven")
+    page.goto(server.url)
+    with httpx.Client(base_url=server.url, headers=server.headers(), trust_env=False) as http:
+        for seconds in (0, 3601):
+            http.post(f"{API}/clock", json={"now_ms": START_MS + seconds * 1000})
+            shown = page.evaluate(
+                "ms => new Date(ms).toLocaleTimeString([], {hour12: false})",
+                START_MS + seconds * 1000,
+            )
+            page.locator(f"header >> text=replay, {shown}").wait_for()
+    assert page.locator("text=This host is not watched").count() == 1

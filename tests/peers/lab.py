@@ -25,11 +25,11 @@ FAULTS = [
         "truth": {"service": service, "also": [], "change": change, "blame": True},
     }
     for name, title, repair, service, change in (
-        ("cache_down", "The cache is down.", "Start the cache.", "cache", ""),
+        ("cache_down", "The cache is down", "Start the cache", "cache", ""),
         (
             "deploy_errors",
-            "Checkout 2.1.0 fails three orders in ten.",
-            "Roll back checkout to 2.0.3.",
+            "checkout 2.1.0 fails three orders in ten",
+            "Roll back checkout to 2.0.3",
             "checkout",
             "deploy",
         ),

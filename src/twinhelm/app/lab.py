@@ -29,6 +29,8 @@ PATIENCE_S = 10.0
 TIMEOUT_S = httpx.Timeout(5.0, read=60.0)
 """Breaking and repairing restart processes."""
 TAIL = 300
+RATE = 25
+"""Pages a second: enough orders among them that a fault of a few shows soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,8 @@ class Lab:
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
-        up = (sys.executable, "-m", "twinhelm.lab", "up", "--to", url, "--folder", str(folder))
-        self._argv = argv or up
+        up = [sys.executable, "-m", "twinhelm.lab", "up", "--to", url, "--folder", str(folder)]
+        self._argv = argv or [*up, "--rate", str(RATE)]
         self._env = {**os.environ, **(env or {})}
         self._child: subprocess.Popen[bytes] | None = None
         self._control: httpx.Client | None = None

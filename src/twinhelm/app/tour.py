@@ -35,6 +35,11 @@ RESTLESS_MS = 180_000
 """After this the fault begins all the same."""
 MISSED_MS = 120_000
 REPAIR_MS = 40_000
+"""So long a person has to repair what was found; less where finding it took long ..."""
+STORY_MS = 45_000
+"""... so that the fault lasts no longer than this and the story no longer than three minutes ..."""
+LEAST_MS = 15_000
+"""... but never less than this."""
 START_MS = 60_000
 TURN_S = 0.5
 LONG_S = 15.0
@@ -221,20 +226,20 @@ class Tour:
                 continue
             incident = self.desk.file(int(row.subject.rpartition("/")[2])).incident
             if anywhere or _about_shop(incident):
-                back = "again " if row.kind == IncidentReopened.kind else ""
-                said = f"twinhelm opens incident {incident.id} {back}: {incident.title}"
+                opens = "reopens" if row.kind == IncidentReopened.kind else "opens"
+                said = f"Incident {incident.id} {opens}: {incident.title}"
+                latest = max(story.begun_ms + STORY_MS, now + LEAST_MS)
                 self.story = replace(
-                    story.tell(row.time_ms, said.replace(" :", ":")),
+                    story.tell(row.time_ms, said),
                     step=Step.INCIDENT,
                     since_ms=now,
-                    due_ms=now + REPAIR_MS,
+                    due_ms=min(now + REPAIR_MS, latest),
                     incident=incident,
                     found_ms=row.time_ms,
                 )
                 return
         if story.due_ms is not None and now >= story.due_ms:
-            said = f"twinhelm has raised no incident in {MISSED_MS // 1000} s"
-            self.story = story.tell(now, said)
+            self.story = story.tell(now, f"No incident within {MISSED_MS // 1000} s")
             self._repair(TOUR)
 
     def _blame(self, now: int) -> None:
@@ -244,9 +249,9 @@ class Tour:
             claim = file.claims[0] if file.claims else None
             before = story.claim.subject if story.claim else ""
             if claim is not None and claim.subject != before:
-                first = "names" if not before else "now names"
+                first = "Now the first suspect" if before else "First suspect"
                 sure = f"{certainty(claim.confidence)}, {claim.confidence:.2f}"
-                story = story.tell(claim.time_ms, f"twinhelm {first} {claim.text} ({sure})")
+                story = story.tell(claim.time_ms, f"{first}: {claim.text} ({sure})")
             if claim is not None and story.step is Step.INCIDENT:
                 story = replace(story, step=Step.CAUSE, since_ms=now, blamed_ms=claim.time_ms)
             self.story = replace(story, incident=file.incident, claim=claim)
@@ -257,6 +262,7 @@ class Tour:
         fault, incident = self.story.fault, self.story.incident
         if fault is None:
             return
+        self.story = replace(self.story, due_ms=None)
         self.lab.repair(fault.name)
         now = self.clock.now_ms()
         self.story = replace(
@@ -309,7 +315,7 @@ def right(claim: Claim, fault: LabFault) -> bool:
 
 def _is_usual(fault: LabFault) -> bool:
     """Tell whether it is what the story is about when nobody chooses: a bad deploy of checkout."""
-    return fault.service == "checkout" and fault.change == "deploy"
+    return (fault.service, fault.change) == ("checkout", "deploy")
 
 
 def _about_shop(incident: Incident) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from twinhelm.app.tour import LIVE, Step, Story, Tour, right
 from twinhelm.core.errors import TwinhelmError
@@ -39,11 +40,10 @@ __all__ = ["tour", "tour_card"]
 SHOP = "shop"
 EVERY_S = 2.0
 SHOWN_MS = 300_000
-MOST_LINES = 4
 PANELS = (
-    ("Requests per second, gateway", "traces_requests_per_second", "gateway"),
-    ("Time to answer, gateway", "traces_duration_mean_seconds", "gateway"),
-    ("Share of requests that fail, checkout", "traces_errors_ratio", "checkout"),
+    ("Requests, gateway", "traces_requests_per_second", "gateway"),
+    ("Answer time, gateway", "traces_duration_mean_seconds", "gateway"),
+    ("Failed share, checkout", "traces_errors_ratio", "checkout"),
 )
 RAIL = {
     Step.QUIET: "Quiet",
@@ -160,8 +160,7 @@ class _Page:
 
     def _deeds(self, story: Story) -> None:
         if story.step in (Step.INCIDENT, Step.CAUSE) and story.fault is not None:
-            said = story.fault.repair.rstrip(".")
-            self._button(said, lambda who, _: self._tour.repair(by=who), primary=True)
+            self._button(story.fault.repair, lambda who, _: self._tour.repair(by=who), primary=True)
         elif story.step is Step.RESOLVED:
             self._button("Tell it again", lambda _, __: self._tour.again(), primary=True)
 
@@ -258,7 +257,8 @@ def _lead(story: Story) -> str:
         case Step.CAUSE:
             return f"{raised}, and says what it suspects."
         case Step.REPAIR:
-            return f"{'Repaired' if found else 'Not found out, but repaired'}: {fault}."
+            done = story.fault.repair if story.fault else ""
+            return f"{done}: done{'' if found else ', though twinhelm raised no incident'}."
         case Step.RESOLVED:
             if not found:
                 blamed = story.fault is None or story.fault.blame
@@ -335,7 +335,7 @@ def _moments(story: Story) -> None:
         return
     Node("h2", "What happened when")
     with Node("ol", classes="timeline tour-moments"):
-        for time_ms, text in sorted(story.told):
+        for time_ms, text in sorted(story.told, key=itemgetter(0)):
             with Node("li"):
                 Node("span", f"+ {_after(story, time_ms)}", "num muted")
                 with Node("span", classes="wrapany"):
@@ -360,13 +360,13 @@ def _drawn(sheet: Sheet, story: Story) -> list[tuple[str, str, Drawing]]:
     for title, metric, service in PANELS:
         matchers = [
             Matcher(METRIC, MatchKind.EQUAL, metric),
-            Matcher("service.name", MatchKind.EQUAL, service),
+            Matcher("service_name", MatchKind.EQUAL, service),
+            Matcher("operation", MatchKind.EQUAL, ""),
         ]
-        found = sheet.house.telemetry.find_series(matchers, start_ms=start)[:MOST_LINES]
+        found = sheet.house.telemetry.find_series(matchers, start_ms=start, limit=1)
         if not found:
             continue
-        names = [dict(info.labels).get("operation", service) for info in found]
-        drawing = sheet.drawer.draw([info.id for info in found], start, end, names=names)
+        drawing = sheet.drawer.draw([found[0].id], start, end, names=[service])
         href = range_link(query_of(found[0].labels), start, end)
         drawn.append((title, href, drawing.marked([], marks, end)))
     return drawn
