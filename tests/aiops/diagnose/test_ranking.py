@@ -181,3 +181,8 @@ def test_missing_and_huge_values_do_not_break_the_ranking() -> None:
     huge = replace(CPU[1], value=1e300, deviation=1e9)
     for one in judge([odd, huge]).suspects:
         assert 0.0 <= one.confidence <= 1.0
+
+
+def test_a_value_far_on_the_other_side_of_its_range_is_weighed_as_nothing() -> None:
+    fell = strange(9, "host_cpu_busy_ratio", Resource.CPU, -1e9, 0.1, 0.2, down=True)
+    assert judge([*MEMORY, fell]).suspects[0].name.startswith("Memory of host a")

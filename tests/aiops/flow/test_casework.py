@@ -187,6 +187,20 @@ def test_decisions_are_kept_with_their_reasons_the_newest_first(burnt):
     assert len(burnt.wing.desk.decisions(limit=1)) == 1
 
 
+def test_an_incident_that_cannot_be_diagnosed_is_told_all_the_same(host, monkeypatch, caplog):
+    def broken(*_args, **_kwargs):
+        raise OverflowError("math range error")
+
+    monkeypatch.setattr(casework_module, "rank", broken)
+    host.run(2, burning=True)
+    (incident,) = host.incidents()
+    assert incident.verdict == "inconclusive"
+    assert "cannot be diagnosed" in caplog.text
+    monkeypatch.undo()
+    host.run(1, burning=True)
+    assert host.incidents()[0].verdict == "conclusive"
+
+
 def test_decisions_are_bounded(wing, monkeypatch):
     monkeypatch.setattr(casework_module, "DECISIONS_KEPT", 2)
     Host(wing)

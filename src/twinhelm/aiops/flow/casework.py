@@ -9,6 +9,7 @@ A crash before the transaction loses nothing: the same anomalies come again from
 watch. Diagnosis is repeated while an incident is young, since evidence is still coming in.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -40,6 +41,8 @@ from twinhelm.events.kinds import (
 )
 
 __all__ = ["LIVE", "Casework", "claims_of"]
+
+log = logging.getLogger(__name__)
 
 LIVE = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.REOPENED)
 DAMPING_MS = 3_600_000
@@ -233,15 +236,20 @@ class Casework:
         if not own and before is not None:
             return None
         context, changes = gather(self.telemetry, incident, own, known, self._near, now)
-        return rank(
-            incident,
-            list(anomalies),
-            now_ms=now,
-            context=context,
-            changes=changes,
-            edges=edges,
-            processes=self.processes(),
-        )
+        try:
+            return rank(
+                incident,
+                list(anomalies),
+                now_ms=now,
+                context=context,
+                changes=changes,
+                edges=edges,
+                processes=self.processes(),
+            )
+        except Exception:
+            # A defect met by one incident's evidence must not keep the others from being told.
+            log.exception("incident %d cannot be diagnosed", incident.id)
+            return None
 
     def _write(
         self,
