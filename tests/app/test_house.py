@@ -159,15 +159,18 @@ def test_one_bad_look_at_the_host_is_not_the_last(opened, settings, monkeypatch,
 
 def test_what_a_back_fill_sends_along_rests_in_no_table_and_no_backup(opened, settings, tmp_path):
     house = opened(settings)
-    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes questions and answers none
-        url = f"http://127.0.0.1:{mute.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as asked:
+        asked.settimeout(20)
+        url = f"http://127.0.0.1:{asked.getsockname()[1]}"
         wish = {"selector": "up", "start_ms": 0, "end_ms": 1, "by": "ann"}
         run_id = house.history.backfill(url, headers={"Authorization": "Bearer hush"}, **wish)
-        (kept,) = (settings.data / "secrets").iterdir()
-        assert b"Bearer hush" in kept.read_bytes()
-        assert b"hush" not in (settings.data / "workflows.sqlite").read_bytes()
-        house.backup(tmp_path / "copy", by="ann")
-        house.workflows.cancel(run_id)
+        with asked.accept()[0] as question:
+            (kept,) = (settings.data / "secrets").iterdir()
+            assert b"Bearer hush" in kept.read_bytes()
+            assert b"hush" not in (settings.data / "workflows.sqlite").read_bytes()
+            house.backup(tmp_path / "copy", by="ann")
+            house.workflows.cancel(run_id)
+            question.sendall(b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n")
     assert not any((settings.data / "secrets").iterdir())
     copies = [path for path in (tmp_path / "copy").rglob("*") if path.is_file()]
     assert copies
