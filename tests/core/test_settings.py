@@ -51,6 +51,23 @@ def test_a_flag_beats_the_environment(monkeypatch):
     assert load_settings({"host": {"interval_s": 11}}).host.interval_s == 11
 
 
+def test_each_setting_knows_which_source_set_it(tmp_path, monkeypatch):
+    written(tmp_path / "d", "[host]\ninterval_s = 7\ntop_processes = 10\n[detect]\ntick_s = 2\n")
+    monkeypatch.setenv("TWINHELM_HOST__INTERVAL_S", "9")
+    monkeypatch.setenv("TWINHELM_AUTH", '{"session_hours": 3}')
+    found = load_settings({"data": tmp_path / "d", "detect": {"tick_s": 1}})
+    told = {
+        "data": "flag",
+        "detect.tick_s": "flag",
+        "host.interval_s": "environment",
+        "auth.session_hours": "environment",
+        "host.top_processes": "file",  # also where it says what the default says
+        "host.enabled": "default",
+    }
+    assert {name: found.source_of(name) for name in told} == told
+    assert Settings(data=tmp_path).source_of("data") == "default"
+
+
 def test_the_named_file_is_read_instead(tmp_path, monkeypatch):
     monkeypatch.setenv("TWINHELM_CONFIG", str(written(tmp_path / "e", "[detect]\ntick_s = 2\n")))
     assert load_settings().detect.tick_s == 2

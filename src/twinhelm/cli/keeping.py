@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,13 +66,8 @@ def config(to: Asked) -> None:
         flags["data"] = str(to.data)
     settings = settings_of(None, flags)
     file = Path(os.environ.get("TWINHELM_CONFIG") or settings.data / "twinhelm.toml")
-    missing, written = "", {}
-    try:
-        written = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        missing = ", which does not exist"
-    sources = {"flag": flags, "environment": _environment(), "file": written}
-    found = list(_settings(settings, sources))
+    missing = "" if file.is_file() else ", which does not exist"
+    found = list(_settings(settings))
 
     def show() -> None:
         listing(found, _COLUMNS, "")
@@ -82,8 +76,8 @@ def config(to: Asked) -> None:
     to.answer(found, show)
 
 
-def _settings(settings: Settings, sources: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every setting with the strongest of the sources that hold it."""
+def _settings(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield every setting with the source that it is from."""
     from pydantic import BaseModel
 
     from twinhelm.core.logs import strike_secrets
@@ -97,29 +91,11 @@ def _settings(settings: Settings, sources: Mapping[str, Any]) -> Iterator[dict[s
         owner = section if whole else settings
         for name in type(section).model_fields if whole else (part,):
             info = type(owner).model_fields[name]
-            holders = (
-                source
-                for source, held in sources.items()
-                if name in (held.get(part, ()) if whole else held)
-            )
+            full = f"{part}.{name}" if whole else name
             yield {
-                "name": f"{part}.{name}" if whole else name,
+                "name": full,
                 "value": shown(getattr(owner, name)),
                 "default": shown(info.get_default(call_default_factory=True)),
-                "source": next(holders, "default"),
+                "source": settings.source_of(full),
                 "description": info.description or "",
             }
-
-
-def _environment() -> dict[str, Any]:
-    """Return what variables set, as a file would: each alone or a section in JSON."""
-    from twinhelm.core import json
-
-    found: dict[str, Any] = {}
-    for key, value in os.environ.items():
-        prefix, _, name = key.lower().partition("_")
-        if prefix == "twinhelm":
-            section, _, inner = name.partition("__")
-            held = {inner: value} if inner else json.loads(value) if value[:1] == "{" else {}
-            found.setdefault(section, {}).update(held)
-    return found

@@ -5,6 +5,7 @@ Order, weakest first: the defaults here, ``twinhelm.toml`` (in the data director
 """
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +17,12 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    PrivateAttr,
     ValidationError,
 )
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -182,6 +185,14 @@ class Settings(BaseSettings):
     host: HostSettings = Field(default_factory=HostSettings)
     detect: DetectSettings = Field(default_factory=DetectSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def source_of(self, name: str) -> str:
+        """Say which source set ``section.name``: ``flag``, ``environment``, ``file``; ``default``.
+
+        The strongest one that holds it counts, whether its value is another than the default.
+        """
+        return self._sources.get(name, "default")
 
     @classmethod
     def settings_customise_sources(
@@ -218,7 +229,12 @@ def load_settings(flags: dict[str, Any] | None = None, *, file: Path | None = No
     }
     model = type("Settings", (Settings,), {"model_config": config})
     try:
-        return model(**flags)  # type: ignore[no-any-return]
+        made: Settings = model(**flags)
+        written = TomlConfigSettingsSource(model, file)() if file.is_file() else {}
+        # Weakest first, so that the strongest remains.
+        sources = {"file": written, "environment": EnvSettingsSource(model)(), "flag": flags}
+        made._sources |= {name: each for each, held in sources.items() for name in _names(held)}
+        return made
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
@@ -227,3 +243,12 @@ def load_settings(flags: dict[str, Any] | None = None, *, file: Path | None = No
         raise BadInput(f"bad settings: {wrong}", hint="see docs/settings.md") from error
     except ValueError as error:
         raise BadInput(f"the settings file {file} cannot be read: {error}") from error
+
+
+def _names(held: Mapping[str, Any]) -> Iterator[str]:
+    """Name the settings that a source holds."""
+    for part, value in held.items():
+        if isinstance(value, Mapping):
+            yield from (f"{part}.{name}" for name in value)
+        else:
+            yield part

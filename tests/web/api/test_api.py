@@ -11,6 +11,7 @@ from twinhelm.aiops.types import Incident, IncidentState
 from twinhelm.app import Moved
 from twinhelm.core.labels import labels_of
 from twinhelm.core.roles import Role
+from twinhelm.core.settings import load_settings
 from twinhelm.core.telemetry import Change, SampleBlock
 
 V1 = "/api/twinhelm/v1"
@@ -172,6 +173,15 @@ def test_settings_are_shown_without_secrets(client_of, new_house):
     assert shown["store.database_url"]["value"] == "postgresql+psycopg://ann:***@db/x"
     assert shown["server.listen"]["value"] == shown["server.listen"]["default"]
     assert all(each["description"] for each in shown.values())
+
+
+def test_settings_tell_what_set_them(client_of, new_house, monkeypatch, tmp_path):
+    monkeypatch.setenv("TWINHELM_DETECT__TICK_S", "2")
+    house = new_house()
+    house.settings = load_settings({"data": tmp_path, "host": {"enabled": False}})
+    shown = {each["name"]: each for each in client_of(house).get(f"{V1}/config").json()}
+    sources = [shown[name]["source"] for name in ("host.enabled", "detect.tick_s", "auth.required")]
+    assert sources == ["flag", "environment", "default"]
 
 
 def test_people_come_and_go(client, admin):

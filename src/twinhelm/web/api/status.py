@@ -13,6 +13,7 @@ from twinhelm.app import Moved
 from twinhelm.core.errors import Conflict
 from twinhelm.core.logs import strike_secrets
 from twinhelm.core.ports import JournalRow, StoreStats
+from twinhelm.core.settings import Settings
 from twinhelm.events.chain import Verification
 from twinhelm.web import VERSION
 from twinhelm.web.api.words import LATEST_MS, Limit, Of, Router
@@ -42,12 +43,16 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting: its value and its default, from which secrets are struck out."""
+    """One setting: its value and its default, from which secrets are struck out.
+
+    ``source`` says what set it: flag, environment, file, or default.
+    """
 
     name: str
     value: Any
     default: Any
     description: str
+    source: str
 
 
 @router.get("/status")
@@ -118,15 +123,18 @@ def config(house: Of) -> list[Setting]:
     return list(listed(house.settings))
 
 
-def listed(section: BaseModel, prefix: str = "") -> Iterator[Setting]:
-    """Walk all settings of a section and of those within; secrets are struck out."""
+def listed(settings: Settings, part: str = "") -> Iterator[Setting]:
+    """Walk all settings, or those of one section; secrets are struck out."""
+    section: BaseModel = getattr(settings, part) if part else settings
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         if isinstance(value, BaseModel):
-            yield from listed(value, f"{name}.")
+            yield from listed(settings, name)
             continue
+        full = f"{part}.{name}" if part else name
         default = _shown(field.get_default(call_default_factory=True))
-        yield Setting(prefix + name, _shown(value), default, field.description or "")
+        source = settings.source_of(full)
+        yield Setting(full, _shown(value), default, field.description or "", source)
 
 
 def _shown(value: Any) -> Any:
