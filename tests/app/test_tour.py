@@ -174,11 +174,22 @@ def test_an_incident_of_the_machine_alone_is_not_the_shops(told):
 
 def test_a_shop_that_is_not_quiet_is_waited_for_but_not_for_ever(told):
     told.incident(1)
-    for _ in range(3):
-        told.clock.advance(50)
-        wait(lambda: told.story.due_ms > told.clock.now_ms())
-        assert told.story.step is Step.QUIET
-    told.after(31, Step.FAULT)
+    told.clock.advance(59)
+    wait(lambda: told.story.due_ms == told.story.since_ms + 90_000)
+    told.clock.advance(30)
+    assert told.story.step is Step.QUIET
+    told.after(1, Step.FAULT)
+
+
+def test_an_incident_that_was_open_counts_once_it_names_the_fault(told):
+    told.incident(1)
+    told.claim(1, "service:shop/cart")
+    told.after(90, Step.FAULT)
+    told.clock.advance(9)
+    told.claim(1, "service:shop/checkout")
+    story = told.until(Step.CAUSE)
+    assert story.found_ms == story.begun_ms + 9_000
+    assert "was open already" in story.told[1][1]
 
 
 def test_what_is_not_found_is_said_and_repaired(told):

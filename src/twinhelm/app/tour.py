@@ -6,7 +6,7 @@ or not; a person may begin a fault, repair it or begin anew before its time has 
 about a fault stays here: it is held against twinhelm's first suspect and given to nobody else.
 
 Wrong where something else breaks the shop meanwhile: the first incident after the fault is taken
-for the fault's.
+for the fault's, or one that was open before once it names what is to blame.
 """
 
 import logging
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 QUIET_MS = 60_000
 """So long the shop must have been quiet: by then the detectors know what is usual."""
-RESTLESS_MS = 180_000
+RESTLESS_MS = 90_000
 """After this the fault begins all the same."""
 MISSED_MS = 120_000
 REPAIR_MS = 40_000
@@ -103,6 +103,7 @@ class Tour:
     faults: dict[str, LabFault] = field(default_factory=dict)
     _quiet_ms: int = 0
     _after_seq: int = 0
+    _before: tuple[int, ...] = ()
     _stop: threading.Event = field(default_factory=threading.Event)
     _turn: threading.Lock = field(default_factory=threading.Lock)
     _thread: threading.Thread | None = None
@@ -212,6 +213,7 @@ class Tour:
 
     def _break(self, fault: LabFault, by: str) -> None:
         now = self.clock.now_ms()
+        self._before = tuple(one.id for one in self.desk.incidents(states=LIVE))
         newest = self.journal.read(newest_first=True, limit=1)
         self._after_seq = newest[0].seq if newest else 0
         self.lab.break_(fault.name)
@@ -222,25 +224,32 @@ class Tour:
         story, fault = self.story, self.story.fault
         anywhere = fault is not None and fault.service == "host"
         for row in self.journal.read(after_seq=self._after_seq):
-            if row.kind not in RAISED:
-                continue
-            incident = self.desk.file(int(row.subject.rpartition("/")[2])).incident
-            if anywhere or _about_shop(incident):
-                opens = "reopens" if row.kind == IncidentReopened.kind else "opens"
-                said = f"Incident {incident.id} {opens}: {incident.title}"
-                latest = max(story.begun_ms + STORY_MS, now + LEAST_MS)
-                self.story = replace(
-                    story.tell(row.time_ms, said),
-                    step=Step.INCIDENT,
-                    since_ms=now,
-                    due_ms=min(now + REPAIR_MS, latest),
-                    incident=incident,
-                    found_ms=row.time_ms,
-                )
+            if row.kind in RAISED:
+                incident = self.desk.file(int(row.subject.rpartition("/")[2])).incident
+                if anywhere or _about_shop(incident):
+                    opens = "reopens" if row.kind == IncidentReopened.kind else "opens"
+                    self._found(incident, row.time_ms, opens, now)
+                    return
+        for number in self._before:
+            file = self.desk.file(number)
+            if file.claims and fault is not None and right(file.claims[0], fault):
+                self._found(file.incident, now, "was open already", now)
                 return
         if story.due_ms is not None and now >= story.due_ms:
             self.story = story.tell(now, f"No incident within {MISSED_MS // 1000} s")
             self._repair(TOUR)
+
+    def _found(self, incident: Incident, at: int, opens: str, now: int) -> None:
+        story = self.story.tell(at, f"Incident {incident.id} {opens}: {incident.title}")
+        latest = max(story.begun_ms + STORY_MS, now + LEAST_MS)
+        self.story = replace(
+            story,
+            step=Step.INCIDENT,
+            since_ms=now,
+            due_ms=min(now + REPAIR_MS, latest),
+            incident=incident,
+            found_ms=at,
+        )
 
     def _blame(self, now: int) -> None:
         story = self.story
