@@ -106,14 +106,23 @@ def test_deeds_on_an_incident_are_done_before_it_is_shown(twinhelm, other, flags
 
 
 def test_incidents_are_a_table_and_say_how_many_more_there_are(twinhelm, other):
-    other.answers = [(200, {"incidents": [INCIDENT], "counts": {"open": 3, "reopened": 1}})]
+    counts = {"open": 3, "reopened": 1}
+    page = {"incidents": [INCIDENT], "older": True, "counts": counts}
+    other.answers = [(200, page), (200, page), (200, page | {"older": False})]
     said = twinhelm("incidents", "--limit", "1", "--server", other.url).out
     assert "cpu of host db-1 is 97 %" in said
-    assert "The newest 1 of 4" in said
+    assert "The newest 1 of 4; --before 7 shows older ones." in said
+    asked = ("incidents", "--before", "9", "--state", "open", "--server", other.url)
+    assert "Older 1 of 3; --before 7 shows older ones." in twinhelm(*asked).out
+    assert other.asked[-1][1] == "incidents?state=open&before=9&limit=30"
+    assert "--before" not in twinhelm(*asked).out
 
 
 def test_no_incidents_says_when_it_last_looked(twinhelm, other):
-    other.answers = [(200, {"incidents": [], "counts": {}}), (200, {"last_tick_ms": NOW})]
+    other.answers = [
+        (200, {"incidents": [], "older": False, "counts": {}}),
+        (200, {"last_tick_ms": NOW}),
+    ]
     ran = twinhelm("incidents", "--state", "open", "--state", "reopened", "--server", other.url)
     assert "No incidents in state open,reopened; last looked" in ran.out
     assert other.asked[0][1] == "incidents?state=open&state=reopened&limit=30"

@@ -16,12 +16,13 @@ Values are dataclasses; bodies are their fields as JSON. Reading checks types, s
 was written by hand and does not fit is heard of here and nowhere else.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
-from twinhelm.aiops.types import Anomaly, Forecast, Incident, Rejection
+from twinhelm.aiops.types import Anomaly, Forecast, Incident, IncidentState, Rejection
 from twinhelm.core.claims import Claim
 from twinhelm.core.entities import Edge, Entity
 from twinhelm.core.ports import Record, RecordsUnit
@@ -29,6 +30,7 @@ from twinhelm.core.telemetry import Alert
 
 __all__ = [
     "Writing",
+    "find_incidents",
     "incident_key",
     "incident_ref",
     "load",
@@ -91,6 +93,30 @@ def load_incident(unit: RecordsUnit | Writing, incident_id: int) -> Incident | N
     """Read one incident, or None."""
     record = unit.get("incident", incident_key(incident_id))
     return load(Incident, record) if record else None
+
+
+def find_incidents(
+    unit: RecordsUnit,
+    *,
+    states: Sequence[IncidentState] | None = None,
+    before: Incident | None = None,
+    limit: int = 100,
+    offset: int = 0,
+) -> list[Incident]:
+    """Read incidents, the one that started last first; all states unless told which.
+
+    With ``before``, only those that follow it in that order: a place that stays where it is
+    while new incidents come, as ``offset`` does not.
+    """
+    wanted = None if states is None else [state.value for state in states]
+    until = None if before is None else before.started_ms
+    if before is not None:
+        together = unit.find("incident", state=wanted, since_ms=until, until_ms=until)
+        offset += sum(record.key >= incident_key(before.id) for record in together)
+    found = unit.find(
+        "incident", state=wanted, until_ms=until, newest_first=True, limit=limit, offset=offset
+    )
+    return [load(Incident, record) for record in found]
 
 
 def next_incident_id(unit: RecordsUnit) -> int:

@@ -31,6 +31,9 @@ def incidents(
         list[str] | None,
         typer.Option(help="open, acknowledged, resolved or reopened; may be repeated."),
     ] = None,
+    before: Annotated[
+        int | None, typer.Option(min=1, max=(1 << 53) - 1, help="Only those older than this one.")
+    ] = None,
     limit: Limit = 30,
 ) -> None:
     """List incidents, the newest first."""
@@ -41,16 +44,22 @@ def incidents(
         wrong = ", ".join(sorted(unknown))
         raise typer.BadParameter(f"{wrong!r} is no state; states are {', '.join(known)}")
     there = to.reach()
-    found = there.get("incidents", state=state or None, limit=limit)
-    rows, total = found["incidents"], sum(found["counts"].values())
+    found = there.get("incidents", state=state or None, before=before, limit=limit)
+    rows = found["incidents"]
 
     def show() -> None:
         tick = None if rows else there.get("status")["last_tick_ms"]
         asked = f" in state {','.join(state)}" if state else ""
+        asked += f" before {before}" if before else ""
         looked = f"; last looked {when(tick)}" if tick else ""
         listing(rows, _COLUMNS, f"No incidents{asked}{looked}.\n{_WHY_NONE}")
-        if state is None and total > len(rows) > 0:
-            say(f"The newest {len(rows)} of {total}; --limit shows more.", "dim")
+        if found["older"]:
+            total = sum(found["counts"].get(each, 0) for each in state or known)
+            place = "Older" if before else "The newest"
+            say(
+                f"{place} {len(rows)} of {total}; --before {rows[-1]['id']} shows older ones.",
+                "dim",
+            )
 
     to.answer(found, show)
 

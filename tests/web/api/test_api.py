@@ -66,6 +66,34 @@ def test_an_incident_is_listed_and_opened(client):
     assert client.get(f"{V1}/incidents/x").status_code == 400
 
 
+def test_incidents_are_paged_from_the_newest_to_the_oldest(client, house):
+    now, live = house.clock.now_ms(), [IncidentState.OPEN, IncidentState.RESOLVED]
+    with house.journal.writing("test") as write:
+        for number in range(1, 251):  # five at each moment, every second one resolved
+            began = now + number // 5
+            one = Incident(number, live[number % 2], "t", "warning", ("host:a",), began, began)
+            put_incident(write, one)
+
+    def pages(**wanted):
+        read, before = [], None
+        while True:
+            asked = wanted | ({"before": before} if before else {})
+            page = client.get(f"{V1}/incidents", params=asked).json()
+            read += [each["id"] for each in page["incidents"]]
+            if not page["older"]:
+                return read
+            before = read[-1]
+
+    assert pages(limit=7) == list(range(250, 0, -1))
+    assert pages(limit=125, state="open") == list(range(250, 0, -2))
+    page = client.get(f"{V1}/incidents", params={"limit": 2, "before": 100, "offset": 3}).json()
+    assert [each["id"] for each in page["incidents"]] == [96, 95]
+    # A mark of another state than those asked for marks a place all the same.
+    page = client.get(f"{V1}/incidents", params={"limit": 1, "before": 9, "state": "open"}).json()
+    assert [each["id"] for each in page["incidents"]] == [8]
+    assert client.get(f"{V1}/incidents", params={"before": 251}).status_code == 404
+
+
 @pytest.mark.usefixtures("incident")
 def test_an_incident_is_taken_remarked_on_and_closed_in_the_askers_name(client, house, admin):
     path = f"{V1}/incidents/1"
@@ -141,6 +169,7 @@ WRONG = [
     "spans?trace_id=xyz",
     "incidents?state=asleep",
     "incidents?offset=-1",
+    "incidents?before=0",
     "journal?after_seq=x",
     "series/-1",
     "series/99999999999",
