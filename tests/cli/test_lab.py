@@ -48,7 +48,8 @@ def test_status_tells_what_runs_and_what_is_broken(lab, played_lab):
 def test_a_fault_begins_and_ends_once(lab, played_lab):
     assert "slow-cart has begun" in lab("break", "slow-cart").out
     twice = lab("break", "slow-cart")
-    assert (twice.status, twice.err.partition("\n")[0]) == (1, "twinhelm: slow-cart is active")
+    told = "twinhelm: slow-cart is active\n  try: `twinhelm lab status` shows what is active\n"
+    assert (twice.status, twice.err) == (1, told)
     assert lab("repair", "slow-cart", "--json").json == {"repaired": ["slow-cart"]}
     assert "not active" in lab("repair", "slow-cart").err
     played_lab.active = ["surge", "slow-cart"]

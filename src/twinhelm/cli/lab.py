@@ -228,7 +228,9 @@ def record(
 @lab_command("replay")
 def replay(
     to: Asked,
-    recording: Annotated[Path, typer.Argument(help="A folder that `lab record` made, or like it.")],
+    recording: Annotated[
+        Path | None, typer.Argument(help="A folder that `lab record` made; else one that is here.")
+    ] = None,
     case: Annotated[str, typer.Option(metavar="ID", help="Only this case.")] = "",
     speed: Annotated[
         float, typer.Option(min=0.0, help="Times as fast as it was; 0: as fast as it can be.")
@@ -244,10 +246,10 @@ def replay(
 ) -> None:
     """Feed a recording in again, on its own clock, and say what was made of it."""
     from twinhelm.lab.house import House, save_incidents, started
-    from twinhelm.lab.record import Recording
+    from twinhelm.lab.record import SHIPPED, Recording
     from twinhelm.lab.replay import replay as feed
 
-    source = Recording.open(recording)
+    source = Recording.open(recording or SHIPPED)
     with ExitStack() as opened, _undone():
         if server:
             house = House(server, token)
@@ -255,7 +257,7 @@ def replay(
             place = opened.enter_context(TemporaryDirectory(prefix="twinhelm-replay-"))
             house = opened.enter_context(started(Path(place) / "data", "--driven", "--no-host"))
         with progress(quiet=to.as_json) as tell:
-            told = f"replaying {case or recording.name}"
+            told = f"replaying {case or source.folder.name}"
             found = feed(
                 source,
                 house,

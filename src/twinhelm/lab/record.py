@@ -32,10 +32,21 @@ import duckdb
 
 from twinhelm.lab.words import LabError, Truth
 
-__all__ = ["KINDS", "Case", "Recording", "add_case", "quoted", "write_case", "write_topology"]
+__all__ = [
+    "KINDS",
+    "SHIPPED",
+    "Case",
+    "Recording",
+    "add_case",
+    "quoted",
+    "write_case",
+    "write_topology",
+]
 
 KINDS = ("metrics", "logs", "traces", "changes")
 """Tables of the agent, and files of a case."""
+SHIPPED = Path(__file__).parent / "recording"
+"""The recording that comes with the package: a deploy after which some orders fail."""
 _FIELDS = (
     "case_id", "inject_time", "end_time", "root_cause_service", "root_cause_metric", "fault_type",
     "indicator", "also", "change", "blame", "note",
@@ -136,7 +147,7 @@ def write_case(
             (found,) = cursor.execute(
                 f"COPY (SELECT * FROM {kind} WHERE {when} >= {start_s!r} AND {when} < {end_s!r} "  # noqa: S608 - numbers and our own names
                 f"ORDER BY {when}) TO {quoted(folder / f'{kind}.parquet')} "
-                "(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 30720)"
+                "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 9, ROW_GROUP_SIZE 30720)"
             ).fetchall()
             rows[kind] = found[0]
     except (OSError, duckdb.Error) as error:

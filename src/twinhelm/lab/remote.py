@@ -22,8 +22,8 @@ from twinhelm.lab.words import LabError, Symptom, read_json
 
 __all__ = ["Lab", "nearest", "started"]
 
-TIMEOUT_S = 60.0
-"""A fault that restarts a process takes seconds."""
+TIMEOUT_S = 310.0
+"""A fault that restarts a process takes seconds; to write a case may take minutes."""
 
 
 class Lab:
@@ -104,10 +104,10 @@ class Lab:
                 f"no fault is called {name!r}",
                 hint=nearest(name, (each["name"] for each in self.faults())),
             )
-        raise LabError(
-            str(told.get("error", f"the lab answered {answer.status_code}")),
-            hint=str(told.get("hint", "")),
-        )
+        hint = str(told.get("hint", ""))
+        if answer.status_code == 409:
+            hint = "`twinhelm lab status` shows what is active"
+        raise LabError(str(told.get("error", f"the lab answered {answer.status_code}")), hint=hint)
 
 
 @contextmanager

@@ -133,11 +133,13 @@ def test_one_can_ask_whether_a_symptom_shows(lab):
 
 
 def test_what_was_carried_can_be_had_as_a_case(lab, tmp_path):
-    now = now_s()
-    asked = {"case_id": "a", "start_s": now - 5, "end_s": now, "folder": str(tmp_path / "a")}
-    rows = until(lambda: lab.ask("POST", "/cases", asked).json()["rows"], "rows")
-    assert rows["metrics"] > 100
-    assert rows["traces"] > 0
+    def written():
+        now = now_s()
+        asked = {"case_id": "a", "start_s": now - 5, "end_s": now, "folder": str(tmp_path / "a")}
+        rows = lab.ask("POST", "/cases", asked).json()["rows"]
+        return rows if rows["traces"] else None
+
+    assert until(written, "spans in a case")["metrics"] > 100
     assert {file.name for file in (tmp_path / "a").iterdir()} >= {
         "metrics.parquet", "logs.parquet", "traces.parquet", "changes.parquet",
     }  # fmt: skip

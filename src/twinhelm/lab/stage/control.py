@@ -29,6 +29,7 @@ from twinhelm.lab.words import Fault, LabError, now_s, write_json
 
 __all__ = ["Control"]
 
+CASE_S = 300.0
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -92,7 +93,9 @@ class Control:
 
         async def cases(request: Request) -> Response:
             asked = orjson.loads(await request.body())
-            return _json(await stage.call("agent", "POST", "/_lab/cases", asked))
+            # A case of half an hour takes many seconds on a busy machine.
+            said = await stage.call("agent", "POST", "/_lab/cases", asked, patience_s=CASE_S)
+            return _json(said)
 
         async def stop(_request: Request) -> Response:
             self.stopping.set()

@@ -151,13 +151,22 @@ class Levers:
         await self.restart("payments")
 
     async def call(
-        self, name: str, method: str, path: str, body: Any = None, *, kind: str = ""
+        self,
+        name: str,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        kind: str = "",
+        patience_s: float = 10.0,
     ) -> Any:
         """Ask a process; returns its JSON, raises :class:`LabError` where it does not answer."""
         headers = {"Content-Type": kind} if kind else None
         url = self.plan.own_url(name) + path
         try:
-            answer = await self.client.request(method, url, json=body, headers=headers)
+            answer = await self.client.request(
+                method, url, json=body, headers=headers, timeout=patience_s
+            )
         except httpx.HTTPError as error:
             raise LabError(f"{name} did not answer: {type(error).__name__} {error}") from error
         if answer.status_code >= 400:
