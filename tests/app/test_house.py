@@ -17,7 +17,8 @@ from twinhelm.aiops.forecast import FORECASTER
 from twinhelm.aiops.types import Received
 from twinhelm.app import house as house_module
 from twinhelm.app import open_house, open_ledger, restore_backup
-from twinhelm.core.errors import Conflict, NewerFormat, NotFound, Refused
+from twinhelm.core.clock import FakeClock
+from twinhelm.core.errors import Conflict, NewerFormat, NotFound, Refused, StoreFull
 from twinhelm.core.labels import labels_of
 from twinhelm.core.roles import Role
 from twinhelm.core.settings import Settings
@@ -35,8 +36,8 @@ def opened():
     """``opened(settings)``: a house that is stopped when the test is over."""
     houses = []
 
-    def open_one(settings):
-        houses.append(open_house(settings))
+    def open_one(settings, **more):
+        houses.append(open_house(settings, **more))
         return houses[-1]
 
     yield open_one
@@ -138,6 +139,34 @@ def test_the_host_collector_feeds_the_house(opened, settings):
     house.start()
     wait(lambda: house.telemetry.stats().samples > 20)
     wait(lambda: house.meters.judged._value.get() > 0)
+
+
+def test_a_disk_that_was_full_for_a_moment_is_in_the_journal(opened, settings, monkeypatch):
+    clock = FakeClock()
+    house = opened(settings, clock=clock)
+    house.housekeeping.measure()
+    with monkeypatch.context() as moment:
+        moment.setattr(house.telemetry, "_append_log", Full())
+        with pytest.raises(StoreFull):
+            fill(house)
+    fill(house)
+    for seconds in (5, 6):  # the next looks of the housekeeping
+        clock.advance(seconds)
+        house.housekeeping.measure()
+    assert kinds(house) == ["store.stopped_taking", "store.resumed_taking"]
+    assert house.journal.read()[0].body["reason"] == "just now no room"
+
+
+class Full:
+    """An append log on a disk without room."""
+
+    damage = ()
+
+    def append(self, kind, parts):
+        raise StoreFull("no room")
+
+    def wait(self):
+        """Nothing was written."""
 
 
 def test_one_bad_look_at_the_host_is_not_the_last(opened, settings, monkeypatch, caplog):

@@ -30,7 +30,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class StoreStats:
-    """What rests in the store now: counts since it was made, bytes on disk, bytes free."""
+    """What rests in the store now: counts since it was made, bytes on disk, bytes free.
+
+    ``taking`` is False while there is no room, and for some seconds after telemetry was refused
+    for want of it, so that whoever looks now and then hears of it; ``reason`` says why.
+    """
 
     series: int
     samples: int

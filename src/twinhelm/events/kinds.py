@@ -118,7 +118,10 @@ class TakingStopped(Event):
 
 @event("store.resumed_taking", "store/telemetry")
 class TakingResumed(Event):
-    """The store takes telemetry again, after ``stopped_s`` seconds."""
+    """The store takes telemetry again, after ``stopped_s`` seconds.
+
+    For 10 s after a refusal it counts as full, and it is looked at every 5 s.
+    """
 
     stopped_s: float
     free_bytes: int

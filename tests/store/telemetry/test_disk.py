@@ -203,9 +203,9 @@ def test_a_database_that_is_rubbish_is_told(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_stops_taking_keeps_reading_and_resumes(tmp_path: Path) -> None:
-    free = [1 << 30]
+    free, clock = [1 << 30], FakeClock(NOW)
     settings = SETTINGS.model_copy(update={"min_free_bytes": 1 << 20})
-    store = open_telemetry(tmp_path, settings, FakeClock(NOW), free_bytes=lambda: free[0])
+    store = open_telemetry(tmp_path, settings, clock, free_bytes=lambda: free[0])
     store.intern([(("__name__", "a"),)], tenant="t")
     put(store, 0, 2)
     free[0] = (1 << 20) - 1
@@ -219,7 +219,12 @@ def test_a_full_disk_stops_taking_keeps_reading_and_resumes(tmp_path: Path) -> N
     free[0] = 1 << 30
     put(store, 2, 2)
     assert times_in(store) == [0, 1, 2, 3]
-    assert store.stats().taking
+    # Whoever looks a little later still sees that something was refused.
+    clock.advance(9)
+    stats = store.stats()
+    assert (stats.taking, stats.reason.startswith("just now ")) == (False, True)
+    clock.advance(2)
+    assert (store.stats().taking, store.stats().reason) == (True, "")
     store.close()
 
 

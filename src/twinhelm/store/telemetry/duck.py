@@ -17,10 +17,11 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import Conflict, Overloaded, TwinhelmError, Unavailable
+from twinhelm.core.errors import Conflict, Overloaded, StoreFull, TwinhelmError, Unavailable
 from twinhelm.core.ports import StoreStats
 from twinhelm.core.settings import StoreSettings
 from twinhelm.store.telemetry.batch import Saved, load, pack_heard, save
@@ -36,6 +37,9 @@ __all__ = ["DuckTelemetry", "open_telemetry"]
 
 _HEARD_PAGES = 4096
 """After this many new pages the times of all series are saved anew; opening reads the rest."""
+
+_REFUSED_S = 10.0
+"""So long after a refusal the store counts as full; who tells the journal looks every 5 s."""
 
 _SETTLE_S = 60.0
 """How often closed windows are looked for."""
@@ -75,6 +79,7 @@ class DuckTelemetry(Front):
         self._flush_lock = threading.Lock()
         self._settle_lock = threading.Lock()
         self._closed = False
+        self._refused: tuple[float, str] | None = None
         self._next_page, self._heard_page = 1, 0
         self._database = Database(
             home.directory / DATABASE, memory_limit_mb=settings.memory_limit_mb
@@ -98,14 +103,18 @@ class DuckTelemetry(Front):
         free = self._free_bytes()
         full = free < self._settings.min_free_bytes
         reason = self._upkeep.reason or "; ".join(self._append_log.damage)
+        refused_s, said = self._refused or (-inf, "")
+        lately = self._clock.monotonic_s() - refused_s < _REFUSED_S
+        if full or lately:
+            reason = f"only {free >> 20} MiB of disk are free" if full else f"just now {said}"
         return StoreStats(
             series=len(self._catalog.series),
             **self._pending.counts,
             pending_rows=sum(part.rows for part in self._pending.parts),
             disk_bytes=self._home.disk_bytes(),
             free_bytes=free,
-            taking=not full and not self._closed,
-            reason=f"only {free >> 20} MiB of disk are free" if full else reason,
+            taking=not full and not lately and not self._closed,
+            reason=reason,
         )
 
     def sample_bytes(self) -> int:
@@ -188,7 +197,11 @@ class DuckTelemetry(Front):
                 f"{waiting} samples wait to be moved to the database, the limit is {limit}",
                 hint=self._upkeep.reason or "send more slowly, or raise store.flush_rows",
             )
-        self._append_log.append(kind, parts)
+        try:
+            self._append_log.append(kind, parts)
+        except StoreFull as error:
+            self._refused = self._clock.monotonic_s(), error.message
+            raise
 
     @contextmanager
     def _view(self) -> Iterator[tuple[Reading, Sequence[Part]]]:
