@@ -41,10 +41,11 @@ class Indicator:
     never counts; ``critical`` one from which on people are hurt. ``alone`` False: it supports
     others and never raises anything by itself. ``title`` is a template.
 
-    ``direction`` None: either way counts. ``widths``: so many widths of its usual range are
-    needed as well, for what has no amount of its own. ``collapse``: it counts only below this
+    ``direction`` None: either way counts. ``collapse``: it counts only below this
     share of what is expected. ``pooled``: what counts is the mean over some samples, since each
-    alone tells of a request or two. ``each``: every value is a fact that speaks for itself.
+    alone tells of a request or two. ``each``: values are facts that speak for themselves
+    (:class:`twinhelm.aiops.detect.Facts`), so many in a row, and at least ``spreads`` usual spreads
+    away.
     """
 
     shape: re.Pattern[str]
@@ -57,10 +58,10 @@ class Indicator:
     floor: float = -math.inf
     critical: float = math.inf
     alone: bool = True
-    widths: float = 0.0
+    spreads: float = 0.0
     collapse: float = math.inf
     pooled: bool = False
-    each: bool = False
+    each: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ INDICATORS: tuple[Indicator, ...] = (
          0.04, 12, floor=0.05, critical=0.2, pooled=True),
     _row(r"^traces_errors_ratio", Resource.ERRORS, "{place} fails {now} of its calls",
          0.04, 12, floor=0.05, critical=0.2, pooled=True),
+    _row(r"^traces_edge_duration.*\.(database|queue)$", Resource.LATENCY, "Calls {way} take {now}",
+         0.004, 16, relative=1.5),
     _row(r"^traces_edge_duration", Resource.LATENCY, "Calls {way} take {now}",
          0.01, 16, relative=1.0),
     _row(r"^traces_self_duration", Resource.LATENCY,
@@ -142,20 +145,25 @@ INDICATORS: tuple[Indicator, ...] = (
          "The oldest message of {place} has waited {now}", 8, 4, relative=2.0),
     _row(r"(queue|messages?|jobs|tasks).*(ready|depth|length|size|waiting|backlog)",
          Resource.SATURATION, "{now} messages wait in {place}", 6, 8, relative=2.0),
-    _row(r"redeliver|dead_?letter|poison", Resource.ERRORS,
+    _row(r"(redeliver|dead_?letter|poison).*_total$", Resource.ERRORS,
          "{place} delivers {now} messages again", 0.06, 12, relative=2.0, pooled=True),
+    _row(r"redeliver|dead_?letter|poison", Resource.ERRORS,
+         "{now} messages of {place} were delivered again", 1, 12, relative=1.0, alone=False),
+    _row(r"(seq(uential)?|full|table)[_.]?(table[_.])?scans?", Resource.SATURATION,
+         "{place} reads whole tables {now}", 0.4, 16, relative=5.0, pooled=True),
     _row(r"hit.*(?<!du)ratio", Resource.SATURATION, "Cache of {place} answers only {now}",
          0.2, 12, down=True),
-    _row(r"^pipeline_failed", Resource.ERRORS, "{place} failed", 0.5, 0, each=True),
+    _row(r"^pipeline_failed", Resource.ERRORS, "{place} failed", 0.5, 0, each=1),
     _row(r"^pipeline_late_ratio", Resource.DATA,
          "{place} is late: {now} of its usual time since it last finished", 0.4, 0, floor=1.5,
-         each=True),
+         each=1),
     _row(r"^pipeline_output_rows", Resource.DATA, "{place} writes only {now} rows to {detail}",
-         1, 0, down=True, relative=0.35, each=True),
+         1, 0, down=True, relative=0.35, each=1),
     _row(r"^pipeline_run_seconds", Resource.LATENCY, "{place} runs for {now}", 3, 0, relative=1.5),
     _row(r"(input|feature|score|prediction|label|click|conversion).*([_.]mean|[_.](?<!du)ratio)$"
          r"|drift|[_.]psi$|wasserstein", Resource.DATA,
-         "{metric} {detail}of {place} is {now}", 0, 16, down=None, relative=0.12, widths=0.5),
+         "{metric} {detail}of {place} is {now}", 0, 0, down=None, relative=0.2, spreads=4.0,
+         each=3),
     _row(r"oom_kill", Resource.MEMORY, "{place} ran out of memory and killed a process", 0.001, 0,
          critical=0.0),
     _row(r"pressure|psi_", Resource.PRESSURE, "Work on {place} waits for {what}: {now}", 0.4, 45,
@@ -260,16 +268,16 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
     direction = found.direction or anomaly.direction
     scale = 100.0 if unit_of(name) == "percent" else 1.0
     excess, bound = _excess(anomaly, value, direction)
-    width = anomaly.high - anomaly.low
-    least = max(found.excess * scale, found.widths * (width if math.isfinite(width) else 0.0))
-    needed = max(least, found.relative * abs(bound), _TINY) * bar
+    needed = max(found.excess * scale, found.relative * abs(bound), _TINY) * bar
     amount = excess / needed if math.isfinite(excess) else 0.0
     if level is not None and math.isfinite(level) and math.isfinite(anomaly.expected):
         # What lasts need not beat the range of single samples, which short peaks have widened.
-        usual = max(least, found.relative * abs(anomaly.expected), _TINY) * bar
+        usual = max(found.excess * scale, found.relative * abs(anomaly.expected), _TINY) * bar
         shift = value - anomaly.expected
         shift = shift if direction is Direction.UP else -shift
         amount = max(amount, shift / (SUSTAINED_SHIFT * usual))
+    if found.each:
+        amount = max(amount, 1.0 / bar)
     if direction is Direction.UP and value < found.floor * scale:
         amount = min(amount, 0.9)
     if not value <= found.collapse * anomaly.expected and math.isfinite(found.collapse):
@@ -301,6 +309,9 @@ def _name(labels: Labels) -> str:
     if mode := by_name.get("mode") or by_name.get("state"):
         name += f".{mode}"  # the CPU families tell idle from busy by a label
     code = next((by_name[key] for key in _CODE_LABELS if key in by_name), "")
+    kind = by_name.get("server", "").partition(":")[0]
+    if kind in ("database", "queue"):
+        name += f".{kind}"  # what answers in a millisecond is slow in ten
     if code.startswith("5") and name.endswith(("_total", "_count")) and "size" not in name:
         name += ".5xx"
     return name

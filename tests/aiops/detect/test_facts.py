@@ -7,7 +7,7 @@ from twinhelm.aiops.detect import Facts
 from twinhelm.aiops.types import Anomaly, Resource, Scores
 from twinhelm.core.labels import labels_of
 
-NAMES = ("pipeline_failed", "pipeline_output_rows", "host_load1")
+NAMES = ("pipeline_failed", "pipeline_output_rows", "host_load1", "model_input_mean")
 
 
 def describe(series: int):
@@ -49,6 +49,18 @@ def test_nothing_gives_nothing() -> None:
 def test_a_value_speaks_for_itself(series: int, values: list[float], opens: bool) -> None:
     found = feed(Facts(), series, *values)
     assert [one.end_ms for one in found] == ([None] if opens else [])
+
+
+def test_a_mean_that_creeps_away_is_told_from_one_that_wanders() -> None:
+    rng = np.random.default_rng(1)
+    wander = (0.5 + 0.05 * rng.standard_normal(60)).tolist()
+    facts = Facts()
+    assert feed(facts, 3, *wander) == []
+    creep = np.linspace(0.5, 0.0, 25).tolist()
+    (found,) = feed(facts, 3, *creep, start=61)
+    assert found.direction == "down"
+    assert facts.owns(3)
+    assert not facts.owns(2)
 
 
 def test_it_lasts_until_a_value_is_within_range_and_is_not_learnt() -> None:

@@ -15,7 +15,7 @@ from twinhelm.aiops.correlate.signs import MACHINES, Sign
 from twinhelm.aiops.kin import kin_of
 from twinhelm.aiops.types import Direction
 from twinhelm.aiops.words import place
-from twinhelm.core.entities import Edge
+from twinhelm.core.entities import Edge, split_key
 from twinhelm.core.labels import metric_name
 
 __all__ = ["NEAR_MS", "Neighbours", "group", "related"]
@@ -44,6 +44,12 @@ class Neighbours:
             self._above[name].add(same)
             self._above[same].add(name)
         self._around: dict[str, dict[str, str]] = {}
+
+    def alone(self, entity: str) -> bool:
+        """Tell whether nobody is known to call it, nor it anybody; it may run on a machine."""
+        return not self._above.get(entity) and all(
+            below.startswith(MACHINES) for below in self._below.get(entity, ())
+        )
 
     def leans(self, entity: str, on: str) -> bool:
         """Tell whether ``entity`` leans on the other one, directly or through others."""
@@ -81,6 +87,10 @@ def related(one: Sign, other: Sign, near: Neighbours) -> str:
         return f"both on {place(one.entity)}"
     if why := near.around(one.entity).get(other.entity, ""):
         return f"{place(one.entity)} and {place(other.entity)} {why}"
+    space = _space(one.entity)
+    lonely = near.alone(one.entity) or near.alone(other.entity)
+    if space and lonely and space == _space(other.entity):
+        return f"both of {space}"
     a, b = one.anomaly, other.anomaly
     same = a and b and a.direction == b.direction and metric_name(a.labels)
     if same and same == metric_name(other.labels):
@@ -89,6 +99,12 @@ def related(one: Sign, other: Sign, near: Neighbours) -> str:
             way = "rose" if a and a.direction is Direction.UP else "fell"
             return f"{same} {way} on several parts of {shared[0]}"
     return ""
+
+
+def _space(entity: str) -> str:
+    """Return the namespace of a service, empty for anything else."""
+    kind, name = split_key(entity)
+    return name.rpartition("/")[0] if kind == "service" else ""
 
 
 def group(signs: Sequence[Sign], near: Neighbours) -> list[tuple[list[Sign], tuple[str, ...]]]:
@@ -106,7 +122,8 @@ def group(signs: Sequence[Sign], near: Neighbours) -> list[tuple[list[Sign], tup
     newest: dict[object, int] = {}
     for i, sign in enumerate(ordered):
         # Linking to the newest of each place suffices: earlier ones are linked to it already.
-        places: list[object] = [sign.entity, *near.around(sign.entity)]
+        space = [("namespace", _space(sign.entity))] if _space(sign.entity) else []
+        places: list[object] = [sign.entity, *near.around(sign.entity), *space]
         kinds: list[object] = list(_kinds(sign))
         for j in sorted({newest[k] for k in (*places, *kinds) if k in newest}, reverse=True):
             gap = sign.onset_ms - ordered[j].onset_ms
@@ -115,7 +132,7 @@ def group(signs: Sequence[Sign], near: Neighbours) -> list[tuple[list[Sign], tup
                 root[max(a, b)] = min(a, b)
                 merged = reasons.pop(max(a, b), [])
                 reasons[min(a, b)] += [*merged, f"{why}, {gap / 1000:.0f} s apart"]
-        for key in (sign.entity, *kinds):
+        for key in (sign.entity, *space, *kinds):
             newest[key] = i
     groups: dict[int, list[Sign]] = defaultdict(list)
     for i, sign in enumerate(ordered):

@@ -34,8 +34,9 @@ __all__ = ["Correlation", "correlate"]
 TOGETHER_METRICS = 3
 TOGETHER_SCORE = 2.0
 TOGETHER_SECONDS = 30.0
-FADED = 0.4
-"""A sign that was material has faded once its level is less than this much of its bar."""
+FADED, FADED_FROM_WORST = 0.4, 0.5
+"""A sign that was material has faded once its level is less than this much of its bar, or below
+its bar and less than this much of what was worst."""
 MODEST = 0.5
 """A known sign that reaches this much of its bar counts together with others."""
 
@@ -106,10 +107,13 @@ def _weighed(
     sign = of_anomaly(one, sensitivity, level)
     at = raised.get(one.key)
     if at is not None:
-        faded = level is not None and sign.weight.amount < FADED
+        worst, now = of_anomaly(one, sensitivity, None), sign.weight.amount
+        faded = level is not None and (
+            now < FADED or now < min(1.0, FADED_FROM_WORST * worst.weight.amount)
+        )
         if one.entity.startswith(MACHINES):
             # What a machine was worst at stays its title; one slow request of a service does not.
-            sign = of_anomaly(one, sensitivity, None)
+            sign = worst
         return replace(sign, raised_ms=at, weight=sign.weight.proven(), faded=faded)
     return replace(sign, raised_ms=now_ms) if sign.raises else sign
 

@@ -5,8 +5,8 @@ In: the :class:`Scores` of each tick. Out: for anomalies, the level that
 one high sample with a long weak tail is not taken for lasting trouble. It looks at the last six
 signals, or at those of the last ``SPAN_MS`` where they come faster, twelve at most; a quarter of
 them may fall short. Of what tells of a request or two each time (``pooled`` indicators), it is
-the mean without the highest. State: 72 bytes a series; about 10 ns a sample. Not kept over a
-restart: it is full again after as many samples.
+the mean without the highest, of durations the mean without the highest quarter. State: 72 bytes a
+series; about 10 ns a sample. Not kept over a restart: it is full again after as many samples.
 
 >>> Levels().of([])
 {}
@@ -19,7 +19,7 @@ import numpy as np
 from numba import njit
 
 from twinhelm.aiops.indicators import Indicator, indicator_of
-from twinhelm.aiops.types import Anomaly, Direction, Scores
+from twinhelm.aiops.types import Anomaly, Direction, Resource, Scores
 from twinhelm.core.arrays import F32, F64, I64, U32
 
 __all__ = ["Levels"]
@@ -81,9 +81,11 @@ class Levels:
 
 def _level(known: F64, one: Anomaly, row: Indicator | None) -> float:
     up = one.direction is Direction.UP
+    spare = len(known) // 4 if len(known) >= 5 else 0  # some dips are forgiven
     if row is not None and row.pooled and up:
         return float(known[:-1].mean())
-    spare = len(known) // 4 if len(known) >= 5 else 0  # some dips are forgiven
+    if row is not None and row.resource is Resource.LATENCY and up:
+        return float(known[: len(known) - spare].mean())  # slow for some requests only
     return float(known[spare] if up else known[-1 - spare])
 
 

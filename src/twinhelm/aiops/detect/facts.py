@@ -1,13 +1,16 @@
-"""From values that speak for themselves to anomalies, without a baseline.
+"""From values that speak for themselves to anomalies, without a baseline of their neighbours.
 
-Question: which runs of pipelines went wrong? A run is a fact of its own: that it failed or is
-half a turn late needs no history, that it wrote half as much needs three runs, not the two dozen
-samples that the baseline needs, which a nightly job brings in a month. In: :class:`Scores` of one
-tick. Out: the :class:`Anomaly` values that opened, lasted or ended, for series whose indicator row
-has ``each`` set. One value out of range opens, one within it closes. What is usual is the median of
-the newest ``KEPT`` values within range. Values of all other series cost one array step. Over a
-restart only what is out of range is kept (:meth:`Facts.resume`): usual is known again after three
-runs.
+Question: which runs of pipelines went wrong, which inputs of a model drifted? A run is a fact of
+its own: that it failed or is half a turn late needs no history, that it wrote half as much needs
+three runs, not the two dozen samples that the baseline needs, which a nightly job brings in a
+month. What a model's monitor publishes is a mean over many requests: it creeps, so that each value
+is near the one before, and only the last quarter of an hour tells that it is elsewhere.
+
+In: :class:`Scores` of one tick. Out: the :class:`Anomaly` values that opened, lasted or ended, for
+series whose indicator row has ``each`` set: so many values out of range in a row open one, one
+within it closes it. The range is the median of the newest ``KEPT`` values within range, give or
+take what the row asks for. Values of all other series cost one array step. Over a restart only
+what is out of range is kept (:meth:`Facts.resume`): usual has to be learnt again.
 
 >>> facts = Facts()
 >>> facts.resume([])
@@ -26,8 +29,11 @@ from twinhelm.core.labels import Labels
 
 __all__ = ["Facts"]
 
-KEPT = 20
-LEAST = 3
+KEPT = 90
+LEAST, LEAST_SPREAD = 3, 18
+"""Values that must be known where the range is a share of the median, or measured by spread."""
+APART_MS = 10_000
+"""Values closer than this are not learnt from: means over many requests change slowly."""
 SURE = 0.9
 _NEW, _OTHER, _FACT = 0, 1, 2
 
@@ -41,6 +47,9 @@ class _Fact:
     row: Indicator
     usual: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     last_ms: int = 0
+    learnt_ms: int = 0
+    first_out_ms: int = 0
+    out: int = 0
     open: Anomaly | None = None
 
 
@@ -50,6 +59,10 @@ class Facts:
     def __init__(self) -> None:
         self._kind: U8 = np.zeros(0, np.uint8)
         self._facts: dict[int, _Fact] = {}
+
+    def owns(self, series: int) -> bool:
+        """Tell whether a series is judged here, and so by nobody else."""
+        return series in self._facts
 
     def update(self, scores: Scores, describe: Describe) -> list[Anomaly]:
         """Take one tick's signals; return what opened, lasts or ended, each in its newest state."""
@@ -86,7 +99,7 @@ class Facts:
         self._grow(int(scores.series.max()))
         for series in np.unique(scores.series[self._kind[scores.series] == _NEW]).tolist():
             row = indicator_of(describe(series)[0])
-            fact = row is not None and row.each
+            fact = row is not None and row.each > 0
             self._kind[series] = _FACT if fact else _OTHER
             if row is not None and fact:
                 self._facts[series] = _Fact(row)
@@ -95,37 +108,50 @@ class Facts:
 def _judged(known: _Fact, series: int, value: float, at: int, describe: Describe) -> Anomaly | None:
     """Judge one value and learn from it; None where nothing is open and nothing was."""
     row = known.row
-    down = row.direction is Direction.DOWN
-    learnt = len(known.usual) >= LEAST
-    usual = float(np.median(known.usual)) if known.usual else 0.0
-    beyond = usual - value if down else value - usual
-    out = (learnt or row.relative == 0.0) and beyond >= max(row.excess, row.relative * abs(usual))
-    out = out and (down or value >= row.floor)
-    if not out:
-        known.usual.append(value)
+    usual, needed = _range(known)
+    up = value >= usual if row.direction is None else row.direction is Direction.UP
+    beyond = value - usual if up else usual - value
+    if beyond < needed or (up and value < row.floor):
+        known.out = 0
+        if at - known.learnt_ms >= (APART_MS if row.spreads else 0):
+            known.usual.append(value)
+            known.learnt_ms = at
         was, known.open = known.open, None
         return None if was is None else replace(was, end_ms=was.last_ms)
+    known.out += 1
+    known.first_out_ms = at if known.out == 1 else known.first_out_ms
+    if known.open is None and known.out < row.each:
+        return None
     if known.open is not None:
-        samples = known.open.samples + 1
-        known.open = replace(known.open, last_ms=at, samples=samples, value=value)
+        known.open = replace(known.open, last_ms=at, samples=known.open.samples + 1, value=value)
         return known.open
     labels, entity, resource = describe(series)
-    low, high = (min(known.usual), max(known.usual)) if known.usual else (0.0, 0.0)
     known.open = Anomaly(
         series=series,
         labels=labels,
         entity=entity,
         resource=resource,
-        direction=Direction.DOWN if down else Direction.UP,
-        start_ms=at,
+        direction=Direction.UP if up else Direction.DOWN,
+        start_ms=known.first_out_ms,
         last_ms=at,
         end_ms=None,
         peak_score=SURE,
         value=value,
         expected=usual,
-        low=low,
-        high=high,
+        low=min(known.usual, default=usual),
+        high=max(known.usual, default=usual),
         deviation=0.0,
-        samples=1,
+        samples=known.out,
     )
     return known.open
+
+
+def _range(known: _Fact) -> tuple[float, float]:
+    """Return what is usual and how far off a value must be; infinite while that is not known."""
+    row, count = known.row, len(known.usual)
+    if row.relative == 0.0 and not row.spreads:
+        return (float(np.median(known.usual)) if count else 0.0), row.excess
+    if count < (LEAST_SPREAD if row.spreads else LEAST):
+        return 0.0, np.inf
+    low, usual, high = (float(x) for x in np.quantile(known.usual, [0.25, 0.5, 0.75]))
+    return usual, max(row.excess, row.relative * abs(usual), row.spreads * (high - low) / 1.349)

@@ -210,9 +210,10 @@ class Watch:
     def _judge(self, block: SampleBlock, now: int) -> int:
         signals = self.signals.signals(block)
         scores = self.detector.observe(signals)
-        changed = self.tracker.update(scores, self.describe, now)
-        for anomaly in (*changed, *self._facts.update(scores, self.describe)):
-            self.anomalies[anomaly.key] = anomaly
+        facts = self._facts.update(scores, self.describe)
+        found = self.tracker.update(scores, self.describe, now)
+        others = [anomaly for anomaly in found if not self._facts.owns(anomaly.series)]
+        self.anomalies |= {anomaly.key: anomaly for anomaly in (*others, *facts)}
         self._levels.observe(scores)
         return len(signals)
 
