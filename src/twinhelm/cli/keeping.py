@@ -66,7 +66,11 @@ def config(to: Asked) -> None:
         flags["data"] = str(to.data)
     settings = settings_of(None, flags)
     file = Path(os.environ.get("TWINHELM_CONFIG") or settings.data / "twinhelm.toml")
-    missing = "" if file.is_file() else ", which does not exist"
+    missing = ""
+    try:
+        file.stat()  # which says so where no file could be there at all
+    except FileNotFoundError:
+        missing = ", which does not exist"
     found = list(_settings(settings))
 
     def show() -> None:
