@@ -260,9 +260,10 @@ class Tour:
             if claim is not None and claim.subject != before:
                 first = "Now the first suspect" if before else "First suspect"
                 sure = f"{certainty(claim.confidence)}, {claim.confidence:.2f}"
-                story = story.tell(claim.time_ms, f"{first}: {claim.text} ({sure})")
-            if claim is not None and story.step is Step.INCIDENT:
-                story = replace(story, step=Step.CAUSE, since_ms=now, blamed_ms=claim.time_ms)
+                at = max(claim.time_ms, story.found_ms or 0)
+                story = story.tell(at, f"{first}: {claim.text} ({sure})")
+                if story.step is Step.INCIDENT:
+                    story = replace(story, step=Step.CAUSE, since_ms=now, blamed_ms=at)
             self.story = replace(story, incident=file.incident, claim=claim)
         if story.due_ms is not None and now >= story.due_ms:
             self._repair(TOUR)

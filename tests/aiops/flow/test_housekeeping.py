@@ -127,6 +127,28 @@ def test_what_will_run_out_is_foretold_and_dropped_when_it_no_longer_will(wing):
     assert kept(wing, "forecast") == []
 
 
+def test_what_is_steady_is_looked_at_seldom_and_what_fills_each_time(wing, monkeypatch):
+    filling, steady = (
+        wing.intern("host_filesystem_used_ratio", instance=name, mountpoint="/")[0].item()
+        for name in ("filling", "steady")
+    )
+    fill(wing, filling, 600, 0.04)
+    fill(wing, steady, 600, 0.0)
+    looked = []
+    pasts = Housekeeping._pasts
+    monkeypatch.setattr(
+        Housekeeping,
+        "_pasts",
+        lambda self, likely, now: looked.append(set(likely)) or pasts(self, likely, now),
+    )
+    for _ in range(11):
+        wing.housekeeping.look_ahead()
+    assert looked[0] == {filling, steady}
+    assert all(filling in each for each in looked)
+    assert sum(steady in each for each in looked[1:]) == 2
+    assert [row.key for row in kept(wing, "forecast")] == [str(filling)]
+
+
 def test_with_nothing_to_foretell_nothing_is_written(wing):
     wing.housekeeping.look_ahead()
     assert kept(wing, "forecast") == []

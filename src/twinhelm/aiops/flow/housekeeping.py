@@ -10,6 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from zlib import crc32
 
 import numpy as np
 
@@ -39,6 +40,7 @@ TIDY_S = 600.0
 FORECAST_HISTORY_MS = 3 * 86_400_000
 MAX_FORECAST_SERIES = 2000
 PASTS_AT_ONCE = 16
+SELDOM = 5
 
 
 @dataclass(slots=True)
@@ -57,6 +59,8 @@ class Housekeeping:
     _restored: bool = False
     _noted: frozenset[Rejection] = frozenset()
     _due_s: dict[str, float] = field(default_factory=dict)
+    _looks: int = 0
+    _places: set[str] = field(default_factory=set)
 
     def run(self, stop: threading.Event) -> None:
         """Do each chore when it is due, until told to stop."""
@@ -130,14 +134,29 @@ class Housekeeping:
             self.intake.take(Received(alerts=ended), door="silence", tenant=DEFAULT_TENANT)
 
     def look_ahead(self) -> None:
-        """Forecast the series that can run out; those that will not any more are dropped."""
+        """Forecast the series that can run out; those that will not any more are dropped.
+
+        What will run out, and what is new, is looked at each time, the rest every fifth.
+        """
         now = self.clock.now_ms()
+        self._looks += 1
         likely = self.watch.known.select(is_candidate, limit=MAX_FORECAST_SERIES)
+        places = {entity for _, entity, _ in likely.values()}
+        with self.records.reading() as unit:
+            told = {record.parent for record in unit.find("forecast", limit=MAX_FORECAST_SERIES)}
+        turn = self._looks % SELDOM
+        looked = {
+            each
+            for each in places
+            if each in told or each not in self._places or crc32(each.encode()) % SELDOM == turn
+        }
+        self._places = places
+        likely = {series: each for series, each in likely.items() if each[1] in looked}
         made = forecasts(self._pasts(likely, now), now_ms=now)
         kept = {str(forecast.series) for forecast in made}
         with self.journal.writing("twinhelm") as write:
             for record in write.find("forecast", limit=MAX_FORECAST_SERIES):
-                if record.key not in kept:
+                if record.key not in kept and record.parent not in places - looked:
                     write.delete("forecast", record.key)
             for forecast in made:
                 put_forecast(write, forecast, now)

@@ -56,6 +56,11 @@ def test_whoever_is_called_stands_below_all_who_call_it():
     assert rows == [["gateway"], ["checkout"], ["cart"], ["cache"]]
 
 
+def test_a_row_is_no_wider_than_can_be_read():
+    rows = layers({f"s{at:02}" for at in range(15)}, [])
+    assert [len(row) for row in rows] == [5, 5, 5]
+
+
 def test_each_place_is_as_what_is_known_of_it(house):
     know(
         house,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 
 from twinhelm.aiops.records import load
@@ -27,6 +28,7 @@ SHOWN = ("service", "database", "queue")
 SURE = 0.5
 HEARD_MS = 30_000
 ROW_PX = 64
+WIDEST = 7
 WORDS = {"red": "first suspect", "amber": "in the incident", "green": "quiet", "": "not heard"}
 
 
@@ -102,7 +104,7 @@ def layers(known: Collection[str], lines: Iterable[tuple[str, str]]) -> list[lis
     for entity in depth:
         rows[depth[entity]].append(entity)
     placed: dict[str, float] = {}
-    made = []
+    made: list[list[str]] = []
 
     def middle(entity: str) -> tuple[float, str]:
         above = [placed[each] for each in callers[entity] if each in placed]
@@ -111,7 +113,8 @@ def layers(known: Collection[str], lines: Iterable[tuple[str, str]]) -> list[lis
     for at in sorted(rows):
         row = sorted(rows[at], key=middle)  # near those that call it: lines cross little
         placed |= {entity: (at + 0.5) / len(row) for at, entity in enumerate(row)}
-        made.append(row)
+        wide = ceil(len(row) / ceil(len(row) / WIDEST))
+        made += [row[first : first + wide] for first in range(0, len(row), wide)]
     return made
 
 
@@ -120,6 +123,8 @@ def draw_map(shown: Picture) -> None:
     if not shown.places:
         Node("p", "No traces have come yet: who leans on whom is not known.", "muted")
         return
+    if not shown.lines:
+        Node("p", "Within a minute, traces will have told who calls whom.", "muted small")
     rows = max(place.row for place in shown.places.values()) + 1
     with Node("div", classes="map", style=f"height:{rows * ROW_PX}px"):
         with Node("svg", aria_hidden="true"):

@@ -40,6 +40,7 @@ __all__ = ["tour", "tour_card"]
 SHOP = "shop"
 EVERY_S = 2.0
 SHOWN_MS = 300_000
+LEAST_MS = 60_000
 PANELS = (
     ("Requests, gateway", "traces_requests_per_second", "gateway"),
     ("Answer time, gateway", "traces_duration_mean_seconds", "gateway"),
@@ -283,21 +284,28 @@ def _next(now: _Now) -> None:
     """Say what is watched, and what comes next."""
     story = now.story
     watched = f"twinhelm watches {plural(now.services, 'service')} of it and {now.series} series."
-    says = {
-        Step.STARTING: "Its processes come up within seconds.",
-        Step.QUIET: f"{watched} Next, by itself: {_fault_of(story)}",
-        Step.FAULT: "twinhelm is told of nothing, it has the telemetry alone. Next: an incident; "
-        "without one the tour repairs it",
-        Step.INCIDENT: "Next: its cause. Unrepaired, the tour repairs it",
-        Step.CAUSE: "Next: the repair. If nobody presses, the tour does it",
-        Step.REPAIR: "Next: the signs end, and after a quiet minute the incident resolves itself.",
-        Step.RESOLVED: "Tell it again, or break something else.",
+    before, after = {
+        Step.STARTING: ("Its processes come up within seconds.", ""),
+        Step.QUIET: (f"{watched} Next, by itself", f": {_fault_of(story)}."),
+        Step.FAULT: (
+            "twinhelm is told of nothing, it has the telemetry alone. Next: an incident; without "
+            "one the tour repairs it",
+            ".",
+        ),
+        Step.INCIDENT: ("Next: its cause. Unrepaired, the tour repairs it", "."),
+        Step.CAUSE: ("Next: the repair. If nobody presses, the tour does it", "."),
+        Step.REPAIR: (
+            "Next: the signs end, and after a quiet minute the incident resolves itself.",
+            "",
+        ),
+        Step.RESOLVED: ("Tell it again, or break something else.", ""),
     }[story.step]
     with Node("p", classes="muted"):
-        Node("span", says)
-        if story.due_ms is not None and story.step is not Step.STARTING:
+        Node("span", before)
+        if story.due_ms is not None and after:
             Node("span", " ")
             When(story.due_ms)
+        Node("span", after)
 
 
 def _fault_of(story: Story) -> str:
@@ -313,7 +321,8 @@ def _cause(story: Story) -> None:
         with Node("section", classes="suspect"):
             with card_head("The cause, says twinhelm"):
                 if story.incident is not None:
-                    chip(story.incident.verdict)
+                    verdict = story.incident.verdict
+                    chip(verdict, "blue" if verdict == "conclusive" else "")
             Node("h3", claim.text, "wrapany")
             confidence(claim.confidence)
             with Node("ul", classes="evidence"):
@@ -366,8 +375,9 @@ def _drawn(sheet: Sheet, story: Story) -> list[tuple[str, str, Drawing]]:
         found = sheet.house.telemetry.find_series(matchers, start_ms=start, limit=1)
         if not found:
             continue
-        drawing = sheet.drawer.draw([found[0].id], start, end, names=[service])
-        href = range_link(query_of(found[0].labels), start, end)
+        since = max(start, min(found[0].first_ms, end - LEAST_MS))
+        drawing = sheet.drawer.draw([found[0].id], since, end, names=[service])
+        href = range_link(query_of(found[0].labels), since, end)
         drawn.append((title, href, drawing.marked([], marks, end)))
     return drawn
 
