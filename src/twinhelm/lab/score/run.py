@@ -110,11 +110,10 @@ class _Score:
         self._quiet(pace.first_s, "quiet")
         tally.busy = _busy(before, _ticks())
         for place, fault in enumerate(order):
-            needed = pace.longest_s + pace.recover_s + pace.last_s
-            if self._end - time.monotonic() < needed:
+            if self._spare(1) < 0:
                 tally.left_out = [each.name for each in order[place:]]
                 break
-            self._one(fault, f"{place + 1} of {len(order)}")
+            self._one(fault, f"{place + 1} of {len(order)}", after=len(order) - place - 1)
             self.collect()
         spare = self._end - time.monotonic()
         self._quiet(max(pace.last_s, min(pace.most_last_s, spare)), "quiet")
@@ -126,7 +125,12 @@ class _Score:
         self._tally.warm_up = [one for one in seen if one.seen_s < self._since_s]
         self._tally.openings = [one for one in seen if one.seen_s >= self._since_s]
 
-    def _one(self, fault: Fault, which: str) -> None:
+    def _spare(self, faults: int) -> float:
+        """Say what is left of the time if so many faults take as long as they may."""
+        needed = faults * (self._pace.longest_s + self._pace.rest_s) + self._pace.last_s
+        return self._end - time.monotonic() - needed
+
+    def _one(self, fault: Fault, which: str, *, after: int) -> None:
         start = now_s()
         told = f"{which}: {fault.title}"
         try:
@@ -152,7 +156,8 @@ class _Score:
             )
         )
         self._for(
-            self._pace.recover_s,
+            # Not longer than the faults after this one can spare.
+            max(self._pace.rest_s, min(self._pace.recover_s, self._spare(after))),
             f"recovering from {told}",
             until=lambda: now_s() - repaired >= self._pace.rest_s and not self._watch.live(),
         )
