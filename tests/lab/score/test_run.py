@@ -80,6 +80,7 @@ def stage(monkeypatch):
     monkeypatch.setattr(run.house, "started", lambda _data: child(server, "server"))
     monkeypatch.setattr(run.remote, "started", lambda *_flags: child(lab, "lab"))
     monkeypatch.setattr(run, "LOOK_S", 0.005)
+    monkeypatch.setattr(run, "CHANGE_S", 0.1)
     return lab, server, ended
 
 

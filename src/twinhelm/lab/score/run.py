@@ -26,6 +26,8 @@ from twinhelm.lab.words import Fault, LabError, now_s
 __all__ = ["FULL", "QUICK", "Pace", "Tally", "run_once"]
 
 LOOK_S = 1.0
+CHANGE_S = 6.0
+"""To begin a fault and to end it may take so long: a process is restarted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,8 @@ class _Score:
 
     def _spare(self, faults: int) -> float:
         """Say what is left of the time if so many faults take as long as they may."""
-        needed = faults * (self._pace.longest_s + self._pace.rest_s) + self._pace.last_s
-        return self._end - time.monotonic() - needed
+        each = self._pace.longest_s + self._pace.rest_s + CHANGE_S
+        return self._end - time.monotonic() - faults * each - self._pace.last_s
 
     def _one(self, fault: Fault, which: str, *, after: int) -> None:
         start = now_s()
