@@ -112,7 +112,7 @@ class _Score:
         self._quiet(pace.first_s, "quiet")
         tally.busy = _busy(before, _ticks())
         for place, fault in enumerate(order):
-            if self._spare(1) < 0:
+            if self._spare(1) < -CHANGE_S:
                 tally.left_out = [each.name for each in order[place:]]
                 break
             self._one(fault, f"{place + 1} of {len(order)}", after=len(order) - place - 1)
