@@ -113,6 +113,30 @@ def test_what_is_not_there_is_answered_so(browser_page):
     assert "no incident 999" in browser_page.page.locator("#content").inner_text()
 
 
+def test_older_incidents_are_a_press_away(browser_page, monkeypatch):
+    monkeypatch.setattr("twinhelm.web.pages.incident.PAGE", 3)
+    page = browser_page.page
+    browser_page.open("/incidents")
+    first = page.locator("main tbody tr td:first-child")
+    assert first.all_inner_texts() == ["#4", "#3", "#2"]
+    page.click("text=Show older")
+    page.wait_for_url("**/incidents?state=&before=2")
+    page.locator("main tbody >> text=#1").wait_for()
+    assert first.all_inner_texts() == ["#1"]
+    assert page.locator("text=Show older").count() == 0
+    page.click("text=Show the newest")
+    page.locator("main tbody >> text=#4").wait_for()
+    assert browser_page.wrong == []
+
+
+def test_each_setting_says_what_set_it(browser_page, lit_house):
+    browser_page.open("/settings")
+    row = browser_page.page.locator("tr", has_text="host.enabled")
+    assert row.locator("td").nth(2).inner_text() == "flag"
+    row = browser_page.page.locator("tr", has_text="server.listen")
+    assert row.locator("td").nth(2).inner_text() == "default"
+
+
 def test_the_palette_leads_to_pages_metrics_and_incidents(browser_page):
     page = browser_page.page
     browser_page.open("/")

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from nicegui import ui
 
 from twinhelm.aiops.correlate import Decision
 from twinhelm.aiops.flow.incidents import IncidentFile
-from twinhelm.aiops.records import load
+from twinhelm.aiops.records import find_incidents, load, load_incident
 from twinhelm.aiops.types import Incident, IncidentState
 from twinhelm.aiops.words import place
 from twinhelm.core.entities import Edge
@@ -55,18 +56,23 @@ PAGE = 200
 NEAR_MS = 600_000
 
 Listed = tuple[list[Incident], dict[str, int], int, list[Decision]]
-"""The incidents, how many there are of each state, the last check, and what was not raised."""
+"""The incidents, perhaps with one more than a page holds, how many there are of each state, the
+last check, and what was not raised."""
 
 
 async def incidents(sheet: Sheet) -> None:
     """Show the list: newest first, by state; on a good day it is empty and says so."""
     house, chosen = sheet.house, sheet.asked("state")
     chosen = chosen if chosen in CHOICES else ""
+    before = int(sheet.asked("before")) if re.fullmatch("[0-9]{1,10}", sheet.asked("before")) else 0
     checked: list[When] = []
 
     def ask() -> Listed:
+        with house.records.reading() as unit:
+            last = load_incident(unit, before) if before else None
+            found = find_incidents(unit, states=CHOICES[chosen][1], before=last, limit=PAGE + 1)
         return (
-            house.desk.incidents(states=CHOICES[chosen][1], limit=PAGE),
+            found,
             house.desk.counts(),
             house.watch.last_tick_ms,
             [one for one in house.desk.decisions(60) if one.incident is None][:20],
@@ -83,16 +89,25 @@ async def incidents(sheet: Sheet) -> None:
 
         def fill(_: object) -> None:
             checked.clear()
-            _table(found, lambda: quiet(last_ms))
+            _table(found[:PAGE], lambda: quiet(last_ms))
 
         choices.show(counts, lambda _: _choices(chosen, counts))
         rows.show((found, bool(last_ms)), fill)
         for moment in checked:
             moment.at(last_ms)
+        further.show(found[PAGE - 1].id if len(found) > PAGE else 0, older)
         whynot.show(unraised, _decisions)
 
+    def older(last: int) -> None:
+        if before:
+            Node("a", "Show the newest", href=f"/incidents?{urlencode({'state': chosen})}")
+        if last:
+            wanted = urlencode({"state": chosen, "before": last})
+            Node("a", "Show older", href=f"/incidents?{wanted}")
+
     with framed(sheet, "Incidents", "What belongs together, in few words", wing="machines"):
-        choices, rows, whynot = Region(), Region("card flush"), Region("wait")
+        choices, rows = Region(), Region("card flush")
+        further, whynot = Region("row"), Region("wait")
         await Live(sheet, ask, show).start()
 
 

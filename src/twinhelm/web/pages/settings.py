@@ -8,7 +8,6 @@ snippets with this server's own address in them.
 import os
 import tomllib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from nicegui.events import GenericEventArguments
@@ -135,13 +134,11 @@ def _source(one: Setting) -> object:
 
 def _listed(found: Settings) -> Iterator[Setting]:
     """List every setting with its value, secrets struck out, and where it came from."""
-    path = Path(os.environ.get("TWINHELM_CONFIG", str(found.data / "twinhelm.toml")))
-    file = str(path) if path.is_file() else "flags or file"
+    file = os.environ.get("TWINHELM_CONFIG") or str(found.data / "twinhelm.toml")
     for one in listed(found):
         variable = "TWINHELM_" + one.name.upper().replace(".", "__")
-        source = "default" if one.value == one.default else file
-        source = variable if variable in os.environ else source
-        yield one.name, _shown(one.value), source, one.description
+        said = {"file": f"file {file}", "environment": f"environment {variable}"}
+        yield one.name, _shown(one.value), said.get(one.source, one.source), one.description
 
 
 def _shown(value: Any) -> str:
