@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from peers.lab import argv_of
 from twinhelm.aiops.detect import DETECTOR
 from twinhelm.aiops.diagnose import RANKER
 from twinhelm.aiops.flow.watch import CHECKPOINT
@@ -17,10 +18,11 @@ from twinhelm.aiops.forecast import FORECASTER
 from twinhelm.aiops.types import Received
 from twinhelm.app import house as house_module
 from twinhelm.app import open_house, open_ledger, restore_backup
+from twinhelm.app.lab import Lab
 from twinhelm.core.clock import FakeClock
-from twinhelm.core.errors import Conflict, NewerFormat, NotFound, Refused, StoreFull
+from twinhelm.core.errors import Conflict, NewerFormat, NotFound, Refused, StoreFull, Unavailable
 from twinhelm.core.labels import labels_of
-from twinhelm.core.roles import Role
+from twinhelm.core.roles import Right, Role, allows
 from twinhelm.core.settings import Settings
 from twinhelm.core.telemetry import SampleBlock
 from twinhelm.mlops.register import products
@@ -292,6 +294,31 @@ def test_what_fails_while_opening_leaves_nothing_open(opened, settings, monkeypa
         with pytest.raises(Refused):
             open_house(settings)
     assert opened(settings).telemetry.stats().samples == 0
+
+
+@pytest.mark.parametrize("required", [False, True])
+def test_the_lab_is_handed_a_token_where_one_is_needed_and_ends_first(
+    opened, settings, monkeypatch, required
+):
+    handed = []
+
+    def lab(folder, url, *, env):
+        handed.append(env.get("TWINHELM_LAB_TOKEN"))
+        return Lab(folder, url, argv=argv_of(folder), env=env)
+
+    monkeypatch.setattr(house_module, "Lab", lab)
+    auth = settings.auth.model_copy(update={"required": required})
+    for _ in range(2):
+        house = opened(settings.model_copy(update={"auth": auth}))
+        tour = house.open_lab("http://127.0.0.1:1")
+        wait(lambda tour=tour: tour.faults)
+        if required:
+            assert allows(house.identities.resolve_token(handed[-1]), Right.INGEST)
+            assert not allows(house.identities.resolve_token(handed[-1]), Right.ADMIN)
+        house.stop()
+        with pytest.raises(Unavailable, match="not started"):
+            tour.lab.up()
+    assert [bool(token) for token in handed] == [required] * 2
 
 
 def test_the_ledger_opens_beside_a_running_house(opened, settings):

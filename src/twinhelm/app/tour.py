@@ -134,7 +134,7 @@ class Tour:
         """Repair the fault that lasts now; raises :class:`Conflict` where none does."""
         with self._turn:
             if self.story.step not in (Step.FAULT, Step.INCIDENT, Step.CAUSE):
-                raise Conflict("nothing is broken", hint="break something first")
+                raise Conflict("nothing is broken any more, or yet")
             self._repair(by)
 
     def again(self) -> None:

@@ -114,6 +114,7 @@ class _Page:
     def __init__(self, sheet: Sheet, told: Tour) -> None:
         self._sheet = sheet
         self._tour = told
+        self._step = Step.STARTING
         self._rail = Region("tour-rail", tag="ol")
         with Node("div", classes="halves"):
             with Node("div", classes="stack"):
@@ -147,6 +148,9 @@ class _Page:
     def show(self, now: _Now) -> None:
         """Show it."""
         story = now.story
+        if story.step is not self._step:
+            self._step = story.step
+            self._wrong.show("", lambda _: None)  # of a step that is over
         self._rail.show(_rail(story), _draw_rail)
         self._lead.show((_lead(story), story.step, story.trouble), lambda _: _draw_lead(story))
         self._next.show(
