@@ -92,7 +92,8 @@ def write_set(file):
 
 
 def test_the_table_names_every_command():
-    assert set(COMMANDS) == {*GOOD, "up"}
+    here = {name for name in COMMANDS if not name.startswith("lab ")}  # the others: test_lab.py
+    assert here == {*GOOD, "up"}
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
