@@ -116,7 +116,7 @@ INDICATORS: tuple[Indicator, ...] = (
          0.01, 16, relative=1.0),
     _row(r"^traces_self_duration", Resource.LATENCY,
          "{place} itself needs {now} for a request", 0.01, 16, relative=1.0),
-    _row(r"^traces_duration", Resource.LATENCY, "{place} needs {now} for {detail}a request",
+    _row(r"^traces_duration", Resource.LATENCY, "{place} needs {now} for {request}",
          0.015, 18, relative=1.0),
     _row(r"^traces_.*requests_per_second|(requests?|messages|calls)_total$"
          r"|requests?[_.]duration(_seconds)?_count$", Resource.TRAFFIC,
@@ -194,7 +194,7 @@ INDICATORS: tuple[Indicator, ...] = (
     _row(r"(filesystem|disk|volume).*(avail|free)", Resource.DISK,
          "Disk {detail}of {place} has {now} free", 64 * MB, 10, down=True, relative=0.005),
     _row(r"^(volume|quota|storage)_used_bytes", Resource.DISK,
-         "The volume of {place} holds {now}", 8 * MB, 8, relative=0.5),
+         "The volume of {place} holds {now}", 12 * MB, 8, relative=0.5),
     _row(r"(filesystem|disk|volume).*used.*bytes", Resource.DISK,
          "Disk {detail}of {place} holds {now}", 64 * MB, 10, relative=0.005),
     _row(r"disk.*(writ|read).*bytes|diskio|disk[_.]io", Resource.DISK,
@@ -352,6 +352,7 @@ def said(row: Indicator, labels: Labels, entity: str, value: float) -> str:
         now=quantity(value, unit_of(name)),
         metric=called(name),
         detail=f"{detail} " if detail else "",
+        request=by_name.get("operation", "a request"),
         way=f"from {place(by_name.get('client', 'other:somebody'))} to "
         f"{place(by_name.get('server', entity))}",
         what=by_name.get("resource") or next(

@@ -212,16 +212,26 @@ def test_trouble_travels_along_calls(edges: list[Edge], count: int) -> None:
     assert len(look(anomalies=some, edges=edges).incidents) == count
 
 
-def test_what_trouble_brings_about_joins_for_as_long_as_it_lasts() -> None:
-    edges = calls(("front", "pay"))
+@pytest.mark.parametrize(
+    ("edges", "after_s", "joins"),
+    [
+        (calls(("front", "pay")), 120, True),
+        (calls(("pay", "front")), 120, True),
+        (calls(("front", "pay")), 300, False),
+        (calls(("front", "base"), ("pay", "base")), 60, True),
+        (calls(("front", "base"), ("pay", "base")), 120, False),
+    ],
+    ids=["effect", "cause", "too late", "beside it", "beside it, late"],
+)
+def test_what_calls_lead_to_may_join_late(edges: list[Edge], after_s: int, joins: bool) -> None:
     first = service(1, FAILS, "pay")
     (one,) = look(anomalies=[first], edges=edges).incidents
-    later = T + 200_000
+    later = T + after_s * 1000
     lasting = replace(first, last_ms=later + 20_000, samples=100)
     late = service(2, FAILS, "front", start_ms=later, last_ms=later + 20_000)
-    (now,) = look([one], [lasting, late], edges=edges, now_ms=later + 21_000).incidents
-    assert now.id == one.id
-    assert late.key in now.members
+    given = look([one], [lasting, late], edges=edges, now_ms=later + 21_000).incidents
+    (held,) = [each.id for each in given if late.key in each.members]
+    assert (held == one.id) is joins
 
 
 def test_after_it_went_quiet_another_fault_is_another_incident() -> None:

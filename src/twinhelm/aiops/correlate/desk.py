@@ -19,7 +19,7 @@ __all__ = ["DAMPING_MS", "QUIET_MS", "Desk", "raised_of"]
 QUIET_MS = 60_000
 DAMPING_MS = 600_000
 LATE_MS = 180_000
-"""What lies below trouble of services may show this much later than what it did to others."""
+"""Along calls, effects and causes of trouble among services may show this much later."""
 AGAIN_MS = 20_000
 """What returns after this much calm came back; after less it never went."""
 CONTEXT_BEFORE_MS = 60_000
@@ -156,7 +156,7 @@ class Desk:
         one = self.incidents[incident]
         over_ms = one.resolved_ms
         ended = over_ms is not None and "calm" in one.attributes
-        return ended and sign.raises and not sign.over_by(self.now_ms) and sign.end_ms is None
+        return ended and sign.raises and sign.fresh and sign.lasts(self.now_ms)
 
     def _calmed(self, one: Incident, members: list[Sign]) -> Incident:
         """Resolve what has been calm for long enough, and count what comes back before that."""
@@ -165,9 +165,10 @@ class Desk:
         holding = raising if raising or raised_of(one) else members
         more = {key: value for key, value in one.attributes.items() if key != "calm"}
         calm_ms = int(one.attributes.get("calm", 0))
-        if any(sign.end_ms is None and not sign.over_by(self.now_ms) for sign in holding):
-            if not calm_ms:
-                return one
+        lasting = [sign for sign in holding if sign.lasts(self.now_ms)]
+        if lasting and not calm_ms:
+            return one
+        if any(sign.fresh for sign in lasting):
             if self.now_ms - calm_ms < AGAIN_MS:
                 return replace(one, attributes=more)
             text = f"incident {one.id} is back after {(self.now_ms - calm_ms) / 1000:.0f} s of calm"
@@ -201,7 +202,10 @@ class Desk:
             if other.over_by(sign.onset_ms):
                 continue
             gap = abs(sign.onset_ms - other.onset_ms)
-            if gap <= NEAR_MS or self._late(sign, other, gap):
+            # Services are never all quiet: one sign after another must not make one long incident.
+            served = not (sign.of_machine or other.of_machine)
+            age = max(gap, sign.onset_ms - one.since_ms) if served else gap
+            if age <= NEAR_MS or self._late(sign, other, age):
                 return f"{why}, {gap / 1000:.0f} s apart"
         return ""
 
@@ -210,7 +214,7 @@ class Desk:
         if sign.of_machine or other.of_machine or other.weight.resource not in _EFFECTS:
             return False
         effect = sign.weight.resource in _EFFECTS and self.near.leans(sign.entity, other.entity)
-        return effect or (gap <= LATE_MS and self.near.leans(other.entity, sign.entity))
+        return gap <= LATE_MS and (effect or self.near.leans(other.entity, sign.entity))
 
     def _faded(self, one: Incident, sign: Sign) -> int | None:
         """Say since when all that raised a live incident of services had been quiet by ``sign``.

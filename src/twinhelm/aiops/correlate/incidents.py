@@ -13,8 +13,9 @@ resource on the same entity within ``DAMPING_MS`` after that reopens it instead 
 another; the more it has flapped, the longer.
 
 A fault of another resource on the same machine, more than ``NEAR_MS`` after the newest material
-sign, is another incident; among services, what trouble brings about joins for as long as it
-lasts. Pure and deterministic; about 20 us per sign.
+sign, is another incident; among services one more than ``NEAR_MS`` after the incident began,
+unless calls lead from the one to the other and it began within three minutes. Pure and
+deterministic; about 20 us per sign.
 """
 
 from collections import defaultdict
@@ -24,7 +25,7 @@ from dataclasses import dataclass, replace
 from twinhelm.aiops.correlate.desk import QUIET_MS, Desk, raised_of
 from twinhelm.aiops.correlate.grouping import Neighbours, group, related
 from twinhelm.aiops.correlate.signs import MACHINES, Decision, Sign, Window, of_alert, of_anomaly
-from twinhelm.aiops.types import Anomaly, Incident
+from twinhelm.aiops.types import Anomaly, Incident, Resource
 from twinhelm.core.entities import Edge
 from twinhelm.core.labels import metric_name
 from twinhelm.core.telemetry import Alert
@@ -34,6 +35,7 @@ __all__ = ["Correlation", "correlate"]
 TOGETHER_METRICS = 3
 TOGETHER_SCORE = 2.0
 TOGETHER_SECONDS = 30.0
+_HURTS = frozenset({Resource.LATENCY, Resource.ERRORS, Resource.CPU, Resource.SATURATION})
 FADED, FADED_FROM_WORST = 0.4, 0.5
 """A sign that was material has faded once its level is less than this much of its bar, or below
 its bar and less than this much of what was worst."""
@@ -91,6 +93,7 @@ def correlate(
             free.append(sign)
     desk.by_key = {sign.key: sign for sign in signs}
     free = [sign for sign in free if not (_raising(sign) and desk.join(sign))]
+    free = [sign for sign in free if _raising(sign) or not desk.attach(sign)]
     for members, why in _openings(free, near, now_ms):
         desk.open(members, why)
     for sign in free:
@@ -107,14 +110,15 @@ def _weighed(
     sign = of_anomaly(one, sensitivity, level)
     at = raised.get(one.key)
     if at is not None:
-        worst, now = of_anomaly(one, sensitivity, None), sign.weight.amount
+        worst, now, fresh = of_anomaly(one, sensitivity, None), sign.weight.amount, sign.raises
         faded = level is not None and (
             now < FADED or now < min(1.0, FADED_FROM_WORST * worst.weight.amount)
         )
         if one.entity.startswith(MACHINES):
             # What a machine was worst at stays its title; one slow request of a service does not.
             sign = worst
-        return replace(sign, raised_ms=at, weight=sign.weight.proven(), faded=faded)
+        weight = sign.weight.proven()
+        return replace(sign, raised_ms=at, weight=weight, faded=faded, fresh=fresh)
     return replace(sign, raised_ms=now_ms) if sign.raises else sign
 
 
@@ -161,8 +165,9 @@ def _odd(sign: Sign) -> bool:
 def _modest(sign: Sign) -> bool:
     """Tell whether a known sign of a service falls short of its bar by little."""
     weight = sign.weight
-    known = weight.indicator and weight.alone and sign.anomaly is not None
-    return known and not sign.of_machine and weight.amount >= MODEST and weight.lasting >= 1.0
+    known = weight.indicator and weight.alone and weight.resource in _HURTS
+    known = known and sign.anomaly is not None and not sign.of_machine
+    return known and weight.amount >= MODEST and weight.lasting >= 1.0
 
 
 def _count(sign: Sign) -> float:

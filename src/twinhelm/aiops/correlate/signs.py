@@ -27,7 +27,8 @@ class Sign:
     """An anomaly or alert as correlation sees it.
 
     ``end_ms`` is None while it lasts; ``raised_ms`` is when it first was material, if ever.
-    ``faded``: it was, but its newest level is next to usual again, strange as it may still be.
+    ``faded``: it was, but its newest level is next to usual again, strange as it may still be;
+    ``fresh``: by its newest level it is material now.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Sign:
     anomaly: Anomaly | None = None
     raised_ms: int | None = None
     faded: bool = False
+    fresh: bool = True
 
     @property
     def onset_ms(self) -> int:
@@ -58,6 +60,10 @@ class Sign:
     def of_machine(self) -> bool:
         """Tell whether it speaks of a machine, not of what runs on it."""
         return self.entity.startswith(MACHINES)
+
+    def lasts(self, now_ms: int) -> bool:
+        """Tell whether it is neither over nor about to be."""
+        return self.end_ms is None and not self.over_by(now_ms)
 
     def over_by(self, time_ms: int) -> bool:
         """Tell whether it had gone quiet by then, though it may take a minute to be called over."""

@@ -120,6 +120,11 @@ class CallGraph:
     nodes: dict[str, Node]
     calls: dict[tuple[str, str], Call]
 
+    def well(self, entity: str) -> bool:
+        """Tell whether an entity is known to serve others as it should."""
+        node = self.nodes.get(entity)
+        return node is not None and _traced(node) and not _unwell(node)
+
     def into(self, entity: str) -> list[Call]:
         """List the calls that others make to an entity."""
         return [call for (_, server), call in self.calls.items() if server == entity]
@@ -262,9 +267,10 @@ def _split(graph: CallGraph, node: Node) -> tuple[float, dict[str, float]]:
         weight_failing = max(weight_failing, _strength(call.errors))
         # A caller that is busy itself measures slow calls though nobody is slow.
         mine = _blameless(graph, call) if own >= 0.4 else 0.0
+        mine = max(mine, 0.4 if _only_mine(graph, call) else 0.0)
         kept_later += mine * slow
         later[call.server] = (1.0 - mine) * slow
-        mine = max(mine, 0.7 if call.refused else 0.0)
+        mine = max(mine, 0.7 if call.refused else 0.0, 0.6 if _only_mine(graph, call) else 0.0)
         kept_failing += mine * errors
         failing[call.server] = (1.0 - mine) * errors
     for one in node.errors:
@@ -323,6 +329,17 @@ def _unwell(node: Node) -> bool:
 
 def _traced(node: Node) -> bool:
     return node.itself is not None or math.isfinite(node.rate)
+
+
+def _only_mine(graph: CallGraph, call: Call) -> bool:
+    """Tell whether others' calls to a server that is well go as ever."""
+    others = [one for one in graph.into(call.server) if one.client != call.client]
+    heard = [one for one in others if one.slow is not None or one.errors is not None]
+    return (
+        bool(heard)
+        and not any(one.strength for one in heard)
+        and not _unwell(graph.nodes[call.server])
+    )
 
 
 def _blameless(graph: CallGraph, call: Call) -> float:

@@ -3,7 +3,8 @@
 In: an incident, recent changes, and who leans on whom. Out: a :class:`NearChange` per change near
 the start, the likeliest first, and :class:`Suspect` s of them. A change is the likelier the closer
 before the start it was made and the closer to what is in trouble; one made after the start, or
-more than half an hour before it, is no suspect, nor is a pipeline that ran as it always does. Pure.
+more than half an hour before it, is no suspect, nor is one that a later change of the same thing
+replaced, nor a pipeline that ran as it always does. Pure.
 """
 
 import math
@@ -20,7 +21,9 @@ __all__ = ["NearChange", "change_suspect", "near_changes"]
 BEFORE_MS = 1_800_000
 AFTER_MS = 30_000
 """Onsets are dated late or early by about this much."""
-HALF_LIFE_MS = 420_000
+FADES_MS = 240_000
+WELL = 0.4
+"""What a change counts whose entity is well itself."""
 KEPT = 5
 _FAILED = ("fail", "error", "abort", "rolled_back")
 
@@ -58,12 +61,14 @@ def near_changes(
     changes: Iterable[Change],
     leans: set[tuple[str, str]],
     named: Callable[[str], str],
+    well: Callable[[str], bool] = lambda entity: False,
 ) -> list[NearChange]:
     """List the changes that may have caused the incident; at most five.
 
-    ``named`` gives the name under which the incident knows an entity.
+    ``named`` gives the name under which the incident knows an entity; ``well`` tells whether one
+    is known to be well itself.
     """
-    found = []
+    newest: dict[str, NearChange] = {}
     for one in changes:
         before_ms = incident.since_ms - one.time_ms
         if not -AFTER_MS <= before_ms <= BEFORE_MS or one.kind == "incident":
@@ -71,9 +76,12 @@ def near_changes(
         if one.kind == "pipeline" and not any(word in one.outcome.lower() for word in _FAILED):
             continue
         entity = named(one.entity)
-        soon = math.exp(-max(before_ms, 0) / HALF_LIFE_MS)
-        near = _nearness(entity, incident.entities, leans)
-        found.append(NearChange(one, entity, before_ms, soon, near))
+        soon = math.exp(-max(before_ms, 0) / FADES_MS)
+        near = _nearness(entity, incident.entities, leans) * (WELL if well(entity) else 1.0)
+        known = newest.get(entity or one.id)
+        if known is None or one.time_ms >= known.change.time_ms:
+            newest[entity or one.id] = NearChange(one, entity, before_ms, soon, near)
+    found = list(newest.values())
     found.sort(key=lambda one: (-one.score, one.change.id))
     return found[:KEPT]
 

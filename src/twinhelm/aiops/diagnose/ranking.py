@@ -97,7 +97,9 @@ def rank(
     ]
     machines = hypotheses_of(others, proven, leans, window, now_ms)
     things = {kin.get(one, one) for one in known}
-    near = near_changes(incident, changes, leans, lambda one: known_as(kin.get(one, one), things))
+    near = near_changes(
+        incident, changes, leans, lambda one: known_as(kin.get(one, one), things), graph.well
+    )
     surge = surge_of(graph)
     served = served_of(graph, near, surge)
     for one in machines:

@@ -22,7 +22,7 @@ from twinhelm.core.labels import metric_name
 
 __all__ = ["Served", "Surge", "served_of", "surge_of", "surge_suspect"]
 
-BASE, BLAME, CAUSE, EARLY, CHANGED = 0.15, 0.45, 0.30, 0.10, 0.30
+BASE, BLAME, CAUSE, EARLY, CHANGED = 0.15, 0.45, 0.30, 0.10, 0.40
 """What each kind of evidence adds to a score, at most."""
 LEAST_BLAME = 0.04
 EARLY_MS = 30_000
@@ -137,7 +137,7 @@ def served_of(graph: CallGraph, changes: Sequence[NearChange], surge: Surge | No
             one.doubts.append(Evidence(text, one.score * (1 - UNDER_LOAD)))
             one.score *= UNDER_LOAD
         if change is not None:
-            gain = CHANGED * change.soon * (0.4 + 0.6 * (node.blame / most if most else 1.0))
+            gain = CHANGED * change.soon**2 * (0.4 + 0.6 * (node.blame / most if most else 1.0))
             one.score += gain
             one.change = change
             named = "" if place(entity) in change.text else f" of {place(entity)}"
