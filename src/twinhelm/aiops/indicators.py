@@ -120,7 +120,8 @@ INDICATORS: tuple[Indicator, ...] = (
          0.015, 18, relative=1.0),
     _row(r"^traces_.*requests_per_second|(requests?|messages|calls)_total$"
          r"|requests?[_.]duration(_seconds)?_count$", Resource.TRAFFIC,
-         "Almost nobody calls {place}: {now}", 0.5, 20, down=True, relative=0.5, collapse=0.1),
+         "Almost nobody calls {place}: {now}", 0.5, 20, down=True, relative=0.5, collapse=0.1,
+         pooled=True),
     _row(r"_(count|bucket)$|^logs_lines", Resource.TRAFFIC, "{metric} of {place} is {now}",
          1e9, 60, alone=False),
     _row(r"^logs_errors_per_second", Resource.ERRORS, "{place} logs {now} errors",

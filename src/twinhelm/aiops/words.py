@@ -98,14 +98,16 @@ def usually(anomaly: Anomaly) -> str:
 
 
 def place(entity: str) -> str:
-    """Name an entity the way people say it: a service by its name alone, without its namespace.
+    """Name an entity the way people say it, without the namespace or host that it is in.
 
-    >>> place("host:db-1"), place("service:shop/checkout")
-    ('host db-1', 'checkout')
+    >>> place("host:db-1"), place("service:shop/checkout"), place("database:db-1/orders")
+    ('host db-1', 'checkout', 'database orders')
     """
     kind, name = split_key(entity)
+    if kind in ("service", "database"):
+        name = name.rpartition("/")[2] or name
     if kind == "service":
-        return name.rpartition("/")[2] or name
+        return name
     return name if kind == "other" else f"{kind} {name}"
 
 

@@ -5,7 +5,7 @@ In: incidents as they stood, and :class:`Sign` s one by one from
 serves one look and is thrown away; it touches nothing outside itself.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from twinhelm.aiops.correlate.grouping import NEAR_MS, Neighbours, related
@@ -63,16 +63,16 @@ class Desk:
             why = self._joins(sign, one) if live else self._returns(sign, one, faded_ms)
             if not why:
                 continue
-            now = self._with(one, [sign], (why,))
             if not live:
-                now = replace(
-                    now,
+                one = replace(
+                    one,
                     state=IncidentState.REOPENED,
+                    title="",
                     resolved_ms=None,
                     flaps=one.flaps + 1,
-                    attributes=_again(now, sign.onset_ms),
+                    attributes={**_anew(one.attributes), "again": str(sign.onset_ms)},
                 )
-            self._put(now)
+            self._put(self._with(one, [sign], (why,)))
             outcome = "grouped" if live else "reopened"
             self.decide(sign, outcome, one.id, f"{sign.text}: in incident {one.id}, {why}")
             return True
@@ -177,7 +177,8 @@ class Desk:
             )
             more["again"] = str(self.now_ms - AGAIN_MS // 2)
             state = IncidentState.REOPENED
-            return replace(one, state=state, flaps=one.flaps + 1, attributes=more)
+            one = replace(one, state=state, flaps=one.flaps + 1, attributes=_anew(more), title="")
+            return self._worded(one, members)
         last_ms = max((sign.last_ms for sign in holding), default=one.updated_ms)
         faded = any(sign.faded and sign.end_ms is None for sign in holding)
         calm_ms = calm_ms or (self.now_ms if faded else min(last_ms, self.now_ms))
@@ -257,7 +258,8 @@ class Desk:
         """Give title, severity, entities and resource after the heaviest member."""
         if not members:
             return one
-        lead = max(members, key=_heaviness)
+        now = [sign for sign in members if sign.last_ms >= one.since_ms - CONTEXT_BEFORE_MS]
+        lead = max(now or members, key=_heaviness)
         strong = [sign for sign in members if sign.raises] or members
         raised = raised_of(one)
         for sign in members:
@@ -309,9 +311,9 @@ class Desk:
         return self._spans[one.id]
 
 
-def _again(one: Incident, onset_ms: int) -> dict[str, str]:
-    kept = {key: value for key, value in one.attributes.items() if key != "calm"}
-    return {**kept, "again": str(onset_ms)}
+def _anew(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Forget that it was calm, and what its title was about."""
+    return {key: value for key, value in attributes.items() if key not in ("calm", "lead")}
 
 
 def raised_of(one: Incident) -> dict[str, int]:

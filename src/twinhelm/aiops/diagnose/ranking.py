@@ -100,6 +100,8 @@ def rank(
     near = near_changes(
         incident, changes, leans, lambda one: known_as(kin.get(one, one), things), graph.well
     )
+    # That a run failed is what there is to explain, if its pipeline is among the suspects.
+    near = [one for one in near if one.change.kind != "pipeline" or one.entity not in graph.nodes]
     surge = surge_of(graph)
     served = served_of(graph, near, surge)
     for one in machines:

@@ -105,7 +105,7 @@ def _read(window: SeriesWindow, start_ms: int, end_ms: int) -> Iterator[tuple[in
     """Read every column that an indicator row knows and that has values on both sides."""
     times = window.times_ms
     before = times < start_ms - MARGIN_MS
-    since = (times >= start_ms - MARGIN_MS // 2) & (times <= end_ms)
+    since = (times >= start_ms) & (times <= end_ms)
     newest = since & (times > end_ms - NEWEST_MS)
     rows = [indicator_of(labels) for labels in window.labels]
     known = [column for column, row in enumerate(rows) if row is not None]
