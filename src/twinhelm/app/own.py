@@ -33,8 +33,9 @@ OWN: tuple[tuple[str, str, str, Mapping[str, str]], ...] = (
     (
         RANKER,
         "What an incident is to be blamed on, first to last, or that nothing can be said.",
-        "Suspects are ranked by what left its range, how far, how early, what leans on what, "
-        "and which changes came just before; each with the evidence for and against.",
+        "Trouble is followed along calls to where it ends; suspects are ranked by how much ends "
+        "there, what is wrong there itself, how early, what leans on what, and which changes came "
+        "just before; each with the evidence for and against.",
         {"input": "anomalies, series around them, changes, edges", "learns": "nothing"},
     ),
     (
