@@ -46,7 +46,7 @@ __all__ = [
 KINDS = ("metrics", "logs", "traces", "changes")
 """Tables of the agent, and files of a case."""
 SHIPPED = Path(__file__).parent / "recording"
-"""The recording that comes with the package: a deploy after which some orders fail."""
+"""The recording that comes with the package: four minutes in which the cache dies."""
 _FIELDS = (
     "case_id", "inject_time", "end_time", "root_cause_service", "root_cause_metric", "fault_type",
     "indicator", "also", "change", "blame", "note",
