@@ -155,6 +155,12 @@ def test_a_busy_host_explains_what_runs_on_it() -> None:
     assert busy(0.0).judge().suspects[0].entity == "host:box"
 
 
+def test_a_busy_host_that_was_not_flagged_is_seen_in_the_window() -> None:
+    story = busy(0.0)
+    story.anomalies = [one for one in story.anomalies if one.entity != "host:box"]
+    assert story.judge().suspects[0].entity == "host:box"
+
+
 def test_who_keeps_the_host_busy_is_to_blame_for_it() -> None:
     first = busy(1.2).judge().suspects[0]
     assert first.entity == "service:shop/checkout"

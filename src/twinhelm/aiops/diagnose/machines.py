@@ -14,14 +14,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twinhelm.aiops.diagnose.culprits import PROCESS_LABELS, Culprit, culprit_of, spoken_name
+from twinhelm.aiops.diagnose.vitals import Vital
 from twinhelm.aiops.diagnose.window import SeriesWindow, shift_of
 from twinhelm.aiops.indicators import Weight, weigh
-from twinhelm.aiops.types import Anomaly, Resource, Suspect
+from twinhelm.aiops.types import Anomaly, Direction, Resource, Suspect
 from twinhelm.aiops.words import place, quantity, spoken
 from twinhelm.core.claims import Evidence
 from twinhelm.core.labels import METRIC, Labels, metric_name
 
-__all__ = ["ONSET_SLACK_MS", "Hypothesis", "hypotheses_of", "what"]
+__all__ = ["ONSET_SLACK_MS", "Hypothesis", "hypotheses_of", "shown_by", "what"]
 
 ONSET_SLACK_MS = 20_000
 """Detection dates onsets no better than this."""
@@ -84,6 +85,43 @@ class Hypothesis:
             evidence_for=tuple(sorted(self.reasons, key=lambda e: -e.weight)[:6]),
             evidence_against=tuple(sorted(self.doubts, key=lambda e: -e.weight)[:4]),
         )
+
+
+def shown_by(
+    vitals: Iterable[Vital], window: SeriesWindow, machines: set[str], *, since_ms: int, end_ms: int
+) -> list[Anomaly]:
+    """List what the window shows of machines, whether it was strange enough to be flagged or not.
+
+    A machine whose use swings for a living is short of something all the same when it is full.
+    """
+    ids = dict(zip(window.labels, window.ids, strict=True))
+    found = []
+    for one in vitals:
+        told = one.entity in machines and one.labels in ids
+        if not told or one.amount < 1.0 or not one.row.alone:
+            continue
+        up = one.since >= one.before
+        edge = one.before + (0.5 if up else -0.5) * abs(one.since - one.before)
+        found.append(
+            Anomaly(
+                series=ids[one.labels],
+                labels=one.labels,
+                entity=one.entity,
+                resource=one.row.resource,
+                direction=Direction.UP if up else Direction.DOWN,
+                start_ms=one.onset_ms or since_ms,
+                last_ms=end_ms,
+                end_ms=None,
+                peak_score=0.5,
+                value=one.since,
+                expected=one.before,
+                low=min(edge, one.before),
+                high=max(edge, one.before),
+                deviation=1.0,
+                samples=1,
+            )
+        )
+    return found
 
 
 def hypotheses_of(

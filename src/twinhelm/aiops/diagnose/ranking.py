@@ -19,7 +19,13 @@ from dataclasses import dataclass, replace
 
 from twinhelm.aiops.diagnose.callgraph import CallGraph, graph_of
 from twinhelm.aiops.diagnose.changes import NearChange, change_suspect, near_changes
-from twinhelm.aiops.diagnose.machines import ONSET_SLACK_MS, Hypothesis, hypotheses_of, what
+from twinhelm.aiops.diagnose.machines import (
+    ONSET_SLACK_MS,
+    Hypothesis,
+    hypotheses_of,
+    shown_by,
+    what,
+)
 from twinhelm.aiops.diagnose.served import Served, served_of, surge_of, surge_suspect
 from twinhelm.aiops.diagnose.vitals import vitals_of
 from twinhelm.aiops.diagnose.window import SeriesWindow, shift_of
@@ -95,6 +101,10 @@ def rank(
         and one.entity not in graph.nodes
         and one.last_ms >= since_ms
     ]
+    if graph.nodes:
+        seen = {one.series for one in others}
+        shown = shown_by(vitals, window, below - set(graph.nodes), since_ms=since_ms, end_ms=end_ms)
+        others += [one for one in shown if one.series not in seen]
     machines = hypotheses_of(others, proven, leans, window, now_ms)
     things = {kin.get(one, one) for one in known}
     near = near_changes(
