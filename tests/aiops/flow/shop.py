@@ -216,7 +216,6 @@ class Shop:
         stress = (("host", "box"), ("process", "stress"))
         out["host_process_cpu_ratio", stress] = min(state.neighbour / 2, 1.0)
 
-
     def _job(self, out) -> None:
         """Run the nightly job every 24 s."""
         nightly, wrong = (("pipeline", "shop/nightly"),), self.state.job
