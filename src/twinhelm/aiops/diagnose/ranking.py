@@ -5,7 +5,7 @@ changes and edges. Out: a :class:`Diagnosis`: suspects, surest first, and a verd
 input gives the same answer.
 
 What serves requests or data is judged by where trouble ends on the call graph
-(:mod:`.callgraph`, :mod:`.served`), machines by what they are short of (:mod:`.machines`). A busy
+(:mod:`.blame`, :mod:`.served`), machines by what they are short of (:mod:`.machines`). A busy
 machine explains what runs on it, unless one of those is what keeps it busy. A change shortly
 before the start makes its entity likelier and stands beside it; rivals are entities, not
 suspects. Traffic that rose explains load. Confidence falls where two entities are equally
@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from twinhelm.aiops.diagnose.blame import lay_blame
 from twinhelm.aiops.diagnose.callgraph import CallGraph, graph_of
 from twinhelm.aiops.diagnose.changes import NearChange, change_suspect, near_changes
 from twinhelm.aiops.diagnose.machines import (
@@ -87,6 +88,7 @@ def rank(
     end_ms = min(now_ms, max(telling, default=now_ms) + 5_000, since_ms + LOOK_AHEAD_MS)
     vitals = vitals_of(window, members, proven, start_ms=since_ms, end_ms=end_ms)
     graph = graph_of(vitals, edges, now_ms)
+    lay_blame(graph)
     known = {*graph.nodes, *window.entities, *(end for e in edges for end in (e.source, e.target))}
     kin = kin_of(known)
     alive = [edge for edge in edges if edge.alive(now_ms)]

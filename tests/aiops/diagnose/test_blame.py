@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from twinhelm.aiops.diagnose.blame import lay_blame
 from twinhelm.aiops.diagnose.callgraph import CallGraph, graph_of
 from twinhelm.aiops.diagnose.vitals import Vital
 from twinhelm.aiops.indicators import indicator_of
@@ -50,6 +51,7 @@ def serve(
 def blamed(*groups: list[Vital]) -> tuple[str, CallGraph]:
     vitals = [one for group in groups for one in group]
     graph = graph_of(vitals, [Edge(A, B, "calls", "traces", 1.0, NOW)], NOW)
+    lay_blame(graph)
     total = sum(node.blame for node in graph.nodes.values())
     assert total == pytest.approx(1.0)
     return max(graph.nodes.values(), key=lambda node: node.blame).entity, graph
@@ -57,8 +59,9 @@ def blamed(*groups: list[Vital]) -> tuple[str, CallGraph]:
 
 def test_nothing_wrong_blames_nobody() -> None:
     graph = graph_of([*serve(A), *serve(B), *call(A, B)], [], NOW)
+    lay_blame(graph)
     assert [node.blame for node in graph.nodes.values()] == [0.0, 0.0]
-    assert graph_of([], [], NOW).nodes == {}
+    lay_blame(graph_of([], [], NOW))
 
 
 def test_time_spent_is_followed_to_who_spends_it() -> None:
