@@ -23,7 +23,7 @@ class Server:
 
     def __init__(self, *, driven=True, opens_s=None, status=204):
         self.driven, self.opens_s, self.status = driven, opens_s, status
-        self.done, self.now_s = [], 0.0
+        self.done, self.at_s, self.clock_s = [], 0.0, None
 
     def ask(self, method, path, body=b"", headers=None):
         self.done.append(path)
@@ -32,14 +32,17 @@ class Server:
     def move_clock(self, now_ms):
         if not self.driven:
             return False
-        self.now_s = now_ms / 1000
+        self.at_s = now_ms / 1000
         self.done.append(now_ms)
         return True
+
+    def now_s(self):
+        return self.clock_s
 
     def incidents(self):
         if self.opens_s is None:
             return None
-        return [{"id": 1, "flaps": 0, "state": "open", "title": "x"}] * (self.now_s >= self.opens_s)
+        return [{"id": 1, "flaps": 0, "state": "open", "title": "x"}] * (self.at_s >= self.opens_s)
 
     def file(self, number):
         claims = [{"subject": "service:shop/cart", "facts": {"kind": "service"}}]
@@ -96,6 +99,14 @@ def test_a_server_with_its_own_clock_is_fed_in_its_present(monkeypatch):
     assert not found["driven"]
     with pytest.raises(LabError, match="only be fed at speed 1"):
         replay(Recorded, Server(driven=False), speed=5.0)
+
+
+def test_a_driven_server_that_we_may_not_move_is_told(recording):
+    server = Server(driven=False)
+    server.clock_s = 0.0
+    with pytest.raises(LabError, match="does not let us move its clock") as told:
+        replay(recording, server)
+    assert "--token" in told.value.hint
 
 
 @pytest.mark.parametrize("status", [401, 404, 429, 500])

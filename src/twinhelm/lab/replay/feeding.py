@@ -27,6 +27,8 @@ WARM_UP_S = 120
 """What is raised in a recording's first two minutes, unless it belongs to a fault, is no score."""
 LONGEST_MOVE_S = 1800
 """A long gap is crossed in parts, so that a server's answer never takes minutes."""
+OWN_CLOCK_S = 60
+"""A server whose clock is further from ours does not go by its machine's."""
 MOST_REFUSALS = 20
 
 
@@ -57,6 +59,10 @@ def replay(
     cases = recording.of(case_id) if case_id else list(recording.cases)
     first_s, last_s = bounds(recording, case_id)
     driven = house.move_clock(first_s * 1000)
+    there_s = now_s() if driven else house.now_s()
+    if there_s is not None and abs(there_s - now_s()) > OWN_CLOCK_S:
+        said = f"{house.url} is driven, and does not let us move its clock"
+        raise LabError(said, hint="name its token with --token; it lies in its data directory")
     if not driven and speed not in (0.0, 1.0):
         raise LabError(
             f"{house.url} goes by its own clock, so that it can only be fed at speed 1",
