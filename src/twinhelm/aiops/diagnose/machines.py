@@ -18,7 +18,7 @@ from twinhelm.aiops.diagnose.vitals import Vital
 from twinhelm.aiops.diagnose.window import SeriesWindow, shift_of
 from twinhelm.aiops.indicators import Weight, weigh
 from twinhelm.aiops.types import Anomaly, Direction, Resource, Suspect
-from twinhelm.aiops.words import place, quantity, spoken
+from twinhelm.aiops.words import place, quantity, spoken, unit_of
 from twinhelm.core.claims import Evidence
 from twinhelm.core.labels import METRIC, Labels, metric_name
 
@@ -48,6 +48,7 @@ _NOUNS = {
     Resource.DESCRIPTORS: "file descriptors",
     Resource.OTHER: "unusual behaviour",
 }
+FULL = 0.8
 _PRESSURE_WORD = {Resource.CPU: "cpu", Resource.MEMORY: "memory", Resource.DISK: "io"}
 
 
@@ -90,7 +91,7 @@ class Hypothesis:
 def shown_by(
     vitals: Iterable[Vital], window: SeriesWindow, machines: set[str], *, since_ms: int, end_ms: int
 ) -> list[Anomaly]:
-    """List what the window shows of machines, whether it was strange enough to be flagged or not.
+    """List what the window shows machines to be full of, whether that was flagged or not.
 
     A machine whose use swings for a living is short of something all the same when it is full.
     """
@@ -98,25 +99,24 @@ def shown_by(
     found = []
     for one in vitals:
         told = one.entity in machines and one.labels in ids
-        if not told or one.amount < 1.0 or not one.row.alone:
+        full = unit_of(metric_name(one.labels)) == "ratio" and one.since >= FULL
+        if not (told and full) or one.amount < 1.0 or not one.row.alone:
             continue
-        up = one.since >= one.before
-        edge = one.before + (0.5 if up else -0.5) * abs(one.since - one.before)
         found.append(
             Anomaly(
                 series=ids[one.labels],
                 labels=one.labels,
                 entity=one.entity,
                 resource=one.row.resource,
-                direction=Direction.UP if up else Direction.DOWN,
+                direction=Direction.UP,
                 start_ms=one.onset_ms or since_ms,
                 last_ms=end_ms,
                 end_ms=None,
                 peak_score=0.5,
                 value=one.since,
                 expected=one.before,
-                low=min(edge, one.before),
-                high=max(edge, one.before),
+                low=one.before,
+                high=one.before,
                 deviation=1.0,
                 samples=1,
             )

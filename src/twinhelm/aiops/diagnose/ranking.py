@@ -20,23 +20,15 @@ from dataclasses import dataclass, replace
 from twinhelm.aiops.diagnose.blame import lay_blame
 from twinhelm.aiops.diagnose.callgraph import CallGraph, graph_of
 from twinhelm.aiops.diagnose.changes import NearChange, change_suspect, near_changes
-from twinhelm.aiops.diagnose.machines import (
-    ONSET_SLACK_MS,
-    Hypothesis,
-    hypotheses_of,
-    shown_by,
-    what,
-)
-from twinhelm.aiops.diagnose.served import Served, served_of, surge_of, surge_suspect
+from twinhelm.aiops.diagnose.machines import hypotheses_of, shown_by
+from twinhelm.aiops.diagnose.served import served_of, surge_of, surge_suspect
+from twinhelm.aiops.diagnose.shortage import settle
 from twinhelm.aiops.diagnose.vitals import vitals_of
-from twinhelm.aiops.diagnose.window import SeriesWindow, shift_of
+from twinhelm.aiops.diagnose.window import SeriesWindow
 from twinhelm.aiops.indicators import indicator_of
 from twinhelm.aiops.kin import kin_of, known_as
-from twinhelm.aiops.types import Anomaly, Incident, Resource, Suspect
-from twinhelm.aiops.words import place
-from twinhelm.core.claims import Evidence
+from twinhelm.aiops.types import Anomaly, Incident, Suspect
 from twinhelm.core.entities import Edge
-from twinhelm.core.labels import metric_name
 from twinhelm.core.telemetry import Change
 
 __all__ = ["RANKER", "Diagnosis", "rank"]
@@ -47,8 +39,6 @@ MAX_SUSPECTS = 8
 LOOK_AHEAD_MS = 180_000
 SLACK_MS = 60_000
 """Members that had ended this long before it came back say nothing of what lasts."""
-USED = 0.5
-"""Share of what a machine's CPU or memory use rose by that makes its user the one to look at."""
 RANKER = "suspects/2"
 """The name and version of what ranks, as claims and the register of products give it."""
 
@@ -117,7 +107,7 @@ def rank(
     surge = surge_of(graph)
     served = served_of(graph, near, surge)
     for one in machines:
-        _settle(one, served, leans, window, end_ms)
+        settle(one, graph, served, leans, window, end_ms)
     suspects = [one.suspect(processes or {}) for one in machines]
     suspects += [one.suspect() for one in served]
     best = {one.entity: one.score for one in served}
@@ -140,71 +130,6 @@ def _score(one: NearChange, best: Mapping[str, float]) -> float:
     if one.entity in best:
         return min(max(one.score, 0.5 * best[one.entity]), best[one.entity] - 0.01)
     return one.score
-
-
-def _settle(
-    one: Hypothesis,
-    served: Sequence[Served],
-    leans: set[tuple[str, str]],
-    window: SeriesWindow,
-    end_ms: int,
-) -> None:
-    """Say who brought trouble upon whom: a machine's shortage upon what runs on it, or they it."""
-    on_it = [each for each in served if (each.entity, one.entity) in leans]
-    users = sorted(((_use(each, one.resource), each) for each in on_it), key=lambda pair: -pair[0])
-    rise = _rise(one, window, end_ms)
-    used = sum(use for use, _ in users)
-    if used > 0.0 and used >= USED * rise:
-        top, user = users[0]
-        text = (
-            f"{place(user.entity)} uses {min(top / max(rise, 1e-12), 1.0):.0%} of what it rose by"
-        )
-        one.doubts.append(Evidence(text, 0.6 * one.score))
-        one.score *= 0.4
-        if top >= USED * rise:
-            user.score += 0.1
-            user.reasons.append(Evidence(f"{what(one)} is short because of it", 0.1))
-        return
-    for each in on_it:
-        onset = each.node.onset_ms or one.onset_ms
-        if (each.node.cause >= 0.4 and each.node.gone) or one.strength < 0.4:
-            continue
-        if one.onset_ms <= onset + ONSET_SLACK_MS:
-            each.score -= 0.45 * one.strength
-            text = f"it may be an effect of {what(one)}"
-            each.doubts.append(Evidence(text, 0.45 * one.strength))
-            gain = 0.25 * min(each.node.felt, 1.0)
-            one.score += gain
-            text = f"it explains why {place(each.entity)} is in trouble"
-            one.reasons.append(Evidence(text, gain))
-        else:
-            text = f"{place(each.entity)} was in trouble before it"
-            one.doubts.append(Evidence(text, 0.1))
-            one.score -= 0.1
-
-
-def _use(one: Served, resource: Resource) -> float:
-    """Return by how much an entity's own use of a resource rose."""
-    return sum(vital.rise for vital in one.node.own if vital.row.resource is resource)
-
-
-def _rise(one: Hypothesis, window: SeriesWindow, end_ms: int) -> float:
-    """Return by how much the use of a machine rose, in cores or bytes; at most what is known."""
-    lead = one.lead
-    rise = abs(lead.value - lead.expected)
-    if one.resource is Resource.CPU and not metric_name(lead.labels).endswith("_total"):
-        rise *= _latest(window, one.entity, "host_cpu_count", end_ms, 1.0)
-    elif one.resource is Resource.MEMORY and "ratio" in metric_name(lead.labels):
-        rise *= _latest(window, one.entity, "node_memory_MemTotal_bytes", end_ms, 0.0)
-    return rise
-
-
-def _latest(window: SeriesWindow, entity: str, name: str, end_ms: int, absent: float) -> float:
-    for column, labels in enumerate(window.labels):
-        if window.entities[column] == entity and metric_name(labels) == name:
-            level = shift_of(window, column, end_ms - 60_000, end_ms).since
-            return level if math.isfinite(level) else absent
-    return absent
 
 
 def _verdict(ordered: Sequence[Suspect]) -> Diagnosis:
