@@ -45,6 +45,14 @@ def test_status_tells_what_runs_and_what_is_broken(lab, played_lab):
     assert lab("status", "--json").json["database"] == "sqlite"
 
 
+def test_status_tells_what_a_receiver_does_not_take(lab, played_lab):
+    trouble = {"requests": 12, "refused": 11, "last": "404 Not Found", "lasts": True}
+    played_lab.troubles = {"logs": trouble, "loki": trouble | {"lasts": False}}
+    ran = lab("status")
+    assert "logs: 12 requests failed, 11 refused for good; the last: 404 Not Found" in ran.out
+    assert "loki" not in ran.out
+
+
 def test_a_fault_begins_and_ends_once(lab, played_lab):
     assert "slow-cart has begun" in lab("break", "slow-cart").out
     twice = lab("break", "slow-cart")
@@ -82,6 +90,12 @@ def test_what_is_no_recording_is_told(twinhelm, tmp_path):
     assert ran.status == 1
     assert "no recording" in ran.err
     assert "lab record" in ran.err
+
+
+def test_an_address_is_one_of_http(twinhelm):
+    ran = twinhelm("lab", "up", "--to", "", "--otlp-url", "127.0.0.1:4318")
+    assert "'127.0.0.1:4318' is no address" in ran.err
+    assert "http://" in ran.err
 
 
 def test_the_database_is_one_of_three(twinhelm):

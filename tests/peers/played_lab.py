@@ -39,6 +39,7 @@ class PlayedLab(ThreadingHTTPServer):
 
     def __init__(self, known):
         self.known, self.active, self.asked, self.value = known, [], [], 1.0
+        self.troubles = {}
         super().__init__(("127.0.0.1", 0), PlayedHandler)
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -74,7 +75,8 @@ class PlayedHandler(BaseHTTPRequestHandler):
             ]  # fmt: skip
             return 200, {
                 "ready": True, "since_s": 5.0, "processes": rows, "active": active,
-                "sent": {"metrics": 1000}, "database": "sqlite", "gateway": "http://127.0.0.1:1",
+                "sent": {"metrics": 1000}, "troubles": server.troubles,
+                "database": "sqlite", "gateway": "http://127.0.0.1:1",
             }  # fmt: skip
         if self.path == "/faults":
             return 200, [{"name": each} for each in server.known]

@@ -95,7 +95,8 @@ def up(
     if database not in ("auto", "postgresql", "sqlite"):
         raise typer.BadParameter(f"{database!r} is none of auto, postgresql, sqlite")
     given = zip(TELEMETRY, (metrics_url, otlp_url, loki_url, changes_url), strict=True)
-    backend = replace(Backend.at(server, token), **{name: url for name, url in given if url})
+    others = {name: url.rstrip("/") for name, url in given if url}
+    backend = replace(Backend.at(server, token), **others)
     options = Options(
         folder=_folder(folder),
         backend=backend,
@@ -108,9 +109,10 @@ def up(
 
     def ready(stage: Stage) -> None:
         gateway = stage.plan.own_url("gateway")
-        said = {"folder": str(options.folder), "gateway": gateway, "to": server}
+        receivers = [*([server] if server else []), *others.values()]
+        said = {"folder": str(options.folder), "gateway": gateway, "to": receivers}
         told = f"The lab is up\nShop     {gateway}\nFolder   {options.folder}\n"
-        told += f"Sends to {server or 'nowhere'}"
+        told += f"Sends to {', '.join(receivers) or 'nowhere'}"
         to.answer(said, told + "\nBreak it with `twinhelm lab break FAULT`; Ctrl-C ends it.")
         sys.stdout.flush()
 

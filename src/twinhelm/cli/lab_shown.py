@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from twinhelm.cli.shown import Cell, listing, say, table
+from twinhelm.cli.shown import Cell, count, listing, say, table
 
 __all__ = ["progress", "show_replay", "show_score", "show_status"]
 
@@ -57,6 +57,14 @@ def show_status(found: Mapping[str, Any]) -> None:
     if not found["active"]:
         say("nothing is broken")
     say("sent: " + ", ".join(f"{number:,} {what}" for what, number in found["sent"].items()))
+    for address, trouble in found["troubles"].items():
+        if trouble["lasts"]:
+            refused = f", {trouble['refused']:,} refused for good" if trouble["refused"] else ""
+            say(
+                f"{address}: {count(trouble['requests'], 'request')} failed{refused}; "
+                f"the last: {trouble['last']}",
+                "yellow",
+            )
     columns = (("process", "name"), (">pid", "pid"), ("state", "", _state), ("version", "version"))
     listing(found["processes"], (*columns, (">port", "port")), "No processes yet.")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from twinhelm.lab.words import read_json, write_json
+from twinhelm.lab.words import LabError, read_json, write_json
 
 __all__ = ["LOOPBACK", "SECRET_HEADER", "Backend", "Plan"]
 
@@ -28,7 +28,10 @@ CALLED_BY_EDGE = "inventory"
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Whole addresses to send telemetry to; an empty one means: do not send."""
+    """Whole addresses to send telemetry to; an empty one means: do not send.
+
+    Raises :class:`LabError` for what is no address of HTTP.
+    """
 
     metrics: str = ""
     """Remote write."""
@@ -42,6 +45,17 @@ class Backend:
     """OpenLineage."""
     token: str = field(default="", repr=False)
     """Sent as ``Authorization: Bearer``."""
+
+    def __post_init__(self) -> None:
+        for url in self.addresses:
+            if not url.startswith(("http://", "https://")):
+                raise LabError(f"{url!r} is no address", hint="it begins with http:// or https://")
+
+    @property
+    def addresses(self) -> list[str]:
+        """All that is sent to."""
+        known = (self.metrics, self.otlp, self.loki, self.changes, self.lineage)
+        return [url for url in known if url]
 
     @classmethod
     def at(cls, base: str, token: str = "") -> Self:

@@ -141,10 +141,10 @@ class _Server(uvicorn.Server):
 
 async def _status(stage: Stage) -> dict[str, Any]:
     now = now_s()
-    sent: dict[str, Any] = {}
+    carried: dict[str, Any] = {}
     if stage.ready:
         with suppress(LabError):
-            sent = (await stage.call("agent", "GET", "/_lab/status"))["sent"]
+            carried = await stage.call("agent", "GET", "/_lab/status")
     backend = asdict(stage.plan.backend)
     del backend["token"]
     return {
@@ -163,7 +163,8 @@ async def _status(stage: Stage) -> dict[str, Any]:
         ],
         "active": [{"fault": name, "since_s": now - at} for name, at in stage.active.items()],
         "backend": backend,
-        "sent": sent,
+        "sent": carried.get("sent", {}),
+        "troubles": carried.get("troubles", {}),
         "database": stage.database.kind,
         "gateway": stage.plan.own_url("gateway"),
     }

@@ -57,17 +57,17 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--record", default="")
     asked = parser.parse_args(argv)
-    options = Options(
-        folder=asked.folder,
-        backend=Backend.at(asked.to, os.environ.get("TWINHELM_LAB_TOKEN", "")),
-        interval_s=asked.interval,
-        day_s=asked.day,
-        rate=asked.rate,
-        database=asked.database,
-        port=asked.port,
-        record=asked.record,
-    )
     try:
+        options = Options(
+            folder=asked.folder,
+            backend=Backend.at(asked.to, os.environ.get("TWINHELM_LAB_TOKEN", "")),
+            interval_s=asked.interval,
+            day_s=asked.day,
+            rate=asked.rate,
+            database=asked.database,
+            port=asked.port,
+            record=asked.record,
+        )
         run_lab(options, say=_say)
     except LabError as error:
         sys.exit(f"lab: {error}")

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from aiops.collect.remote_write_messages import WriteRequest
 from twinhelm.lab.plan import Backend, Plan
 from twinhelm.lab.stage.agent.remote_write import STALE
-from twinhelm.lab.stage.agent.scraper import Scraper
+from twinhelm.lab.stage.agent.scraper import Scraper, targets
 from twinhelm.lab.stage.agent.sender import Sender, Tally
 from twinhelm.lab.words import DATABASE, SCRAPED
 
@@ -17,6 +17,15 @@ from twinhelm.lab.words import DATABASE, SCRAPED
 @pytest.fixture
 def plan(tmp_path):
     return Plan(tmp_path, dict.fromkeys(SCRAPED, 1), "sqlite://", Backend(), "s", "box")
+
+
+def test_targets_are_what_prometheus_reads_from_a_file(plan):
+    found = targets(plan)
+    assert len(found) == len(SCRAPED)
+    assert found[0] == {
+        "targets": ["127.0.0.1:1"],
+        "labels": {"job": "catalog", "namespace": "shop", "instance": "catalog-1", "host": "box"},
+    }
 
 
 def series_of(body):

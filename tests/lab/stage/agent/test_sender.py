@@ -63,6 +63,43 @@ def test_a_refused_body_is_dropped_and_the_next_one_sent(sink):
     asyncio.run(run())
 
 
+def test_what_an_address_does_not_take_at_all_goes_elsewhere(sink):
+    elsewhere = []
+
+    async def run():
+        async with sending(f"{sink.url}/x", otherwise=elsewhere.append) as (sender, tally):
+            for status in (404, 405, 415, 501, 422):
+                sink.status = status
+                sender.put(item(str(status)))
+                await seen(
+                    lambda told=str(status): told in tally.troubles.get("test", {}).get("last", "")
+                )
+            assert [each.body for each in elsewhere] == [b"404", b"405", b"415", b"501"]
+            assert tally.troubles["test"] == {
+                "requests": 5, "refused": 5, "last": "422 Unprocessable Entity", "lasts": True,
+            }  # fmt: skip
+            sink.status = 200
+            sender.put(item("good"))
+            await seen(lambda: tally.sent["metrics"] == 1)
+            assert not tally.troubles["test"]["lasts"]
+        async with sending("", otherwise=elsewhere.append) as (sender, _):
+            sender.put(item("nowhere"))
+            assert elsewhere[-1].body == b"nowhere"
+
+    asyncio.run(run())
+
+
+def test_who_does_not_answer_is_asked_again_and_told(sink):
+    async def run():
+        async with sending("http://127.0.0.1:9/x") as (sender, tally):
+            sender.put(item("a"))
+            await seen(lambda: tally.sent["errors"] > 1)
+            assert tally.troubles["test"]["refused"] == 0
+            assert tally.troubles["test"]["last"].startswith("no answer: ")
+
+    asyncio.run(run())
+
+
 def test_what_gathers_is_joined(sink):
     async def run():
         async with sending(f"{sink.url}/x", every_s=0.2) as (sender, tally):

@@ -5,7 +5,7 @@ to the backend that the plan names. It keeps what it carried for fifteen minutes
 recording is made), so that one can ask whether a symptom shows, or for the rows of a case.
 
 Aims at less than a twentieth of one core: bodies pass unparsed but for a count, and those of a
-second go out as one.
+second go out as one. OpenTelemetry's metrics become remote write where no OTLP address takes them.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from prometheus_client import REGISTRY, disable_created_metrics
 
 from twinhelm.lab.plan import LOOPBACK, Plan
+from twinhelm.lab.stage.agent import remote_write
 from twinhelm.lab.stage.agent.cases import write_apart
 from twinhelm.lab.stage.agent.database import DatabasePage
 from twinhelm.lab.stage.agent.host import Host
+from twinhelm.lab.stage.agent.otlp import as_remote_write
 from twinhelm.lab.stage.agent.receiver import PROTOBUF, Signal, receiver
 from twinhelm.lab.stage.agent.rows import Rows
-from twinhelm.lab.stage.agent.scraper import Scraper, target_labels
+from twinhelm.lab.stage.agent.scraper import Scraper, target_labels, targets
 from twinhelm.lab.stage.agent.sender import Item, Sender, Tally
 from twinhelm.lab.stage.agent.shelf import Kind, Shelf
 from twinhelm.lab.stage.agent.symptoms import measure
 from twinhelm.lab.stage.agent.tailer import Tailer
-from twinhelm.lab.words import Symptom, now_s
+from twinhelm.lab.words import Symptom, now_s, write_json
 
 __all__ = ["Agent", "run"]
 
@@ -48,6 +50,7 @@ def run(plan: Plan, version: str) -> None:
     del version
     disable_created_metrics()  # type: ignore[no-untyped-call]
     REGISTRY.register(Host())
+    write_json(plan.folder / "targets.json", targets(plan))
     asyncio.run(_serve(plan))
 
 
@@ -60,22 +63,26 @@ class Agent:
         self._tally = tally
         self._shelf = Shelf(RECORD_S if plan.record else KEEP_S)
 
-        def sender(name: str, url: str, every_s: float = 0.0) -> Sender:
-            return Sender(name, url, client, tally, every_s=every_s)
+        def sender(name: str, url: str) -> Sender:
+            return Sender(name, url, client, tally)
 
         self._otlp = {
-            signal: sender(signal, backend.otlp and f"{backend.otlp}/v1/{signal}", GATHER_S)
+            signal: Sender(
+                signal, backend.otlp and f"{backend.otlp}/v1/{signal}", client, tally,
+                every_s=GATHER_S,
+                otherwise=self._rewrite if signal == "metrics" and backend.metrics else None,
+            )
             for signal in ("metrics", "logs", "traces")
-        }
+        }  # fmt: skip
         self._changes = sender("changes", backend.changes)
         self._lineage = sender("lineage", backend.lineage)
-        remote_write, loki = sender("remote_write", backend.metrics), sender("loki", backend.loki)
+        self._written, loki = sender("remote_write", backend.metrics), sender("loki", backend.loki)
         self._senders = [
-            *self._otlp.values(), self._changes, self._lineage, remote_write, loki
+            *self._otlp.values(), self._changes, self._lineage, self._written, loki
         ]  # fmt: skip
         self._database = DatabasePage(plan.database_url)
         self._scraper = Scraper(
-            plan, scraping, remote_write, database=self._database.page,
+            plan, scraping, self._written, database=self._database.page,
             keep=lambda at_s, job, page: self._shelf.put(at_s, "page", page.encode(), job),
         )  # fmt: skip
         self._tailer = Tailer(plan, loki, keep=self._keep("push"))
@@ -114,6 +121,10 @@ class Agent:
         name, count = _COUNTS[signal](body)
         self._otlp[signal].put(Item(body, {"Content-Type": PROTOBUF}, {name: count}))
 
+    def _rewrite(self, item: Item) -> None:
+        body, count = as_remote_write(item.body)
+        self._written.put(Item(body, remote_write.HEADERS, {"metrics": count}))
+
     def _take_event(self, body: bytes, kind: str) -> None:
         self._shelf.put(now_s(), "change", body)
         self._changes.put(Item(body, {"Content-Type": kind}, {"changes": 1}))
@@ -139,7 +150,7 @@ class Agent:
         return {"rows": await write_apart(plan, kept, Path(asked["folder"]), start_s, end_s)}
 
     async def _status(self, _asked: Any) -> Any:
-        return {"sent": dict(self._tally.sent)}
+        return {"sent": dict(self._tally.sent), "troubles": self._tally.troubles}
 
     def _rows(self, start_s: float, end_s: float) -> Rows:
         rows = Rows(lambda job: target_labels(self._plan, job))

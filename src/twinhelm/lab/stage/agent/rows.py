@@ -18,12 +18,10 @@ from typing import Any
 
 import orjson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
+from twinhelm.lab.stage.agent import otlp
 from twinhelm.lab.stage.agent.exposition import labels_of, samples_of
 from twinhelm.lab.stage.agent.shelf import Kept
 
@@ -31,7 +29,6 @@ __all__ = ["Row", "Rows"]
 
 Row = dict[str, Any]
 KINDS = ("", "internal", "server", "client", "producer", "consumer")
-UNITS = {"s": "seconds", "ms": "milliseconds", "By": "bytes", "1": ""}
 LEFT_OUT = re.compile(r"(?:_bucket|_created)$")
 
 
@@ -87,32 +84,25 @@ class Rows:
         }
 
     def _metrics(self, kept: Kept) -> None:
-        for group in ExportMetricsServiceRequest.FromString(kept.body).resource_metrics:
-            resource = _plain(group.resource.attributes)
+        for resource, samples in otlp.samples_of(kept.body):
             service, instance = _who(resource)
-            space = resource.get("service.namespace")
-            job = f"{space}/{service}" if space else service
-            for scope in group.scope_metrics:
-                for metric in scope.metrics:
-                    for name, point, value in _points(metric):
-                        prometheus = _prometheus_name(metric, name)
-                        self.plain[prometheus] = _label(metric.name) + name
-                        labels = {_label(k): str(v) for k, v in _plain(point.attributes).items()}
-                        labels |= {"job": job, "instance": instance}
-                        self.metrics.append(
-                            {
-                                "timestamp": point.time_unix_nano / 1e9,
-                                "service": service,
-                                "instance": instance,
-                                "metric": prometheus,
-                                "labels": _text(labels),
-                                "value": value,
-                            }
-                        )
+            identity = otlp.identity_of(resource)
+            for sample in samples:
+                self.plain[sample.name] = sample.plain
+                self.metrics.append(
+                    {
+                        "timestamp": sample.time_ns / 1e9,
+                        "service": service,
+                        "instance": instance,
+                        "metric": sample.name,
+                        "labels": _text(sample.labels | identity),
+                        "value": sample.value,
+                    }
+                )
 
     def _logs(self, kept: Kept) -> None:
         for group in ExportLogsServiceRequest.FromString(kept.body).resource_logs:
-            resource = _plain(group.resource.attributes)
+            resource = otlp.plain(group.resource.attributes)
             service, instance = _who(resource)
             for scope in group.scope_logs:
                 self.logs += (
@@ -122,7 +112,7 @@ class Rows:
                         "service": service,
                         "instance": instance,
                         "level": record.severity_text.lower(),
-                        "message": str(_value(record.body)),
+                        "message": str(otlp.value_of(record.body)),
                         "trace_id": record.trace_id.hex(),
                         "span_id": record.span_id.hex(),
                         "resource": _text(resource),
@@ -149,7 +139,7 @@ class Rows:
 
     def _traces(self, kept: Kept) -> None:
         for group in ExportTraceServiceRequest.FromString(kept.body).resource_spans:
-            resource = _plain(group.resource.attributes)
+            resource = otlp.plain(group.resource.attributes)
             service, instance = _who(resource)
             said = _text(resource)
             for scope in group.scope_spans:
@@ -197,57 +187,12 @@ def _span(span: Span) -> Row:
         "duration_us": (span.end_time_unix_nano - span.start_time_unix_nano) // 1000,
         "status": "error" if failed else "ok",
         "kind": KINDS[span.kind],
-        "attributes": _text(_plain(span.attributes)),
+        "attributes": _text(otlp.plain(span.attributes)),
     }
-
-
-def _points(metric: Metric) -> Iterable[tuple[str, Any, float]]:
-    """List what a metric's points come to: the end of the name, the point, the value."""
-    kind = metric.WhichOneof("data")
-    if kind in ("gauge", "sum"):
-        for point in getattr(metric, kind).data_points:
-            whole = point.WhichOneof("value") == "as_int"
-            yield "", point, float(point.as_int if whole else point.as_double)
-    elif kind == "histogram":
-        for part in metric.histogram.data_points:
-            yield "_sum", part, part.sum
-            yield "_count", part, float(part.count)
-
-
-def _prometheus_name(metric: Metric, end: str) -> str:
-    """Name a metric as Prometheus does, with its unit, and ``_total`` for a counter."""
-    name = _label(metric.name)
-    unit = UNITS.get(metric.unit, "")
-    if unit and not name.endswith(unit):
-        name = f"{name}_{unit}"
-    cumulative = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
-    counter = metric.sum.is_monotonic and metric.sum.aggregation_temporality == cumulative
-    if counter and not name.endswith("_total"):
-        name = f"{name}_total"
-    return name + end
 
 
 def _who(resource: dict[str, Any]) -> tuple[str, str]:
     return resource.get("service.name", ""), resource.get("service.instance.id", "")
-
-
-def _plain(attributes: Iterable[KeyValue]) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in attributes}
-
-
-def _value(value: AnyValue) -> Any:
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [_value(each) for each in value.array_value.values]
-    if kind == "kvlist_value":
-        return _plain(value.kvlist_value.values)
-    if kind == "bytes_value":
-        return value.bytes_value.hex()
-    return getattr(value, kind) if kind else ""
-
-
-def _label(name: str) -> str:
-    return re.sub(r"[^a-zA-Z0-9_]", "_", name)
 
 
 def _text(value: Any) -> str:

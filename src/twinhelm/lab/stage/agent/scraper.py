@@ -18,13 +18,13 @@ from functools import partial
 
 import httpx
 
-from twinhelm.lab.plan import Plan
+from twinhelm.lab.plan import LOOPBACK, Plan
 from twinhelm.lab.stage.agent import remote_write
 from twinhelm.lab.stage.agent.exposition import labels_of, samples_of
 from twinhelm.lab.stage.agent.sender import Item, Sender
 from twinhelm.lab.words import DATABASE, NAMESPACE, SCRAPED, now_s
 
-__all__ = ["Scraper", "target_labels"]
+__all__ = ["Scraper", "target_labels", "targets"]
 
 DOUBLE = struct.Struct("<d")
 TIMEOUT_S = 2.0
@@ -36,6 +36,14 @@ def target_labels(plan: Plan, job: str) -> dict[str, str]:
     """Return the labels that every series of a job gets."""
     labels = {"job": job, "namespace": NAMESPACE, "instance": f"{job}-1", "host": plan.host}
     return labels | ({"database": DATABASE} if job == DATABASE else {})
+
+
+def targets(plan: Plan) -> list[dict[str, object]]:
+    """List what can be scraped, as Prometheus's ``file_sd_configs`` reads it."""
+    return [
+        {"targets": [f"{LOOPBACK}:{plan.ports[job]}"], "labels": target_labels(plan, job)}
+        for job in SCRAPED
+    ]
 
 
 @dataclass(slots=True)
