@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from twinhelm.aiops.correlate.grouping import NEAR_MS, Neighbours, related
 from twinhelm.aiops.correlate.signs import Decision, Sign
-from twinhelm.aiops.types import Incident, IncidentState, Resource
+from twinhelm.aiops.types import Incident, IncidentState
 from twinhelm.aiops.words import place
 from twinhelm.core.labels import metric_name
 
@@ -18,6 +18,9 @@ __all__ = ["DAMPING_MS", "QUIET_MS", "Desk", "raised_of"]
 
 QUIET_MS = 60_000
 DAMPING_MS = 600_000
+CAUSE_MS = 40_000
+"""What is the matter with a service itself (a leak, a full disk, drift) shows with the first
+effects, or is another matter."""
 LATE_MS = 180_000
 """Along calls, effects and causes of trouble among services may show this much later."""
 AGAIN_MS = 20_000
@@ -28,10 +31,6 @@ REWORD_GROWTH = 1.25
 """A title changes its number only once things are this much worse: live pages must not flicker."""
 _LIVE = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.REOPENED)
 _SEVERITIES = ("info", "warning", "critical")
-_EFFECTS = frozenset(
-    {Resource.LATENCY, Resource.ERRORS, Resource.SATURATION, Resource.TRAFFIC, Resource.CPU}
-)
-"""What trouble of one service brings about in others, for as long as it lasts."""
 
 
 class Desk:
@@ -198,24 +197,28 @@ class Desk:
             if not why:
                 continue
             same = other.weight.resource is sign.weight.resource and other.entity == sign.entity
-            if same:
+            over = other.over_by(sign.onset_ms)
+            if same and (sign.of_machine or not over):
                 return f"the same {sign.weight.resource} trouble of {place(sign.entity)}"
-            if other.over_by(sign.onset_ms):
-                continue
-            gap = abs(sign.onset_ms - other.onset_ms)
-            # Services are never all quiet: one sign after another must not make one long incident.
-            served = not (sign.of_machine or other.of_machine)
-            age = max(gap, sign.onset_ms - one.since_ms) if served else gap
-            if age <= NEAR_MS or self._late(sign, other, age):
+            if not over and self._in_time(sign, other, one):
+                gap = abs(sign.onset_ms - other.onset_ms)
                 return f"{why}, {gap / 1000:.0f} s apart"
         return ""
 
-    def _late(self, sign: Sign, other: Sign, gap: int) -> bool:
-        """Tell whether a sign may be an effect, or the cause, of one that began long before it."""
-        if sign.of_machine or other.of_machine or other.weight.resource not in _EFFECTS:
-            return False
-        effect = sign.weight.resource in _EFFECTS and self.near.leans(sign.entity, other.entity)
-        return gap <= LATE_MS and (effect or self.near.leans(other.entity, sign.entity))
+    def _in_time(self, sign: Sign, other: Sign, one: Incident) -> bool:
+        """Tell whether a sign came close enough to another to be the same trouble."""
+        gap = abs(sign.onset_ms - other.onset_ms)
+        if sign.start_ms < sign.onset_ms:  # it smouldered: nobody knows since when it matters
+            gap = min(gap, abs(self.now_ms - other.onset_ms))
+        if sign.of_machine or other.of_machine:
+            return gap <= NEAR_MS
+        # Services are never all quiet: one sign after another must not make one long incident.
+        age = max(gap, sign.onset_ms - one.since_ms)
+        if not sign.effect or not other.fresh:
+            return age <= CAUSE_MS
+        leans = self.near.leans
+        along = leans(sign.entity, other.entity) or leans(other.entity, sign.entity)
+        return age <= (LATE_MS if along and other.effect else NEAR_MS)
 
     def _faded(self, one: Incident, sign: Sign) -> int | None:
         """Say since when all that raised a live incident of services had been quiet by ``sign``.
@@ -258,7 +261,9 @@ class Desk:
         """Give title, severity, entities and resource after the heaviest member."""
         if not members:
             return one
-        now = [sign for sign in members if sign.last_ms >= one.since_ms - CONTEXT_BEFORE_MS]
+        now = members
+        if "again" in one.attributes:
+            now = [sign for sign in members if sign.fresh and sign.last_ms >= one.since_ms]
         lead = max(now or members, key=_heaviness)
         strong = [sign for sign in members if sign.raises] or members
         raised = raised_of(one)

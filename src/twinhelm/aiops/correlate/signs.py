@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from twinhelm.aiops.indicators import Weight, indicator_of, weigh
 from twinhelm.aiops.types import Anomaly, Resource
 from twinhelm.aiops.words import place, spoken
-from twinhelm.core.labels import Labels
+from twinhelm.core.labels import Labels, metric_name
 from twinhelm.core.telemetry import Alert
 
 __all__ = ["MACHINES", "Decision", "Sign", "Window", "of_alert", "of_anomaly"]
 
 SMOULDER_MS = 60_000
 """A material sign is found out at most about this long after it began to matter."""
-QUIET_LEAST_MS = 20_000
+QUIET_LEAST_MS = 12_000
 MACHINES = ("host:", "device:")
+_EFFECTS = frozenset(
+    {Resource.LATENCY, Resource.ERRORS, Resource.SATURATION, Resource.TRAFFIC, Resource.CPU}
+)
 _QUIET_ALERTS = frozenset({"none", "info", "debug"})
 
 
@@ -61,6 +64,11 @@ class Sign:
         """Tell whether it speaks of a machine, not of what runs on it."""
         return self.entity.startswith(MACHINES)
 
+    @property
+    def effect(self) -> bool:
+        """Tell whether trouble elsewhere may bring it about in a service, by calls."""
+        return self.weight.resource in _EFFECTS and metric_name(self.labels) != "up"
+
     def lasts(self, now_ms: int) -> bool:
         """Tell whether it is neither over nor about to be."""
         return self.end_ms is None and not self.over_by(now_ms)
@@ -74,7 +82,7 @@ class Sign:
             return self.end_ms is not None  # it stands until the next value
         each = 0 if self.anomaly is None else self.last_ms - self.start_ms
         each //= max(self.anomaly.samples - 1, 1) if self.anomaly else 1
-        return self.last_ms + max(QUIET_LEAST_MS, 3 * each) < time_ms
+        return self.last_ms + max(QUIET_LEAST_MS, 4 * each) < time_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ __all__ = ["Vital", "strength_of", "vitals_of"]
 MARGIN_MS = 10_000
 """The seconds before the start belong to neither side."""
 NEWEST_MS = 30_000
+OLD_MS, CALM = 30_000, 0.3
+"""A sign older than the trouble says nothing where the window shows its series next to calm."""
 LEAST_BEFORE = 6
 ONSET_STEPS = 12
 """Onsets are looked for from so many steps before the start on."""
@@ -92,7 +94,9 @@ def vitals_of(
     for column, vital in _read(window, start_ms, end_ms):
         anomaly = strange.pop(window.ids[column], None)
         if anomaly is not None:
-            vital = _with(vital, anomaly, vital.row, anomaly.key in proven) or vital
+            old = anomaly.start_ms < start_ms - OLD_MS
+            if vital.amount >= CALM or not old:
+                vital = _with(vital, anomaly, vital.row, anomaly.key in proven) or vital
         found.append(vital)
     for anomaly in strange.values():
         row = indicator_of(anomaly.labels)
@@ -138,7 +142,7 @@ def _read(window: SeriesWindow, start_ms: int, end_ms: int) -> Iterator[tuple[in
         if math.isfinite(row.collapse) and not level <= row.collapse * usual:
             amount = 0.0
         onset = None
-        if amount >= 0.3:
+        if amount >= CALM:
             late = np.abs(values[first:, at] - usual) > max(0.5 * bar, NOISE * spread)
             onset = _onset(late, times[first:])
         entity = window.entities[column]
@@ -211,5 +215,5 @@ def _with(known: Vital | None, one: Anomaly, row: Indicator, proven: bool) -> Vi
     if amount <= known.amount:
         return known
     # The window's levels are fairer than one worst value, the detector's judgement is surer.
-    worse = one.value if known.amount < 0.3 else known.since
+    worse = one.value if known.amount < CALM else known.since
     return replace(known, since=worse, amount=amount, onset_ms=known.onset_ms or one.start_ms)
