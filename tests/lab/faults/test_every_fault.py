@@ -11,7 +11,7 @@ from twinhelm.lab.faults import FAULTS
 from twinhelm.lab.plan import SECRET_HEADER, Plan
 from twinhelm.lab.words import write_json
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 IN_A_ROW = 2
 EVERY_S = 0.4
 

@@ -15,7 +15,7 @@ RESOURCES = (
         "A loop in catalog computes without end and takes the core from its requests",
         "End the loop in catalog",
         Truth("catalog", indicator="cpu"),
-        Symptom("process_cpu_seconds_total", {"job": "catalog"}, "rate", above=0.3),
+        Symptom("process_cpu_seconds_total", {"job": "catalog"}, "rate", above=0.2),
         *defect("catalog", "burn", cores=2.0),
     ),
     Fault(
