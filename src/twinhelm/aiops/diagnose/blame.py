@@ -77,7 +77,7 @@ def _split(graph: CallGraph, node: Node) -> tuple[float, dict[str, float]]:
     weight_later, weight_failing = max(strength(node.slow), strength(node.itself)), 0.0
     for call in graph.out_of(node.entity):
         each = _per_request(call, node)
-        slow, errors = each * rise(call.slow), min(each, 1.0) * rise(call.errors)
+        slow, errors = each * _rise(call.slow), min(each, 1.0) * _rise(call.errors)
         well = _refuses(graph.nodes[call.server])
         call.refused = errors > 0.0 and slow <= 0.0 and well
         weight_later = max(weight_later, strength(call.slow))
@@ -93,11 +93,11 @@ def _split(graph: CallGraph, node: Node) -> tuple[float, dict[str, float]]:
     for one in node.errors:
         if is_ratio(one):
             weight_failing = max(weight_failing, strength(one))
-            rest = rise(one) - sum(failing.values()) - kept_failing
-            kept_failing += rest if rest > 0.3 * rise(one) else 0.0
+            rest = _rise(one) - sum(failing.values()) - kept_failing
+            kept_failing += rest if rest > 0.3 * _rise(one) else 0.0
     called = sum(later.values()) + kept_later
     kept_later += (
-        rise(node.itself) if node.itself is not None else max(rise(node.slow) - called, 0.0)
+        _rise(node.itself) if node.itself is not None else max(_rise(node.slow) - called, 0.0)
     )
     for parts, kept, weight in (
         (later, kept_later, weight_later),
@@ -160,5 +160,5 @@ def _blameless(graph: CallGraph, call: Call) -> float:
     return 0.9 if others else 0.5
 
 
-def rise(one: Vital | None) -> float:
+def _rise(one: Vital | None) -> float:
     return one.rise if one is not None and one.amount >= REAL else 0.0
