@@ -262,8 +262,9 @@ class Desk:
         if not members:
             return one
         now = members
-        if "again" in one.attributes:
-            now = [sign for sign in members if sign.fresh and sign.last_ms >= one.since_ms]
+        if "again" in one.attributes:  # what it was about before is not what it is about now
+            telling = [sign for sign in members if sign.raises and sign.last_ms >= one.since_ms]
+            now = [sign for sign in telling if sign.fresh] or telling
         lead = max(now or members, key=_heaviness)
         strong = [sign for sign in members if sign.raises] or members
         raised = raised_of(one)
