@@ -7,6 +7,7 @@ suite that both pass. All methods may be called from any thread.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +25,8 @@ from twinhelm.core.telemetry import (
 )
 
 __all__ = [
-    "Blobs", "JournalRow", "Record", "Records", "RecordsUnit", "StoreStats", "TelemetryStore",
+    "Blobs", "JournalRow", "Label", "Labelling", "Prediction", "Predictions", "Record", "Records",
+    "RecordsUnit", "StoreStats", "TelemetryStore",
 ]  # fmt: skip
 
 
@@ -271,3 +273,84 @@ class Blobs(Protocol):
 
     def delete(self, name: str) -> None:
         """Forget ``name``; forgetting what is not there is no error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One request that a model answered, as it came and went.
+
+    ``id`` is the caller's or ours, unique per product; row i of a request of many is labelled as
+    ``id:i``. ``form`` says how to read ``request`` and ``response``: v2 or mlflow. ``role`` is
+    champion, canary or shadow; a shadow's rows bear the id of the request that it shadows.
+    """
+
+    product: str
+    id: str
+    version: str
+    role: str
+    time_ms: int
+    latency_us: int
+    rows: int
+    form: str
+    request: bytes
+    response: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The truth about one answered row, whenever it comes; ``value`` is a number or a class."""
+
+    product: str
+    id: str
+    time_ms: int
+    value: float | str
+
+
+class Labelling(StrEnum):
+    """What became of a label: KEPT, AGAIN (the same was known), CONFLICTING, UNKNOWN (no row)."""
+
+    KEPT = "kept"
+    AGAIN = "again"
+    CONFLICTING = "conflicting"
+    UNKNOWN = "unknown"
+
+
+class Predictions(Protocol):
+    """The prediction log: what was asked, what was answered, and what turned out to be true."""
+
+    def append(self, rows: Sequence[Prediction]) -> None:
+        """Keep predictions; durable on return. An id known for the product and role is left."""
+
+    def label(self, labels: Sequence[Label]) -> list[Labelling]:
+        """Keep labels and say, in order, what became of each; durable on return.
+
+        A label of another value than the known one is CONFLICTING and changes nothing.
+        """
+
+    def read(
+        self,
+        product: str,
+        *,
+        version: str | None = None,
+        role: str | None = None,
+        start_ms: int = 0,
+        end_ms: int | None = None,
+        newest_first: bool = False,
+        limit: int = 10_000,
+    ) -> list[Prediction]:
+        """Read predictions by time, ``start_ms <= t < end_ms``."""
+
+    def labels(self, product: str, ids: Sequence[str]) -> dict[str, float | str]:
+        """Return the labels known of these request ids, by row id (``id`` or ``id:i``)."""
+
+    def counts(self, product: str) -> Mapping[str, int]:
+        """Count requests by version."""
+
+    def prune(self, product: str, before_ms: int) -> int:
+        """Forget what is older, labels too; returns how many requests went."""
+
+    def backup(self, target: Path) -> None:
+        """Write a complete copy into the directory ``target`` while serving goes on."""
+
+    def close(self) -> None:
+        """Let go of the file."""

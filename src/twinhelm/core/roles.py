@@ -20,13 +20,14 @@ class Right(StrEnum):
     """What a route or command needs.
 
     READ: look at anything but identities. INGEST: send telemetry. OPERATE: acknowledge, resolve,
-    run repairs. BUILD: train and register models. APPROVE: decide on promotions and repairs.
-    ADMIN: identities, settings, backup.
+    run repairs. PREDICT: ask a model, send labels. BUILD: frame products, train and register
+    models. APPROVE: decide on promotions and repairs. ADMIN: identities, settings, backup.
     """
 
     READ = "read"
     INGEST = "ingest"
     OPERATE = "operate"
+    PREDICT = "predict"
     BUILD = "build"
     APPROVE = "approve"
     ADMIN = "admin"
@@ -34,8 +35,8 @@ class Right(StrEnum):
 
 GRANTS: dict[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.READ}),
-    Role.OPERATOR: frozenset({Right.READ, Right.INGEST, Right.OPERATE}),
-    Role.DATA_SCIENTIST: frozenset({Right.READ, Right.INGEST, Right.BUILD}),
+    Role.OPERATOR: frozenset({Right.READ, Right.INGEST, Right.OPERATE, Right.PREDICT}),
+    Role.DATA_SCIENTIST: frozenset({Right.READ, Right.INGEST, Right.PREDICT, Right.BUILD}),
     Role.APPROVER: frozenset({Right.READ, Right.APPROVE}),
     Role.ADMIN: frozenset(Right),
 }

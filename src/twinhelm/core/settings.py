@@ -31,8 +31,8 @@ from pydantic_settings import (
 from twinhelm.core.errors import BadInput
 
 __all__ = [
-    "AuthSettings", "DetectSettings", "HostSettings", "LimitSettings", "Section", "ServerSettings",
-    "Settings", "StoreSettings", "TracingSettings", "load_settings",
+    "AuthSettings", "DetectSettings", "HostSettings", "LimitSettings", "ModelSettings", "Section",
+    "ServerSettings", "Settings", "StoreSettings", "TracingSettings", "load_settings",
 ]  # fmt: skip
 
 
@@ -159,6 +159,21 @@ class DetectSettings(Section):
     """0 raises an incident only on the grossest trouble, 1 on the slightest."""
 
 
+class ModelSettings(Section):
+    """The MLOps wing."""
+
+    mlflow: bool = True
+    """Serve MLflow's tracking and registry API at /mlflow."""
+    max_artifact_bytes: PositiveInt = 2 << 30
+    """The largest file that may be uploaded to a run or a version."""
+    max_predict_bytes: PositiveInt = 16 << 20
+    """The largest request to a model."""
+    max_predict_rows: PositiveInt = 100_000
+    """The most rows of one request to a model."""
+    look_s: PositiveFloat = 60.0
+    """How often the health of live models is looked at."""
+
+
 class TracingSettings(Section):
     """Our own traces."""
 
@@ -184,6 +199,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     host: HostSettings = Field(default_factory=HostSettings)
     detect: DetectSettings = Field(default_factory=DetectSettings)
+    models: ModelSettings = Field(default_factory=ModelSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 

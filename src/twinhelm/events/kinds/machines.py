@@ -1,14 +1,12 @@
-"""Every kind of event that the journal knows; docs/events.md is made from what stands here.
+"""What happens to the installation, to what it watches, and to who may come in.
 
-A kind is ``noun.verb`` in the past tense. Its subject is what was touched, as a form over its own
-fields; counts are rows unless the name says bytes. Who did it is the journal row's ``actor``: a
-person or token by name, or ``system``.
+Who did it is the journal row's ``actor``: a person or token by name, or ``system``.
 """
 
-from twinhelm.events.event import EVENT_KINDS, Event, event
+from twinhelm.events.event import Event, event
 
 __all__ = [
-    "EVENT_KINDS", "AlertReceived", "BackfillFinished", "BackfillStarted", "BackupTaken",
+    "AlertReceived", "BackfillFinished", "BackfillStarted", "BackupTaken",
     "DetectorRegistered", "ImportFinished", "ImportStarted", "IncidentAcknowledged",
     "IncidentCommented", "IncidentOpened", "IncidentReopened", "IncidentResolved",
     "IncidentUpdated", "JobCancelled", "LinkCreated", "PersonAdded", "PersonPasswordChanged",

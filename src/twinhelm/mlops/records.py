@@ -1,0 +1,160 @@
+"""How the words of the MLOps wing rest in the records: one kind of record per noun.
+
+| kind | key | state | parent | time_ms |
+| --- | --- | --- | --- | --- |
+| product | name | tier | | framed |
+| version | product/version | stage | product | registered |
+| validation | product/version | pass, fail, unknown | product | when |
+| approval | id: product/version/n | open, approved, ... | product | asked |
+| run | product/number | running, done, failed, cached | product | started |
+| rollout | id: product/version/n | running, done, ... | product | started |
+| deployment | product | | | since |
+| health | product/version | good, drifted, failing, unknown | product | end |
+| remark | id: product/n | | product | when |
+| data | digest | | product | when seen first |
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Protocol, TypeVar
+
+from pydantic import TypeAdapter
+
+from twinhelm.core.errors import NotFound
+from twinhelm.core.ports import Record, Records
+from twinhelm.mlops.types import (
+    Approval,
+    Deployment,
+    Health,
+    Product,
+    ProductVersion,
+    Remark,
+    Rollout,
+    Run,
+    Validation,
+    Verdict,
+)
+
+__all__ = ["Reading", "find", "get", "load", "need", "put"]
+
+T = TypeVar("T")
+Noun = (
+    Product | ProductVersion | Validation | Approval | Run | Rollout | Deployment | Health | Remark
+)
+
+_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
+_KINDS: dict[type, str] = {
+    Product: "product",
+    ProductVersion: "version",
+    Validation: "validation",
+    Approval: "approval",
+    Run: "run",
+    Rollout: "rollout",
+    Deployment: "deployment",
+    Health: "health",
+    Remark: "remark",
+}
+
+
+class Reading(Protocol):
+    """What the functions here need of a transaction."""
+
+    def get(self, kind: str, key: str) -> Record | None:
+        """Read one record."""
+        ...
+
+    def find(
+        self,
+        kind: str,
+        *,
+        state: str | Sequence[str] | None = None,
+        parent: str | None = None,
+        newest_first: bool = False,
+        limit: int = 1000,
+    ) -> list[Record]:
+        """Find records."""
+        ...
+
+
+class Writing(Reading, Protocol):
+    """A transaction that writes."""
+
+    def put(self, record: Record) -> Record:
+        """Write one record."""
+        ...
+
+
+def get(unit: Reading, noun: type[T], key: str) -> T | None:
+    """Read one value by its key, or None."""
+    record = unit.get(_KINDS[noun], key)
+    return None if record is None else _read(noun, record)
+
+
+def need(unit: Reading, noun: type[T], key: str) -> T:
+    """Read one value by its key; raises :class:`NotFound`."""
+    found = get(unit, noun, key)
+    if found is None:
+        kind = _KINDS[noun]
+        raise NotFound(f"there is no {kind} {key!r}", hint=f"see which {kind}s there are")
+    return found
+
+
+def find(
+    unit: Reading,
+    noun: type[T],
+    *,
+    product: str | None = None,
+    state: str | Sequence[str] | None = None,
+    newest_first: bool = False,
+    limit: int = 1000,
+) -> list[T]:
+    """Find values of one kind, by product and state, in order of time."""
+    rows = unit.find(
+        _KINDS[noun], parent=product, state=state, newest_first=newest_first, limit=limit
+    )
+    return [_read(noun, row) for row in rows]
+
+
+def load(records: Records, noun: type[T], key: str) -> T:
+    """Read one value in a transaction of its own; raises :class:`NotFound`."""
+    with records.reading() as unit:
+        return need(unit, noun, key)
+
+
+def put(write: Writing, value: Noun) -> None:
+    """Write a value under its own key, replacing what was there."""
+    key, state, parent, time_ms = _place(value)
+    write.put(Record(_KINDS[type(value)], key, asdict(value), state, parent, time_ms))
+
+
+def _place(value: Noun) -> tuple[str, str, str, int]:
+    match value:
+        case Product():
+            return value.name, value.tier, "", value.framed_ms
+        case ProductVersion():
+            return value.ref, value.stage, value.product, value.registered_ms
+        case Validation():
+            verdicts = {check.verdict for check in value.checks}
+            order = (Verdict.FAIL, Verdict.UNKNOWN)
+            state = next((each for each in order if each in verdicts), Verdict.PASS)
+            return f"{value.product}/{value.version}", state, value.product, value.time_ms
+        case Approval():
+            return value.id, value.state, value.product, value.asked_ms
+        case Run():
+            return f"{value.product}/{value.number}", value.state, value.product, value.started_ms
+        case Rollout():
+            return value.id, value.state, value.product, value.started_ms
+        case Deployment():
+            return value.product, "", "", value.since_ms
+        case Health():
+            key = f"{value.product}/{value.version}"
+            return key, value.state, value.product, value.end_ms
+        case Remark():
+            return value.id, "", value.product, value.time_ms
+
+
+def _read(noun: type[T], record: Record) -> T:
+    if noun not in _ADAPTERS:
+        _ADAPTERS[noun] = TypeAdapter(noun)
+    value: T = _ADAPTERS[noun].validate_python(dict(record.body))
+    return value
