@@ -275,12 +275,14 @@ class Desk:
         entities = tuple(dict.fromkeys((*one.entities, *found)))
         severity = max((_severity(sign) for sign in members), key=_SEVERITIES.index)
         amount = lead.weight.amount
-        told = one.attributes.get("lead", "")
-        worse = amount > REWORD_GROWTH * float(one.attributes.get("amount", "0"))
-        if one.title and told == lead.key and not worse:
-            title, amount = one.title, float(one.attributes.get("amount", "0"))
-        else:
-            title = lead.weight.title
+        told, was = one.attributes.get("lead", ""), float(one.attributes.get("amount", "0"))
+        ebbing = not any(sign.raises and sign.fresh for sign in members)
+        title, resource, leads = lead.weight.title, lead.weight.resource.value, lead.key
+        if one.title and told and ebbing:  # what is going away says nothing new
+            title, amount, leads = one.title, was, told
+            resource = one.attributes["resource"]
+        elif one.title and told == lead.key and amount <= REWORD_GROWTH * was:
+            title, amount = one.title, was
         if not title:
             names = sorted({metric_name(sign.labels) for sign in members})
             title = f"{len(names)} metrics of {place(lead.entity)} are strange together"
@@ -292,8 +294,8 @@ class Desk:
             started_ms=min(one.started_ms, *(sign.onset_ms for sign in strong)),
             attributes={
                 **one.attributes,
-                "resource": lead.weight.resource.value,
-                "lead": lead.key,
+                "resource": resource,
+                "lead": leads,
                 "signs": " ".join(f"{key}@{at}" for key, at in sorted(raised.items())),
                 "amount": f"{amount:.6g}",
             },
