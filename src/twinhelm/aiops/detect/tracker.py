@@ -202,7 +202,10 @@ class AnomalyTracker:
 
 
 def _extended(anomaly: Anomaly, scores: Scores, i: int, *, count: bool) -> Anomaly:
-    """Add flagged sample ``i`` to an anomaly; the worst sample gives value, range and direction."""
+    """Add flagged sample ``i`` to an anomaly; the worst sample gives value, range and direction.
+
+    A young series' range widens while it is strange; what was usual before is what to tell.
+    """
     signal, low, high = (float(a[i]) for a in (scores.signal, scores.low, scores.high))
     width = max(high - low, 1e-12 * max(abs(low), abs(high)), 1e-300)
     deviation = min(max(signal - high, low - signal, 0.0) / width, 1e9)
@@ -215,6 +218,9 @@ def _extended(anomaly: Anomaly, scores: Scores, i: int, *, count: bool) -> Anoma
     if score <= anomaly.peak_score:
         return replace(anomaly, deviation=max(anomaly.deviation, deviation))
     expected = float(scores.expected[i])
+    narrower = anomaly.high - anomaly.low < high - low
+    if count and narrower and not anomaly.low <= signal <= anomaly.high:
+        expected, low, high = anomaly.expected, anomaly.low, anomaly.high
     return replace(
         anomaly,
         peak_score=score,
