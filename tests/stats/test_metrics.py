@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from sklearn import metrics as theirs
 
-from twinhelm.core.errors import BadInput
 from twinhelm.stats.answers import answers
 from twinhelm.stats.metrics import METRICS, MIN_ROWS, estimate, point, resampled
 
@@ -185,11 +184,3 @@ def test_many_rows_are_drawn_fewer_times_in_small_parts():
     shapes = [part.shape for part in resampled(400_000, rng=np.random.default_rng(0), draws=5)]
     assert shapes == [(2, 400_000), (2, 400_000), (1, 400_000)]
     assert list(resampled(0, rng=np.random.default_rng(0))) == []
-
-
-def test_unknown_metrics_and_other_rows_are_refused():
-    told, *_ = classified(n=40)
-    with pytest.raises(BadInput, match="accuracies"):
-        estimate([("accuracies", told)], rng=np.random.default_rng(0))
-    with pytest.raises(BadInput, match="beside 40"):
-        estimate([("f1", told), ("f1", classified(n=50)[0])], rng=np.random.default_rng(0))

@@ -53,6 +53,17 @@ class Answers:
         """Keep, by class, the rows by ascending probability and where each distinct one begins."""
         return {}
 
+    @property
+    def surest(self) -> tuple[F64, BOOL]:
+        """How likely the positive class (of many: the answer) was said to be, and whether it was.
+
+        Both (m,); empty where the model gives no probabilities.
+        """
+        if self.chance is None:
+            return np.empty(0), np.empty(0, np.bool_)
+        column = self.positive if self.positive >= 0 else self.given
+        return self.chance[np.arange(len(self.kept)), column], self.truth == column
+
     def among(self, rows: BOOL) -> "Answers":
         """Return what belongs to some of the asked rows; ``rows`` is (of,)."""
         mine = rows[self.kept]
@@ -83,81 +94,61 @@ def answers(
     is none of the two.
     """
     said, held = np.asarray(prediction), np.asarray(truth)
-    if said.ndim != 1 or held.ndim != 1 or len(said) != len(held):
-        raise BadInput(
-            f"the truth has shape {held.shape} and the answers {said.shape}",
-            hint="the model must give one answer per row",
-        )
+    shapes = [held.shape, said.shape, (len(held), len(classes))]
     n = len(held)
+    if said.shape != (n,) or (probability is not None and probability.shape != shapes[2]):
+        shapes[2] = () if probability is None else probability.shape
+        told = "truths {}, answers {}, probabilities {}".format(*shapes)
+        raise BadInput(f"the shapes do not fit: {told}", hint="give one answer to each row")
     if task == "regression":
-        truths, numbers = _numbers(held, "the truth"), _numbers(said, "the model's answer")
+        try:
+            truths, numbers = held.astype(np.float64), said.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise BadInput(f"a regression needs numbers: {error}", hint="classify them") from error
         kept = np.flatnonzero(np.isfinite(truths) & np.isfinite(numbers))
         return Answers(truths[kept], numbers[kept], kept, n)
-    if probability is not None and probability.shape != (n, len(classes)):
-        raise BadInput(
-            f"the probabilities have shape {probability.shape}, not ({n}, {len(classes)})",
-            hint="give one column per class and one row per row asked",
-        )
     book: dict[str, int] = {}
-    truths = codes_of(held, book)
+    codes = codes_of(held, book)
     if probability is None and len(book) <= 2 and _are_chances(said):
-        low, high = _two(book)
-        classes, probability = (low, high), np.column_stack([1.0 - said, said])
-        missing = np.isnan(said)
-        said = np.where(said >= 0.5, high, low).astype(object)
-        said[missing] = None
-    given = codes_of(said, book)
-    columns = codes_of(np.array([*classes], object), book)
+        classes = _in_order(book) if len(book) == 2 else ("0", "1")
+        probability = np.column_stack([1.0 - said, said])
+        said = np.array(classes, object)[(said >= 0.5).astype(int)]
+    given, columns = codes_of(said, book), codes_of(np.array([*classes], object), book)
     if len(book) > MAX_CLASSES:
-        raise BadInput(
-            f"there are {len(book)} different labels, the limit is {MAX_CLASSES}",
-            hint="a number that is predicted is task 'regression'",
-        )
+        told = f"there are {len(book)} different labels, the limit is {MAX_CLASSES}"
+        raise BadInput(told, hint="a number that is predicted is task 'regression'")
     labels = _in_order(book)
-    place = np.empty(len(book) + 1, np.int64)
+    wanted, at = name_of(positive or labels[-1]) if labels else "", -1
+    if len(labels) == 2:
+        if wanted not in labels:
+            told = f"the positive class {positive!r} is none of {', '.join(labels)}"
+            raise BadInput(told, hint="name one of them as data.positive")
+        at = labels.index(wanted)
+    place = np.full(len(book) + 1, -1)
     place[[book[name] for name in labels]] = np.arange(len(labels))
-    place[-1] = -1
-    known = (truths >= 0) & (given >= 0)
-    chance = None
+    known = (codes >= 0) & (given >= 0)
+    chance = np.zeros((n, len(labels)))
     if probability is not None:
-        chance = np.zeros((n, len(labels)))
         chance[:, place[columns]] = probability
         known &= np.isfinite(chance).all(axis=1)
     kept = np.flatnonzero(known)
-    return Answers(
-        place[truths[kept]],
-        place[given[kept]],
-        kept,
-        n,
-        labels,
-        _looked_for(labels, name_of(positive) if positive else ""),
-        None if chance is None else chance[kept],
-    )
+    sure = None if probability is None else chance[kept]
+    return Answers(place[codes[kept]], place[given[kept]], kept, n, labels, at, sure)
 
 
 def codes_of(values: Array, book: dict[str, int]) -> I64:
     """Look up values (n,) by name in ``book``, which grows; -1 for missing."""
-    return np.fromiter(
-        (
-            -1 if value is None or value != value else book.setdefault(name_of(value), len(book))
-            for value in np.asarray(values).tolist()
-        ),
-        np.int64,
-        len(values),
+    names = (
+        -1 if value is None or value != value else book.setdefault(name_of(value), len(book))
+        for value in np.asarray(values).tolist()
     )
+    return np.fromiter(names, np.int64, len(values))
 
 
 def name_of(value: Any) -> str:
     """Name a class: whole numbers lose their point, everything else is its text."""
     name = str(value)
     return name[:-2] if name.endswith(".0") and name[:-2].lstrip("-").isdigit() else name
-
-
-def _numbers(values: Array, what: str) -> F64:
-    try:
-        return values.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"{what} is no number: {error}", hint="is it a classification?") from error
 
 
 def _are_chances(said: Array) -> bool:
@@ -168,25 +159,8 @@ def _are_chances(said: Array) -> bool:
     return bool(((there >= 0) & (there <= 1)).all() and (there % 1 != 0).any())
 
 
-def _two(book: dict[str, int]) -> tuple[str, str]:
-    """Name both classes, the larger last; 0 and 1 where the truth shows fewer."""
-    names = _in_order(book)
-    return (names[0], names[1]) if len(names) == 2 else ("0", "1")
-
-
 def _in_order(book: dict[str, int]) -> tuple[str, ...]:
     try:
         return tuple(sorted(book, key=float))
     except ValueError:
         return tuple(sorted(book))
-
-
-def _looked_for(labels: tuple[str, ...], positive: str) -> int:
-    if len(labels) != 2:
-        return -1
-    if positive and positive not in labels:
-        raise BadInput(
-            f"the positive class {positive!r} is none of {', '.join(labels)}",
-            hint="name one of them as data.positive",
-        )
-    return labels.index(positive) if positive else 1

@@ -8,9 +8,8 @@ NaN.
 From ``ISOTONIC_ROWS`` rows on the map is isotonic: the non-decreasing steps nearest to the truths
 (pool adjacent violators: Zadrozny and Elkan, KDD 2002), straight between them. Below, it would
 learn noise by heart, and the map is Platt's: a logistic curve over the log-odds, fitted to
-softened targets (Platt, 1999, with the targets and the safe steps of Lin, Lin and Weng, Machine
-Learning 68, 2007). Wrong where the population of use differs in what the probability does not
-see. Pure; a sort.
+softened targets (Platt, 1999). Wrong where the population of use differs in what the probability
+does not see. Pure; a sort.
 
 >>> steps = fit_calibration(np.array([.1, .2, .3, .4]), np.array([0, 1, 0, 1]), way="isotonic")
 >>> steps.apply(np.array([.05, .25, .9])).tolist()
@@ -49,9 +48,7 @@ class Calibration:
     def apply(self, probability: F64) -> F64:
         """Turn probabilities of any shape into calibrated ones, in [0, 1]."""
         if len(self.said):
-            return np.where(
-                np.isnan(probability), np.nan, np.interp(probability, self.said, self.so)
-            )
+            return np.interp(probability, self.said, self.so) + 0.0 * probability
         return _logistic(self.slope * _log_odds(probability) + self.shift)
 
 
@@ -64,10 +61,8 @@ def fit_calibration(
     """
     p, y = _known(probability, truth)
     if not len(y) or y.min() == y.max():
-        raise BadInput(
-            f"{len(y)} rows with {int(y.sum())} positive ones teach no calibration",
-            hint="give rows of both classes",
-        )
+        told = f"{len(y)} rows with {int(y.sum())} positive ones teach no calibration"
+        raise BadInput(told, hint="give rows of both classes")
     if (way or ("isotonic" if len(y) >= ISOTONIC_ROWS else "platt")) == "platt":
         return Calibration(np.empty(0), np.empty(0), *_platt(_log_odds(p), y))
     from scipy.optimize import isotonic_regression
@@ -101,30 +96,21 @@ def _known(probability: F64, truth: Array) -> tuple[F64, F64]:
 
 
 def _platt(odds: F64, y: F64) -> tuple[float, float]:
-    """Fit slope and shift by Newton's method, a step halved until it helps."""
-    positives = y.sum()
-    target = np.where(
-        y > 0, (positives + 1.0) / (positives + 2.0), 1.0 / (len(y) - positives + 2.0)
-    )
-    x = np.stack([odds, np.ones(len(y))])
-    at = np.array([0.0, np.log((positives + 1.0) / (len(y) - positives + 1.0))])
+    """Fit slope and shift to softened targets, which keeps separated rows from running away."""
+    from scipy.optimize import minimize
 
-    def loss(point: F64) -> float:
-        z = point @ x
-        return float(np.sum(np.logaddexp(0.0, z) - target * z))
+    ones = y.sum()
+    target = np.where(y > 0, (ones + 1.0) / (ones + 2.0), 1.0 / (len(y) - ones + 2.0))
 
-    for _ in range(100):
-        p = _logistic(at @ x)
-        slope = x @ (p - target)
-        if np.abs(slope).max() < 1e-9 * len(y):
-            break
-        curve = (x * (p * (1.0 - p))) @ x.T + 1e-12 * np.eye(2)
-        step, size = np.linalg.solve(curve, slope), 1.0
-        before = loss(at)
-        while loss(at - size * step) > before and size > 1e-9:
-            size /= 2.0
-        at = at - size * step
-    return float(at[0]), float(at[1])
+    def loss(at: F64) -> tuple[float, F64]:
+        z = at[0] * odds + at[1]
+        off = _logistic(z) - target
+        grown = np.logaddexp(0.0, z) - target * z
+        return float(grown.mean()), np.array([(off * odds).mean(), off.mean()])
+
+    start = np.array([0.0, np.log((ones + 1.0) / (len(y) - ones + 1.0))])
+    slope, shift = minimize(loss, start, jac=True, method="BFGS").x
+    return float(slope), float(shift)
 
 
 def _log_odds(p: F64) -> F64:

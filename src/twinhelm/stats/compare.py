@@ -4,25 +4,25 @@ In: estimates on the same resamples (:func:`twinhelm.stats.metrics.estimate`), a
 rows, p values. Out: differences with 95 % intervals and p values, to validation and rollouts.
 
 A :class:`Difference` is a paired bootstrap: both versions are measured on each resample, so what
-is hard for both cancels out. Its p tells how likely the challenger only looks no worse than by
-``by``; resamples that could not be measured are left out. McNemar's test is exact (Edwards, "The
-Analysis of Categorical Data", and McNemar, Psychometrika 12, 1947): it asks only rows that one
-version had right and the other wrong. Holm (Scand. J. Statist. 6, 1979) keeps the chance of any
-false claim among several below the level. Where *all* of several gates must hold no correction is
-due: each may use its own level (Berger, Technometrics 24, 1982). Gaps between groups are never
-below 0 and look larger the more and the smaller the groups are. Pure.
+is hard for both cancels out. Its p is the share of resamples on which the challenger is worse by
+``by`` or more; where there are none, the normal tail with the resamples' spread. McNemar's test
+(Psychometrika 12, 1947) is exact: it asks only rows that one version had right and the other
+wrong. Holm (Scand. J. Statist. 6, 1979) keeps the chance of any false claim among several below
+the level. Where *all* of several gates must hold no correction is due: each may use its own level
+(Berger, Technometrics 24, 1982). Gaps between groups are never below 0 and look larger the more
+and the smaller the groups are. Pure.
 
 >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
 [0.03, 0.06, 0.06]
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from twinhelm.core.arrays import F64
-from twinhelm.core.errors import BadInput
 from twinhelm.stats.answers import Answers
 from twinhelm.stats.metrics import METRICS, Estimate
 
@@ -56,25 +56,22 @@ def difference(
     """Compare two estimates of one metric that were made on the same resamples.
 
     ``metric`` says which way is better: a name of METRICS, or any other name for something of
-    which less is better (a gap). Raises :class:`BadInput` for unequal numbers of resamples.
+    which less is better (a gap).
     """
-    if len(challenger.spread) != len(champion.spread):
-        raise BadInput(
-            f"{len(challenger.spread)} resamples against {len(champion.spread)}",
-            hint="estimate both versions in one call",
-        )
-    apart = challenger.spread - champion.spread
-    apart = apart[np.isfinite(apart)]
+    nan = float("nan")
     value = challenger.value - champion.value
-    if not len(apart) or len(apart) < 0.9 * len(challenger.spread) or np.isnan(value):
-        nan = float("nan")
-        return Difference(value, nan, nan, nan, 1.0)
-    low, high = np.percentile(apart, (2.5, 97.5))
+    apart = challenger.spread - champion.spread
     gain = _worth(metric, challenger.spread) - _worth(metric, champion.spread)
-    gain = gain[np.isfinite(gain)]
-    p = (1 + np.count_nonzero(gain <= -by)) / (1 + len(gain)) if len(gain) else 1.0
-    worse = -float(np.percentile(gain, 2.5)) if len(gain) else float("nan")
-    return Difference(value, float(low), float(high), worse, float(p))
+    apart, gain = apart[np.isfinite(apart)], gain[np.isfinite(gain)]
+    if not (challenger.known and champion.known and len(gain)):
+        return Difference(value, nan, nan, nan, 1.0)
+    against = np.count_nonzero(gain <= -by)
+    p = float(1 + against) / (1 + len(gain))
+    if not against and gain.std() > 0:
+        z = float((gain.mean() + by) / gain.std())
+        p = min(p, math.erfc(z / math.sqrt(2.0)) / 2.0)
+    low, high, least = (*np.percentile(apart, (2.5, 97.5)), np.percentile(gain, 2.5))
+    return Difference(value, float(low), float(high), -float(least), p)
 
 
 def mcnemar(challenger: Answers, champion: Answers) -> tuple[int, int, float]:
@@ -82,9 +79,7 @@ def mcnemar(challenger: Answers, champion: Answers) -> tuple[int, int, float]:
 
     Rows that either did not answer are left out; p is 1 where the two never differ.
     """
-    both, mine, theirs = np.intersect1d(challenger.kept, champion.kept, return_indices=True)
-    if not len(both):
-        return 0, 0, 1.0
+    _both, mine, theirs = np.intersect1d(challenger.kept, champion.kept, return_indices=True)
     a = challenger.truth[mine] == challenger.given[mine]
     b = champion.truth[theirs] == champion.given[theirs]
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
