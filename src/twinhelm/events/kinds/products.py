@@ -52,10 +52,10 @@ class WatchersChanged(Event):
 
 @event("product.remarked", "product/{product}")
 class RemarkMade(Event):
-    """Somebody said something ``about`` a product or one of its versions."""
+    """Somebody said something of a product; ``topic`` is the version or section that is meant."""
 
     product: str
-    about: str
+    topic: str
     text: str
     mentions: tuple[str, ...] = ()
 

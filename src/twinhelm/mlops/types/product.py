@@ -227,6 +227,10 @@ class Run:
     error: str = ""
     again: int = 0
     """The number of the run that this one repeats; 0 for none."""
+    key: str = ""
+    """Digest of all that it was made with; empty where that is not known well enough to reuse."""
+    says: str = ""
+    """Of a run that repeats another: whether the same came out."""
 
 
 @dataclass(frozen=True, slots=True)

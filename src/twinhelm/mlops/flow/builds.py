@@ -1,0 +1,410 @@
+"""Making versions: what goes in is frozen, the recipe runs, what it registered is collected.
+
+A durable workflow ``build`` of these steps: freeze the inputs (data, code, environment, all by
+content); where a version exists that was made with the very same, that is it; run the recipe, once
+for each combination of a search; collect the version; record. Killed half-way it goes on at the
+step that was lost: a recipe under way begins anew, and what it had logged is marked as killed.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import product as combinations
+from pathlib import Path
+from typing import Any
+
+from twinhelm.core.clock import Clock
+from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound, TwinhelmError
+from twinhelm.core.json import dumps
+from twinhelm.core.logs import strike_secrets
+from twinhelm.core.ports import Record, Records
+from twinhelm.events.journal import Journal
+from twinhelm.events.kinds import BuildFinished, BuildStarted, DataSeen
+from twinhelm.events.workflows import Run as Job
+from twinhelm.events.workflows import RunEnded, WorkflowPort
+from twinhelm.mlops import records as rows
+from twinhelm.mlops.build.contract import check
+from twinhelm.mlops.build.data import file_digest, is_query, read, save
+from twinhelm.mlops.build.environment import code, described, locked
+from twinhelm.mlops.build.recipe import Order, run_recipe
+from twinhelm.mlops.build.tracked import ATTEMPT, BUILD, TrackingApi, close_runs, logged
+from twinhelm.mlops.flow.products import ProductDesk
+from twinhelm.mlops.types import Product, Run, Spec, Stage, Table, rows_of
+
+__all__ = ["Builds"]
+
+HOUSE = "twinhelm"
+ROLES = ("train", "holdout")
+MAX_SHOWN_BYTES = 1 << 20
+NEVER_EQUAL = {"MLmodel", "registered_model_meta"}
+"""Files of a model directory that hold the time and ids of its making."""
+
+
+@dataclass(slots=True)
+class Builds:
+    """Runs of recipes, below ``folder``.
+
+    ``collect(run, id)`` registers what an MLflow run made and returns the version, empty where it
+    made none. ``tracking_url`` is where recipes log, ``access`` the variables that let them, and
+    ``api`` our own client of it. ``opened`` gives a version's files, to compare repetitions.
+    """
+
+    records: Records
+    journal: Journal
+    clock: Clock
+    workflows: WorkflowPort
+    desk: ProductDesk
+    folder: Path
+    tracking_url: Callable[[], str]
+    collect: Callable[[Run, str], str]
+    api: TrackingApi
+    access: Callable[[], Mapping[str, str]] = dict
+    opened: Callable[[str, str], Path] | None = None
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+
+    def register(self) -> None:
+        """Make the workflow known; runs that were cut off go on from here."""
+        self.workflows.register("build", self._build)
+
+    def start(
+        self, name: str, *, by: str, reason: str = "asked", params: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Begin a run; ``params`` override the file's, and are not searched.
+
+        Raises :class:`Conflict` while one is under way or the product is retired,
+        :class:`BadInput` where there is nothing to run.
+        """
+        spec, product = self._buildable(name)
+        asked = dict(params or {})
+        try:
+            dumps(asked)
+        except TypeError as error:
+            raise BadInput(f"the parameters are not JSON: {error}") from error
+        kept = {
+            key: value for key, value in spec.build.params.items() if key not in spec.build.search
+        }
+        run = Run(
+            product.name, 0, "running", by, 0,
+            reason=reason, recipe=spec.build.recipe, seed=spec.build.seed, params=kept | asked,
+        )  # fmt: skip
+        return self._begin(run)
+
+    def again(self, name: str, number: int, *, by: str) -> Run:
+        """Repeat a run with the same seed, parameters and threads, and compare what comes out.
+
+        Raises :class:`Conflict` naming what differs where data or code is not what it was.
+        """
+        spec, product = self._buildable(name)
+        old = self._run(name, number)
+        if old.state != "done":
+            hint = "repeat one that is done"
+            raise Conflict(f"run {number} of {name} is {old.state}: it made nothing", hint=hint)
+        now = {"code": code(Path(product.folder))}
+        was = {"code": old.code, **old.data}
+        now |= {role: self._look(product, spec, role)[1] for role in _declared(spec)}
+        differ = [key for key in sorted(was.keys() | now.keys())
+                  if was.get(key, "").split(" ")[0] != now.get(key, "").split(" ")[0]]  # fmt: skip
+        if differ:
+            told = "; ".join(
+                f"{key} was {was.get(key, 'not there')[:24]}, is {now.get(key, 'not there')[:24]}"
+                for key in differ
+            )
+            hint = "bring back what it was, or start a new run"
+            raise Conflict(f"run {number} of {name} cannot be repeated: {told}", hint=hint)
+        run = Run(
+            name, 0, "running", by, 0, reason=f"again {number}", recipe=old.recipe, seed=old.seed,
+            params=old.params, environment={"threads": old.environment["threads"]}, again=number,
+        )  # fmt: skip
+        return self._begin(run)
+
+    def runs(self, name: str) -> list[Run]:
+        """List a product's runs, the newest first."""
+        with self.records.reading() as unit:
+            found = rows.find(unit, Run, product=name)
+        return sorted(found, key=lambda run: -run.number)
+
+    def log(self, name: str, number: int) -> str:
+        """Return what a run's recipe said, the last of it where it is long, without secrets."""
+        self._run(name, number)
+        path = self._work(name, number) / "log"
+        if not path.is_file():
+            return ""
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - MAX_SHOWN_BYTES))
+            return strike_secrets(file.read().decode("utf-8", "replace"))
+
+    def cancel(self, name: str, number: int, *, by: str) -> None:
+        """End a run that is under way; its processes end at once."""
+        run = self._run(name, number)
+        self._finish(name, number, {"state": "failed", "error": f"cancelled by {by}"}, by)
+        with suppress(NotFound):
+            self.workflows.cancel(run.job)
+
+    def due(self, now_ms: int) -> None:
+        """Begin what the schedules ask for, and take care of runs that a crash left without a job.
+
+        To be called now and then, after the workflows were resumed.
+        """
+        with self.records.reading() as unit:
+            open_ = rows.find(unit, Run, state="running")
+        for run in open_:
+            try:
+                status = self.workflows.status(run.job)
+            except NotFound:  # killed between the record and the job
+                self._launch(run)
+                continue
+            if status.state.over:
+                error = status.error or f"its job was {status.state}"
+                self._finish(run.product, run.number, {"state": "failed", "error": error})
+        for product in self.desk.all():
+            spec = None if product.retired else self.desk.spec(product.name)
+            if spec is None or not spec.build.every_hours or not product.folder:
+                continue
+            last = self.runs(product.name)[:1]
+            since_ms = last[0].started_ms if last else product.framed_ms
+            idle = not last or last[0].state != "running"
+            if idle and now_ms - since_ms >= spec.build.every_hours * 3_600_000:
+                self.start(product.name, by=HOUSE, reason="schedule")
+
+    def table(self, name: str, role: str) -> tuple[Table, str]:
+        """Read a product's ``train`` or ``holdout`` data, with its digest.
+
+        Raises :class:`BadInput` where it breaks the contract, :class:`NotFound` where none is
+        declared, and what :func:`~twinhelm.mlops.build.data.read` raises.
+        """
+        product = self.desk.product(name)
+        spec = self.desk.spec(name)
+        if spec is None or role not in ROLES or not getattr(spec.data, role):
+            hint = f"set data.{role} in its product file"
+            raise NotFound(f"{name} declares no {role} data", hint=hint)
+        return self._look(product, spec, role)
+
+    def _buildable(self, name: str) -> tuple[Spec, Product]:
+        product, spec = self.desk.product(name), self.desk.spec(name)
+        if spec is None or not spec.build.recipe:
+            raise BadInput(f"{name} has no recipe", hint="set build.recipe in its product file")
+        if not product.folder or not Path(product.folder).is_dir():
+            said = f"the folder of {name} ({product.folder or 'none'}) is not here"
+            raise BadInput(said, hint="frame it on this machine, with its folder")
+        if product.retired:
+            raise Conflict(f"{name} is retired: {product.retired}", hint="take it up again first")
+        return spec, product
+
+    def _begin(self, run: Run) -> Run:
+        with self.journal.writing(run.by) as write:
+            known = rows.find(write, Run, product=run.product, limit=100_000)
+            under_way = [one.number for one in known if one.state == "running"]
+            if under_way:
+                said = f"run {under_way[0]} of {run.product} is under way"
+                raise Conflict(said, hint="wait for its end, or cancel it")
+            number = max((one.number for one in known), default=0) + 1
+            job = f"build-{run.product}/{number}"
+            run = replace(run, number=number, job=job, started_ms=self.clock.now_ms())
+            rows.put(write, run)
+            write.event(BuildStarted(run.product, number, run.reason))
+        # A crash before the next line leaves a run without a job; due() begins it then.
+        self._launch(run)
+        return run
+
+    def _launch(self, run: Run) -> None:
+        args = {"product": run.product, "number": run.number}
+        self.workflows.start("build", args, key=f"{run.product}/{run.number}")
+
+    def _build(self, job: Job, args: Mapping[str, Any]) -> dict[str, Any]:
+        name, number = args["product"], args["number"]
+        try:
+            ended = self._walk(job, name, number)
+        except TwinhelmError as error:
+            ended = {"state": "failed", "error": strike_secrets(str(error))}
+        job.step("record", self._finish, name, number, ended)
+        return ended
+
+    def _walk(self, job: Job, name: str, number: int) -> dict[str, Any]:
+        frozen = job.step("freeze", self._freeze, job, name, number)
+        if frozen["version"]:
+            return {"state": "cached", "version": frozen["version"]}
+        grid = frozen["grid"]
+        tries = [
+            job.step(f"run {at}", self._try, job, name, number, frozen, at)
+            for at in range(len(grid))
+        ]
+        return job.step("collect", self._gather, name, number, frozen, tries)
+
+    def _freeze(self, job: Job, name: str, number: int) -> dict[str, Any]:
+        """Name everything that the run is made with; where a version has the same, name that."""
+        spec, product = self._buildable(name)
+        run, work = self._run(name, number), self._work(name, number)
+        work.mkdir(parents=True, exist_ok=True)
+        data, places = {}, {}
+        for role in _declared(spec):
+            table, data[role] = self._look(product, spec, role)
+            places[role] = _place(getattr(spec.data, role), Path(product.folder))
+            if is_query(getattr(spec.data, role)):
+                places[role] = str(work / f"{role}.parquet")
+                save(table, Path(places[role]))
+            del table  # the recipe needs the memory
+        python, facts = "", described()
+        if spec.build.environment == "locked":
+            needs = Path(product.folder) / (spec.build.requirements or "requirements.txt")
+            cache = self.folder / ".environments"
+            found, facts = locked(needs, cache, log=work / "log", beat=_beat(job, 0.0))
+            python = str(found)
+        threads = run.environment.get("threads", str(self.threads))
+        search = {key: said for key, said in spec.build.search.items() if key not in run.params}
+        grid = [dict(zip(search, values, strict=True)) for values in combinations(*search.values())]
+        facts = {**facts, "threads": threads}
+        run = replace(run, data=data, code=code(Path(product.folder)), environment=facts)
+        wholly = [run.recipe, run.code.split(" ")[0], data, facts, run.seed, run.params, grid]
+        key = hashlib.sha256(dumps([*wholly, spec.build.best])).hexdigest()
+        run = replace(run, key=key if "train" in data else "")
+        with self.journal.writing(HOUSE) as write:
+            rows.put(write, run)
+        return {
+            "version": self._earlier(run), "python": python, "data": places, "grid": grid,
+            "best": spec.build.best, "limit_s": spec.build.time_limit_minutes * 60,
+        }  # fmt: skip
+
+    def _earlier(self, run: Run) -> str:
+        """Find a version made with the very same that still exists; empty for none."""
+        same = [one for one in self.runs(run.product) if one.key == run.key and one.version]
+        for one in same if run.key and not run.again else ():
+            with suppress(NotFound, Denied):
+                version = self.desk.version(run.product, one.version)
+                if self.opened:  # its files may have been pruned
+                    self.opened(run.product, one.version)
+                if version.stage != Stage.REFUSED:
+                    return version.version
+        return ""
+
+    def _try(
+        self, job: Job, name: str, number: int, frozen: Mapping[str, Any], at: int
+    ) -> dict[str, Any]:
+        """Run the recipe with one combination of parameters; tells how it ended."""
+        run, work = self._run(name, number), self._work(name, number)
+        tag, attempt = f"{name}/{number}/{at + 1}", secrets.token_hex(8)
+        close_runs(self.api, BUILD, tag, end_ms=self.clock.now_ms())
+        params = {**run.params, **frozen["grid"][at]}
+        with (work / "log").open("ab") as log:
+            log.write(b"--- run %d of %d: %s\n" % (at + 1, len(frozen["grid"]), dumps(params)))
+        order = Order(
+            name, run.recipe, Path(self.desk.product(name).folder), work, self.tracking_url(),
+            run.seed, int(run.environment["threads"]), frozen["limit_s"], params=params,
+            data=frozen["data"], tags={BUILD: tag, ATTEMPT: attempt}, access=self.access(),
+        )  # fmt: skip
+        if frozen["python"]:
+            order = replace(order, python=Path(frozen["python"]))
+        try:
+            ended = run_recipe(order, _beat(job, order.limit_s))
+        except RunEnded:
+            with suppress(TwinhelmError):  # the tracking server may be on its way down too
+                close_runs(self.api, ATTEMPT, attempt, end_ms=self.clock.now_ms())
+            raise
+        error = ""
+        if ended.code is None:
+            error = f"{run.recipe} took more than {order.limit_s:g} s (build.time_limit_minutes)"
+        elif ended.code:
+            error = f"{run.recipe} ended with {ended.code}: {strike_secrets(ended.last_line)}"
+        if error:
+            close_runs(self.api, ATTEMPT, attempt, end_ms=self.clock.now_ms())
+            return {"params": params, "error": error, "runs": []}
+        found = logged(self.api, ATTEMPT, attempt)
+        logs = [{"id": one.run_id, "metrics": dict(one.metrics)} for one in found]
+        return {"params": params, "error": "", "runs": logs}
+
+    def _gather(
+        self, name: str, number: int, frozen: Mapping[str, Any], tries: list[dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Register what the best try made."""
+        good = [one for one in tries if not one["error"]]
+        if not good:
+            return {"state": "failed", "error": tries[0]["error"]}
+        best, failed = frozen["best"], len(tries) - len(good)
+        if len(tries) > 1:
+            metric, sign = best.removeprefix("-"), -1 if best.startswith("-") else 1
+            scored = [(sign * run["metrics"][metric], at) for at, one in enumerate(good)
+                      for run in one["runs"] if metric in run["metrics"]]  # fmt: skip
+            if not scored:
+                error = f"no run logged the metric {metric!r}, by which build.best chooses"
+                return {"state": "failed", "error": error}
+            chosen = good[max(scored, key=lambda each: (each[0], -each[1]))[1]]
+        else:
+            chosen = good[0]
+        run = self._run(name, number)
+        for one in chosen["runs"]:
+            made = {"run_id": one["id"], "metrics": one["metrics"], "params": chosen["params"]}
+            if version := self.collect(replace(run, **made), one["id"]):
+                says = f"{failed} of {len(tries)} combinations failed" if failed else ""
+                return {"state": "done", "version": version, "says": says, **made}
+        what = "registered no model" if chosen["runs"] else "logged no run"
+        hint = "call mlflow.start_run and log a model with registered_model_name"
+        return {"state": "failed", "error": f"{run.recipe} ended well but {what} ({hint})"}
+
+    def _finish(self, name: str, number: int, ended: Mapping[str, Any], by: str = HOUSE) -> None:
+        now = replace(self._run(name, number), **ended, ended_ms=self.clock.now_ms())
+        if now.again and now.state == "done":
+            now = replace(now, says=self._compared(self._run(name, now.again), now))
+        with self.journal.writing(by) as write:
+            if rows.need(write, Run, f"{name}/{number}").state != "running":
+                return  # cancelled meanwhile, or recorded before a crash
+            rows.put(write, now)
+            write.event(BuildFinished(name, number, now.state, now.version, now.error))
+
+    def _compared(self, old: Run, new: Run) -> str:
+        """Say whether a repetition gave the same."""
+        differ = [f"{key} {new.metrics.get(key)}, was {old.metrics.get(key)}"
+                  for key in sorted(old.metrics.keys() | new.metrics.keys())
+                  if old.metrics.get(key) != new.metrics.get(key)]  # fmt: skip
+        told = [f"other metrics ({'; '.join(differ)})" if differ else "the same metrics"]
+        if self.opened:
+            was, now = (_model_files(self.opened(old.product, one.version)) for one in (old, new))
+            same = sum(was.get(path) == digest for path, digest in now.items())
+            told.append(f"{same} of {len(was.keys() | now.keys())} model files the same")
+        moved = [key for key, said in old.environment.items() if new.environment.get(key) != said]
+        if moved:
+            told.append(f"the environment has changed: {', '.join(moved)}")
+        return f"repeats run {old.number}: {'; '.join(told)}"
+
+    def _look(self, product: Product, spec: Spec, role: str) -> tuple[Table, str]:
+        """Read data, remember that version of it, and hold it against the contract."""
+        source = getattr(spec.data, role)
+        table, digest = read(source, Path(product.folder or "/"))
+        problems = check(table, spec.data.columns)
+        with self.journal.writing(HOUSE) as write:
+            if write.get("data", digest) is None:
+                body = {"product": product.name, "role": role, "rows": rows_of(table),
+                        "source": strike_secrets(source), "columns": list(table),
+                        "problems": problems}  # fmt: skip
+                write.put(Record("data", digest, body, "", product.name, self.clock.now_ms()))
+                seen = DataSeen(product.name, role, digest, rows_of(table), tuple(problems))
+                write.event(seen)
+        if problems:
+            said = f"the {role} data of {product.name} breaks its contract: {'; '.join(problems)}"
+            raise BadInput(said, hint="mend the data, or data.columns in the product file")
+        return table, digest
+
+    def _run(self, name: str, number: int) -> Run:
+        return rows.load(self.records, Run, f"{name}/{number}")
+
+    def _work(self, name: str, number: int) -> Path:
+        return self.folder / name / str(number)
+
+
+def _declared(spec: Spec) -> list[str]:
+    return [role for role in ROLES if getattr(spec.data, role)]
+
+
+def _place(source: str, folder: Path) -> str:
+    """Say where a recipe finds data that is no query's."""
+    return source if "://" in source else str(folder / source)
+
+
+def _beat(job: Job, limit_s: float) -> Callable[[float, str], None]:
+    return lambda seconds, line: job.progress(int(seconds), int(limit_s), strike_secrets(line))
+
+
+def _model_files(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in NEVER_EQUAL)
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
