@@ -13,6 +13,7 @@ from twinhelm.core.errors import BadInput
 from twinhelm.core.json import dumps, loads
 from twinhelm.mlops.govern import Fact, Pack, Sources, bundled, gather, pack, parse, score
 from twinhelm.mlops.govern.pack import state_of
+from twinhelm.mlops.types import Check, Verdict
 
 NAMES = ["eu-ai-act", "house", "iso-42001", "ml-test-score", "nist-ai-rmf", "sr-26-2"]
 GOOD, BAD = Fact("a", "a", 1, "s"), Fact("b", "b", 1, "s", holds=False)
@@ -197,3 +198,11 @@ def test_what_does_not_hold_scores_nothing() -> None:
     before, after = score(gather(sources)), score(gather(sick))
     assert {t.id for t, u in zip(before.tests, after.tests, strict=True) if t.score > u.score} == {
         "monitor-3"}  # fmt: skip
+
+
+def test_a_failed_gate_is_told_in_the_picture() -> None:
+    sources = known()
+    assert sources.validation
+    worse = replace(sources.validation, checks=(Check("recall in older", Verdict.FAIL, "low"),))
+    assert packed(sources).html.count(" fails</text>") == 0
+    assert packed(replace(sources, validation=worse)).html.count(" fails</text>") == 1

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import quote
 from uuid import NAMESPACE_URL, uuid5
 
-from twinhelm.core.json import dumps
 from twinhelm.mlops.govern.facts import UNKNOWN, Fact, instant, words
 
 __all__ = ["bill"]
@@ -50,7 +49,6 @@ def bill(facts: Mapping[str, Fact], *, made_ms: int) -> dict[str, Any]:
         "hashes": _hash(facts["version.digest"].text),
         "licenses": [{"license": {"name": facts["version.license"].text}}],
         "modelCard": _card(facts, ref, data),
-        "properties": [_property(each) for each in facts.values()],
     }
     leans = [{"ref": ref, "dependsOn": [each["bom-ref"] for each in parts]}]
     return {
@@ -102,12 +100,6 @@ def _metric(each: Mapping[str, Any]) -> dict[str, Any]:
     limits = {"lowerBound": words(each["low"]), "upperBound": words(each["high"])}
     told = {"type": each["metric"], "value": words(each["value"]), "confidenceInterval": limits}
     return told | ({"slice": each["slice"]} if each["slice"] else {})
-
-
-def _property(fact: Fact) -> dict[str, str]:
-    value = fact.text if isinstance(fact.value, str | int | float | None) else dumps(fact.value)
-    return {"name": f"twinhelm:{fact.name}",
-            "value": value if isinstance(value, str) else value.decode()}  # fmt: skip
 
 
 def _library(line: str) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ def parts(facts: Mapping[str, Fact]) -> list[Section]:
     return [
         Section(
             title,
-            head=("what", "answer", "source"),
+            head=("what", "answer", "source or to do"),
             rows=fact_rows(each for each in facts.values() if each.name.split(".")[0] in families),
         )
         for title, families in TITLES.items()
@@ -43,9 +43,9 @@ def parts(facts: Mapping[str, Fact]) -> list[Section]:
 
 
 def fact_rows(facts: Any) -> tuple[tuple[str, ...], ...]:
-    """Write facts as rows: what, answer, source; for an unknown one, what would make it known."""
+    """Write facts as rows: what, answer, source with the start of its digest, or what to do."""
     return tuple(
-        (each.says, each.text, f"{each.source} {each.digest}".strip() or f"to do: {each.wants}")
+        (each.says, each.text, f"{each.source} {each.digest[:12]}".strip() or each.wants)
         for each in facts
     )
 

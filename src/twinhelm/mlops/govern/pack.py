@@ -23,6 +23,7 @@ from twinhelm.mlops.govern.catalogue import Catalogue
 from twinhelm.mlops.govern.facts import UNKNOWN, Fact, Sources, instant, of
 from twinhelm.mlops.govern.page import Section, html
 from twinhelm.mlops.govern.pdf import pdf
+from twinhelm.mlops.types import Verdict
 
 __all__ = ["Pack", "pack", "state_of"]
 
@@ -117,7 +118,7 @@ def _sections(
     for each in controls:
         rows = fact_rows(of(facts, name) for name in each["facts"])
         title = f"{each['id']} {each['title']}: {each['state']}"
-        first.append(Section(title, head=("what", "evidence", "source"), rows=rows))
+        first.append(Section(title, head=("what", "evidence", "source or to do"), rows=rows))
     history = tuple(
         (f"row {each['seq']}", each["at"], each["by"], each["kind"], each["hash"])
         for each in made["history"]
@@ -129,11 +130,16 @@ def _sections(
 def _charts(sources: Sources) -> tuple[str, ...]:
     """Draw what one would rather look at: metrics, calibration, drift."""
     measured = sources.validation.measured if sources.validation else ()
+    checks = sources.validation.checks if sources.validation else ()
+    failed = {each.name for each in checks if each.verdict is Verdict.FAIL}
     drift = sources.health.drift if sources.health else ()
     metrics = [
-        charts.Range(f"{each.metric} {each.slice}".rstrip(), each.value, each.low, each.high)
+        charts.Range(
+            name := f"{each.metric} in {each.slice}" if each.slice else each.metric,
+            each.value, each.low, each.high, good=name not in failed,
+        )
         for each in measured
-    ]
+    ]  # fmt: skip
     moved = [charts.Range(f"{each.column} {each.slice}".rstrip(), each.psi, each.psi, each.psi,
                           good=not each.drifted) for each in drift]  # fmt: skip
     limit = sources.spec.monitor.psi if sources.spec else None
@@ -141,7 +147,7 @@ def _charts(sources: Sources) -> tuple[str, ...]:
     bins = [(each["said"], each["so"]) for each in curves.get("calibration", ())]
     drawn = (
         charts.ranges("Metrics with their 95 % intervals", metrics),
-        charts.curve("Calibration: said (across) against seen (up)", bins),
+        charts.curve("Calibration: said against seen", bins),
         charts.ranges("Drift of each column (PSI)", moved, limit=limit),
     )
     return tuple(filter(None, drawn))

@@ -68,6 +68,8 @@ def pdf(title: str, sections: Sequence[Section], *, made_ms: int) -> bytes:
     if changed := sum(latin(text)[1] for text in _texts(title, sections)):
         write(f"{changed} characters are written plainly here; the JSON has them as they are.", 8)
     for section in sections:
+        if not section.text and not section.rows:
+            continue  # charts alone
         sheet.ln(4)
         write(section.title, 12, style="B", after=1)
         if section.text:
