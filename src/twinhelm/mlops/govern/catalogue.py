@@ -84,5 +84,7 @@ def parse(text: str, *, what: str = "catalogue") -> Catalogue:
 def bundled() -> dict[str, Catalogue]:
     """Return the catalogues that come with twinhelm, by name; the readiness rubric among them."""
     folder = Path(__file__).parent / "catalogues"
-    read = [parse(each.read_text("utf-8"), what=each.name) for each in sorted(folder.glob("*.toml"))]
+    read = [
+        parse(each.read_text("utf-8"), what=each.name) for each in sorted(folder.glob("*.toml"))
+    ]
     return {each.name: each for each in read}
