@@ -31,6 +31,8 @@ PROGRAMS = {
     "victoria_metrics": Program(("victoria-metrics", "victoria-metrics-prod"), "victoria-metrics"),
     # Debian keeps the server out of PATH, one folder per major version.
     "postgresql": Program(("initdb",), "postgresql", ("/usr/lib/postgresql/*/bin",)),
+    # Of PyPI, in an environment of its own; it forgets to ask for pyOpenSSL.
+    "model_signing": Program(("model_signing",), "none; pip install model-signing pyOpenSSL"),
     "chromium": Program(("chromium", "chromium-browser", "google-chrome"), "chromium"),
 }
 

@@ -5,16 +5,17 @@ no event: nothing is written.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from hashlib import sha256
 
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import Conflict
 from twinhelm.core.json import dumps
-from twinhelm.core.ports import Record, Records
+from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import DetectorRegistered
-from twinhelm.mlops.types import Product, ProductVersion
+from twinhelm.mlops.records import find, get, put
+from twinhelm.mlops.types import Product, ProductVersion, Stage
 
 __all__ = ["products", "register_builtin", "versions"]
 
@@ -33,27 +34,22 @@ def register_builtin(
     Raises :class:`Conflict` where the version is known with another method or other facts: what
     changed must have a new version.
     """
-    key = f"{product.name}/{version}"
+    made = ProductVersion(product.name, version, Stage.LIVE, clock.now_ms(), method, dict(facts))
     with journal.writing("twinhelm") as write:
-        now = first = clock.now_ms()
-        known = write.get("version", key)
+        known = get(write, ProductVersion, made.ref)
         if known is not None:
-            was = ProductVersion(**known.body)
-            if (was.method, dict(was.facts)) != (method, dict(facts)):
+            if (known.method, dict(known.facts)) != (method, dict(facts)):
                 raise Conflict(
-                    f"{key} is registered with another method or other facts",
+                    f"{made.ref} is registered with another method or other facts",
                     hint="give what changed a version of its own",
                 )
-            if was.stage == "live":
+            if known.stage == Stage.LIVE:
                 return
-            first = was.registered_ms
-        for record in write.find("version", parent=product.name, state="live"):
-            retired = replace(ProductVersion(**record.body), stage="retired")
-            write.put(replace(record, body=asdict(retired), state="retired"))
-        made = ProductVersion(product.name, version, "live", first, method, dict(facts))
-        write.put(Record("version", key, asdict(made), "live", product.name, first))
-        live = replace(product, live=version)
-        write.put(Record("product", product.name, asdict(live), product.tier, "", now))
+            made = replace(made, registered_ms=known.registered_ms)
+        for before in find(write, ProductVersion, product=product.name, state=Stage.LIVE):
+            put(write, replace(before, stage=Stage.RETIRED))
+        put(write, made)
+        put(write, replace(product, live=version, framed_ms=clock.now_ms()))
         digest = sha256(dumps([method, dict(facts)])).hexdigest()
         write.event(DetectorRegistered(product.name, version, digest))
 
@@ -61,12 +57,10 @@ def register_builtin(
 def products(records: Records) -> list[Product]:
     """List the products, by name."""
     with records.reading() as unit:
-        found = [Product(**record.body) for record in unit.find("product")]
-    return sorted(found, key=lambda product: product.name)
+        return sorted(find(unit, Product), key=lambda product: product.name)
 
 
 def versions(records: Records, product: str) -> list[ProductVersion]:
     """List the versions of one product, the newest first."""
     with records.reading() as unit:
-        rows = unit.find("version", parent=product, newest_first=True)
-    return [ProductVersion(**record.body) for record in rows]
+        return find(unit, ProductVersion, product=product, newest_first=True)
