@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from twinhelm.core.errors import NewerFormat, StoreFull, Unavailable
 from twinhelm.core.ports import Label, Labelling, Prediction
@@ -102,6 +103,7 @@ class SqlitePredictions:
         start_ms: int = 0,
         end_ms: int | None = None,
         newest_first: bool = False,
+        labelled: bool = False,
         limit: int = 10_000,
     ) -> list[Prediction]:
         """See the port."""
@@ -111,6 +113,9 @@ class SqlitePredictions:
             if value is not None:
                 where += f" AND {what} ?"
                 values.append(value)
+        if labelled:
+            where += " AND id IN (SELECT request FROM labels WHERE product = ?)"
+            values.append(product)
         order = "DESC" if newest_first else "ASC"
         found = self._rows(
             f"SELECT {_FIELDS} FROM predictions WHERE {where}"  # noqa: S608 - names, not values
@@ -195,7 +200,7 @@ class SqlitePredictions:
                     self._write.execute("ROLLBACK")
                 raise
 
-    def _rows(self, question: str, values: Iterable[object]) -> list[tuple[str, ...]]:
+    def _rows(self, question: str, values: Iterable[object]) -> list[tuple[Any, ...]]:
         with _told(self._file), self._reading:
             return self._read.execute(question, list(values)).fetchall()
 

@@ -1,0 +1,343 @@
+"""What does a request ask? Bytes of either protocol to typed columns, or a clear refusal.
+
+In: the JSON of Open Inference Protocol v2 (``inputs``: one matrix, or a tensor per column) or of
+MLflow's ``/invocations`` (``dataframe_split``, ``dataframe_records``, ``instances``, ``inputs``,
+``params``). Out: an (n, ...) array in the order of the schema where all of it is numbers or one
+tensor, else columns by name, each (n,) and of the type that the model's signature names. Columns
+that the signature does not know are left out, as MLflow does; v2 refuses them.
+
+A missing number is NaN (null in JSON). A whole float is taken for an integer, a missing one is
+not; strings are never read as numbers, nor booleans. No Python loop goes over rows.
+
+Source: Open Inference Protocol v2 "Inference Request JSON Object"; MLflow "Local inference
+server specification".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Asked", "Given", "Reader", "Spec", "Wrong"]
+
+Given = NDArray[Any] | dict[str, NDArray[Any]]
+
+MAX_ID = 200
+MLFLOW_FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+DTYPES: dict[str, Any] = {
+    "double": "f8", "float": "f4", "long": "i8", "integer": "i4", "boolean": "?",
+    "string": "O", "binary": "O", "datetime": "M8[ns]",
+}  # fmt: skip
+V2_TYPES = {
+    "BOOL": "?", "UINT8": "u1", "UINT16": "u2", "UINT32": "u4", "UINT64": "u8", "INT8": "i1",
+    "INT16": "i2", "INT32": "i4", "INT64": "i8", "FP16": "f2", "FP32": "f4", "FP64": "f8",
+    "BYTES": "O",
+}  # fmt: skip
+FITTING = {"f": "fiu", "i": "iuf", "u": "iuf", "b": "b"}
+"""By kind of number that is wanted: the kinds that may be given."""
+WORDS = {"f": "numbers", "i": "integers", "u": "integers", "b": "booleans", "O": "strings",
+         "U": "strings", "M": "times"}  # fmt: skip
+
+
+class Wrong(Exception):
+    """The request cannot be answered as it is; ``status`` for HTTP."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One input: ``shape`` empty for a column, else a tensor's, -1 where free."""
+
+    name: str
+    type: str
+    optional: bool
+    shape: tuple[int, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any] | None:
+        """The type in numpy's words; None where anything goes."""
+        try:
+            made: np.dtype[Any] = np.dtype(DTYPES.get(self.type, self.type))
+            return made
+        except TypeError:
+            return None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, read: ``outputs`` names those that are wanted, empty for all."""
+
+    given: Given
+    rows: int
+    id: str = ""
+    outputs: tuple[str, ...] = ()
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+class Reader:
+    """Reads requests for one model.
+
+    ``params`` are the parameters that its signature names. Raises :class:`Wrong`.
+    """
+
+    def __init__(self, specs: Sequence[Spec], params: Iterable[str], *, max_rows: int) -> None:
+        self._specs = {each.name: each for each in specs}
+        self._params, self._max_rows = frozenset(params), max_rows
+        self._tensor = next((each for each in specs if each.shape and len(specs) == 1), None)
+        columns = [] if any(each.shape for each in specs) else list(specs)
+        kinds = [each.dtype.kind if each.dtype else "" for each in columns]
+        self._table = bool(columns)
+        self.numbers = self._table and not set(kinds) - set("fiu")
+        self._whole = [i for i, kind in enumerate(kinds) if kind in "iu"]
+
+    def v2(self, body: Any) -> Asked:
+        """Read a request of the Open Inference Protocol."""
+        inputs = _list(body, "inputs")
+        given = {_text(each, "name", "an input"): _tensor(each) for each in inputs}
+        if len(given) < len(inputs):
+            raise Wrong("two inputs bear the same name")
+        unknown = sorted(set(given) - set(self._specs))
+        if self._specs and unknown and not self._lone(given):
+            said = f"there is no input {unknown[0]!r}"
+            raise Wrong(f"{said}; the model takes {', '.join(map(repr, self._specs))}")
+        wanted = [_text(each, "name", "an output") for each in body.get("outputs") or ()]
+        params = body.get("parameters") or {}
+        kept = {name: params[name] for name in self._params if name in params}
+        name = body.get("id") or ""
+        if not isinstance(name, str) or len(name) > MAX_ID:
+            raise Wrong(f"the id must be a string of at most {MAX_ID} characters")
+        return self._asked(self._named(given), name, tuple(wanted), kept)
+
+    def mlflow(self, body: Any) -> Asked:
+        """Read a request of MLflow's scoring protocol."""
+        if not isinstance(body, dict):
+            raise Wrong("the body must be a JSON object")
+        forms = [form for form in MLFLOW_FORMS if form in body]
+        if len(forms) != 1:
+            raise Wrong(f"the body must hold exactly one of {', '.join(MLFLOW_FORMS)}")
+        params, data = body.get("params") or {}, body[forms[0]]
+        unknown = sorted(set(params) - self._params)
+        if unknown:
+            known = ", ".join(sorted(self._params)) or "none"
+            raise Wrong(f"there is no parameter {unknown[0]!r}; the model takes {known}")
+        given: Given
+        if forms[0] == "dataframe_split":
+            given = self._split(data)
+        elif isinstance(data, dict):
+            given = self._named({name: _array(each, name) for name, each in data.items()})
+        elif isinstance(data, list) and data and isinstance(data[0], dict):
+            given = self._records(data)
+        elif forms[0] == "dataframe_records":
+            raise Wrong("dataframe_records must be a list of objects")
+        else:
+            given = self._rows(list(self._specs), data) if self._table else self._named(
+                {"": _array(data, forms[0])})  # fmt: skip
+        return self._asked(given, "", (), params)
+
+    def _split(self, data: Any) -> Given:
+        rows = _list(data, "data")
+        names = data.get("columns") or list(self._specs)
+        if not isinstance(names, list) or len(set(names)) < len(names):
+            raise Wrong("columns must be a list of names, each once")
+        return self._rows(names, rows)
+
+    def _records(self, data: list[dict[str, Any]]) -> Given:
+        names = [
+            name for name, spec in self._specs.items() if not spec.optional or name in data[0]
+        ] or list(data[0])
+        read = itemgetter(*names)
+        try:
+            rows = list(map(read, data))
+        except KeyError as error:
+            raise Wrong(f"the column {error} is missing in a row") from None
+        except TypeError:
+            raise Wrong("every row must be an object") from None
+        return self._rows(names, rows if len(names) > 1 else [(each,) for each in rows])
+
+    def _rows(self, names: list[str], rows: Sequence[Any]) -> Given:
+        """Read rows of values, whose columns are ``names``."""
+        if self.numbers and not set(self._specs) - set(names):
+            block = _array(rows, "the data")
+            if block.ndim == 1 and len(names) == 1:
+                block = block[:, None]
+            if block.size and (block.ndim != 2 or block.shape[1] != len(names)):
+                said = f"the data has the shape {list(block.shape)}"
+                raise Wrong(f"{said}, and there are {len(names)} columns")
+            if block.size and names != list(self._specs):
+                block = block[:, [names.index(name) for name in self._specs]]
+            return self._block(block)
+        try:
+            columns = list(zip(*rows, strict=True))
+        except (TypeError, ValueError):
+            raise Wrong("the rows are not lists of one length") from None
+        if rows and len(columns) != len(names):
+            raise Wrong(f"the rows have {len(columns)} values for {len(names)} columns")
+        columns = columns or [() for _ in names]
+        return self._named({
+            name: _array(each, name, self._specs.get(name))
+            for name, each in zip(names, columns, strict=True)
+        })  # fmt: skip
+
+    def _lone(self, given: Mapping[str, NDArray[Any]]) -> bool:
+        """Tell whether one input holds all: a matrix of every column, or the only tensor."""
+        if len(given) != 1:
+            return False
+        ((name, only),) = given.items()
+        if self._tensor is not None:
+            return name in ("", self._tensor.name) or not self._tensor.name
+        return self.numbers and name not in self._specs and only.ndim == 2
+
+    def _named(self, given: dict[str, NDArray[Any]]) -> Given:
+        """Give each input its type; a matrix where that is what the model takes."""
+        if not self._specs:
+            return next(iter(given.values())) if len(given) == 1 else given
+        if self._lone(given):
+            only = next(iter(given.values()))
+            return self._block(only) if self._tensor is None else _typed(self._tensor, only)
+        missing = [
+            each.name
+            for each in self._specs.values()
+            if each.name not in given and not each.optional
+        ]
+        if missing:
+            raise Wrong(f"missing: {', '.join(map(repr, missing))}")
+        rows = len(next(iter(given.values()))) if given else 0
+        found = {
+            name: _typed(spec, given[name] if name in given else _nothing(spec, rows))
+            for name, spec in self._specs.items()
+        }
+        if not self.numbers:
+            return found
+        _rows([*found.values()])
+        return np.column_stack(list(found.values())).astype(float)
+
+    def _block(self, block: NDArray[Any]) -> NDArray[Any]:
+        """Check a matrix of all columns."""
+        wanted = len(self._specs)
+        block = _typed(Spec("data", "double", optional=False, shape=(-1, wanted)), block)
+        for at in self._whole:
+            _typed(list(self._specs.values())[at], block[:, at])
+        return block
+
+    def _asked(
+        self, given: Given, name: str, outputs: tuple[str, ...], params: dict[str, Any]
+    ) -> Asked:
+        rows = _rows([*given.values()] if isinstance(given, dict) else [given])
+        if not rows:
+            raise Wrong("the request holds no rows")
+        if rows > self._max_rows:
+            said = f"the request holds {rows:,} rows, the limit is {self._max_rows:,}"
+            raise Wrong(f"{said}; send fewer at once", 413)
+        return Asked(given, rows, name, outputs, params)
+
+
+def _rows(arrays: Sequence[NDArray[Any]]) -> int:
+    lengths = {len(each) if each.ndim else 0 for each in arrays}
+    if len(lengths) > 1:
+        raise Wrong(f"the inputs have different numbers of rows: {sorted(lengths)}")
+    return max(lengths, default=0)
+
+
+def _typed(spec: Spec, found: NDArray[Any]) -> NDArray[Any]:
+    """Make values the type and shape that are wanted, or say why they cannot be."""
+    name = repr(spec.name)
+    if spec.shape:
+        fits = len(spec.shape) == found.ndim and all(
+            want in (-1, has) for want, has in zip(spec.shape[1:], found.shape[1:], strict=False)
+        )
+        if not fits and found.size:
+            raise Wrong(f"{name} takes the shape {list(spec.shape)}, not {list(found.shape)}")
+    elif found.ndim == 2 and found.shape[1] == 1:
+        found = found[:, 0]
+    elif found.ndim != 1:
+        raise Wrong(f"{name} is a column and takes no values of the shape {list(found.shape)}")
+    want = spec.dtype
+    if want is None or not found.size:
+        return found
+    if found.dtype.kind == "O" and want.kind in FITTING:
+        types = set(map(type, found.ravel().tolist()))
+        if types <= {int, float, type(None)}:
+            found = found.astype(float)
+    kind = found.dtype.kind
+    if want.kind in "OU":
+        if kind == "U":
+            return found.astype(object)
+        if kind != "O" or set(map(type, found.ravel().tolist())) - {str, bytes, type(None)}:
+            raise Wrong(f"{name} takes {spec.type}, not {WORDS.get(kind, 'a mixture')}")
+        return found
+    if want.kind == "M":
+        try:
+            return found.astype(want)
+        except (TypeError, ValueError):
+            raise Wrong(f"{name} takes times such as 2024-05-31T12:00:00") from None
+    if kind not in FITTING.get(want.kind, ""):
+        raise Wrong(f"{name} takes {spec.type}, not {WORDS.get(kind, 'a mixture')}")
+    if want.kind in "iu":
+        if kind == "f" and not np.isfinite(found).all():
+            raise Wrong(f"{name} takes {spec.type}, and a value is missing")
+        bounds = np.iinfo(want)
+        if kind == "f" and (found % 1).any():
+            raise Wrong(f"{name} takes {spec.type}, and a value is no whole number")
+        if found.min() < bounds.min or found.max() > bounds.max:
+            raise Wrong(f"{name} takes {spec.type}, and a value is too large for it")
+    return found.astype(want, copy=False)
+
+
+def _nothing(spec: Spec, rows: int) -> NDArray[Any]:
+    """Stand in for an optional column that was not given."""
+    if spec.dtype is not None and spec.dtype.kind == "f":
+        return np.full(rows, np.nan)
+    if spec.dtype is None or spec.dtype.kind == "O":
+        return np.full(rows, None)
+    raise Wrong(f"{spec.name!r} may be left out only where the type knows a missing value")
+
+
+def _tensor(item: Mapping[str, Any]) -> NDArray[Any]:
+    """Read one tensor of the Open Inference Protocol."""
+    name, kind = item["name"], item.get("datatype")
+    if kind not in V2_TYPES:
+        raise Wrong(f"{name!r} has the datatype {kind!r}; known are {', '.join(V2_TYPES)}")
+    shape, want = item.get("shape"), np.dtype(V2_TYPES[kind])
+    if not isinstance(shape, list) or not all(type(each) is int and each >= 0 for each in shape):
+        raise Wrong(f"{name!r} needs a shape, a list of lengths")
+    found = _array(_list(item, "data"), name, _bare(name, want))
+    if found.size != np.prod(shape) or (found.ndim > 1 and list(found.shape) != shape):
+        said = f"{name!r} has the shape {shape} and data of {list(found.shape)}"
+        raise Wrong(f"{said}: they must hold the same values")
+    flat = _typed(_bare(name, want), found.reshape(-1))
+    return flat.reshape(shape)
+
+
+def _bare(name: str, want: np.dtype[Any]) -> Spec:
+    return Spec(name, want.str, optional=False, shape=())
+
+
+def _array(data: Any, name: str, spec: Spec | None = None) -> NDArray[Any]:
+    """Make an array; strings keep what they are only in one of objects."""
+    want = spec.dtype if spec else None
+    try:
+        return np.array(data, dtype=object if want is not None and want.kind == "O" else None)
+    except (ValueError, OverflowError):
+        raise Wrong(f"{name!r} is ragged: its rows have different lengths") from None
+
+
+def _list(body: Any, name: str) -> list[Any]:
+    found = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(found, list):
+        raise Wrong(f"the request needs {name!r}, a list")
+    return found
+
+
+def _text(item: Any, name: str, what: str) -> str:
+    found = item.get(name) if isinstance(item, dict) else None
+    if not isinstance(found, str):
+        raise Wrong(f"{what} needs a {name!r}, a string")
+    return found
