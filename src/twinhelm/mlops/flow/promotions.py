@@ -150,18 +150,18 @@ class Promotions:
         """End the open requests that a version's going live has overtaken: its own and older."""
         with self.journal.writing("twinhelm") as write:
             live = need(write, ProductVersion, f"{product}/{version}")
-            over = []
-            for each in find(write, Approval, product=product, state=ApprovalState.OPEN):
-                other = get(write, ProductVersion, f"{product}/{each.version}")
-                if other is None or other.registered_ms <= live.registered_ms:
-                    over.append(replace(each, state=ApprovalState.OVERTAKEN))
-                    put(write, over[-1])
-                    write.event(
-                        ApprovalAnswered(
-                            product, each.version, each.id, False,
-                            f"version {version} went live", ApprovalState.OVERTAKEN,
-                        )
-                    )  # fmt: skip
+            over = [
+                replace(each, state=ApprovalState.OVERTAKEN)
+                for each in find(write, Approval, product=product, state=ApprovalState.OPEN)
+                if need(write, ProductVersion, f"{product}/{each.version}").registered_ms
+                <= live.registered_ms
+            ]
+            why = f"version {version} went live"
+            for each in over:
+                put(write, each)
+                write.event(
+                    ApprovalAnswered(product, each.version, each.id, False, why, each.state)
+                )
             return over
 
     def inbox(self, *, by: str = "") -> list[Approval]:
@@ -272,9 +272,11 @@ def _case(unit: Reading, product: str, version: str, by: str, seal: str = "") ->
 
 
 def _requests(unit: Reading, version: ProductVersion) -> list[Approval]:
-    """List the requests of one version, newest first."""
-    found = find(unit, Approval, product=version.product, newest_first=True)
-    return [each for each in found if each.version == version.version]
+    """List the requests of one version, newest first; they are numbered from 1."""
+    found: list[Approval] = []
+    while each := get(unit, Approval, f"{version.ref}/{len(found) + 1}"):
+        found.insert(0, each)
+    return found
 
 
 def _rollouts(unit: Reading, version: ProductVersion) -> list[Rollout]:

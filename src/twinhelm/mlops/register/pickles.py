@@ -19,12 +19,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from math import prod
+from mmap import mmap
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-__all__ = ["MAX_STEPS", "WRAPPER", "Bytes", "allowed", "globals_in"]
+__all__ = ["MAX_STEPS", "WRAPPER", "allowed", "globals_in"]
 
 MAX_STEPS = 10_000_000
 """Opcodes of one pickle; the largest real forest seen had a tenth of it."""
@@ -37,22 +38,6 @@ _CALLS = {"REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ"}
 _KEEPS = {"SETITEM", "SETITEMS", "APPEND", "APPENDS", "ADDITEMS"}
 _TYPE = re.compile(r"[<>|=]?[?A-Za-z]\d*(?:\[\w+\])?")
 _OPAQUE = object()
-
-
-class Bytes(Protocol):
-    """What is walked: a file that never gives more than it holds, such as a memory map."""
-
-    def read(self, size: int = ..., /) -> bytes:
-        """Read up to ``size`` bytes."""
-
-    def readline(self) -> bytes:
-        """Read up to the end of the line."""
-
-    def seek(self, pos: int, whence: int = ..., /) -> Any:
-        """Go to a place."""
-
-    def tell(self) -> int:
-        """Say the place."""
 
 
 class _Items(list[Any]):
@@ -79,10 +64,11 @@ def allowed(module: str, name: str) -> bool:
     return any(of.fullmatch(module) and named.fullmatch(name) for of, named in _table())
 
 
-def globals_in(data: Bytes, *, joblib: bool) -> Iterator[tuple[str, str]]:
+def globals_in(data: mmap, *, joblib: bool) -> Iterator[tuple[str, str]]:
     """Yield each (module, name) that unpickling would look up from here to the pickle's end.
 
     ``joblib`` says who reads: joblib steps over arrays, a plain unpickler goes on in their bytes.
+    A map of a file is asked for since it never gives more than it holds.
     Raises :class:`ValueError` where an unpickler would fail, or where what it would do cannot be
     told; what was yielded before would have been looked up all the same.
     """
@@ -92,7 +78,7 @@ def globals_in(data: Bytes, *, joblib: bool) -> Iterator[tuple[str, str]]:
         raise ValueError(f"its opcodes do not fit together: {error!r}") from error
 
 
-def _walk(data: Bytes, joblib: bool) -> Iterator[tuple[str, str]]:
+def _walk(data: mmap, joblib: bool) -> Iterator[tuple[str, str]]:
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[int, Any] = {}
@@ -168,7 +154,7 @@ def _made(kind: str, arg: Any, taken: list[Any]) -> Any:
     return arg if type(arg) in (str, int) else _OPAQUE
 
 
-def _array(wrapper: _Made, data: Bytes) -> Iterator[tuple[str, str]]:
+def _array(wrapper: _Made, data: mmap) -> Iterator[tuple[str, str]]:
     """Step over the array that joblib has written behind its wrapper."""
     (state,) = wrapper.states
     held = dict(zip(state[::2], state[1::2], strict=True)) if isinstance(state, _Items) else {}
