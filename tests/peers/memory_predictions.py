@@ -58,6 +58,7 @@ class MemoryPredictions:
         start_ms: int = 0,
         end_ms: int | None = None,
         newest_first: bool = False,
+        labelled: bool = False,
         limit: int = 10_000,
     ) -> list[Prediction]:
         with self._lock:
@@ -69,6 +70,7 @@ class MemoryPredictions:
                 and role in (None, row.role)
                 and row.time_ms >= start_ms
                 and (end_ms is None or row.time_ms < end_ms)
+                and not (labelled and (product, row.id) not in self._labels)
             ]
         found.sort(key=lambda row: row.time_ms)
         return (found[::-1] if newest_first else found)[: max(limit, 0)]

@@ -88,6 +88,14 @@ def test_the_only_row_may_be_labelled_by_its_place_too(kept):
     assert kept.label(said) == [Labelling.KEPT, Labelling.AGAIN]
 
 
+def test_only_what_has_a_label_is_read_where_that_is_asked(kept):
+    kept.append([asked("a", rows=2), asked("b"), asked("c", time_ms=5), asked("b", product="x")])
+    kept.label([Label("shop", "a:1", 9, 1.0), Label("shop", "c", 9, 0.0)])
+    assert ids(kept.read("shop", labelled=True)) == ["a", "c"]
+    assert ids(kept.read("shop", labelled=True, newest_first=True, limit=1)) == ["c"]
+    assert kept.read("x", labelled=True) == []
+
+
 def test_labels_of_another_product_are_unknown(kept):
     kept.append([asked("a")])
     assert kept.label([Label("other", "a", 1, 1.0)]) == [Labelling.UNKNOWN]

@@ -336,9 +336,13 @@ class Predictions(Protocol):
         start_ms: int = 0,
         end_ms: int | None = None,
         newest_first: bool = False,
+        labelled: bool = False,
         limit: int = 10_000,
     ) -> list[Prediction]:
-        """Read predictions by time, ``start_ms <= t < end_ms``."""
+        """Read predictions by time, ``start_ms <= t < end_ms``.
+
+        ``labelled``: only those of which at least one row has a label.
+        """
 
     def labels(self, product: str, ids: Sequence[str]) -> dict[str, float | str]:
         """Return the labels known of these request ids, by row id (``id`` or ``id:i``)."""

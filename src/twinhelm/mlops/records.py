@@ -10,6 +10,7 @@
 | rollout | id: product/version/n | running, done, ... | product | started |
 | deployment | product | | | since |
 | health | product/version | good, drifted, failing, unknown | product | end |
+| health_past | product/version/end | as health | product | end |
 | remark | id: product/n | | product | when |
 | data | digest | | product | when seen first |
 """
@@ -35,13 +36,14 @@ from twinhelm.mlops.types import (
     Verdict,
 )
 
-__all__ = ["Reading", "find", "get", "load", "need", "put"]
+__all__ = ["Reading", "Writing", "find", "get", "keep_past", "load", "need", "past", "put"]
 
 T = TypeVar("T")
 Noun = (
     Product | ProductVersion | Validation | Approval | Run | Rollout | Deployment | Health | Remark
 )
 
+_PAST = "health_past"
 _ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 _KINDS: dict[type, str] = {
     Product: "product",
@@ -81,6 +83,10 @@ class Writing(Reading, Protocol):
 
     def put(self, record: Record) -> Record:
         """Write one record."""
+        ...
+
+    def delete(self, kind: str, key: str) -> None:
+        """Remove one record."""
         ...
 
 
@@ -125,6 +131,23 @@ def put(write: Writing, value: Noun) -> None:
     """Write a value under its own key, replacing what was there."""
     key, state, parent, time_ms = _place(value)
     write.put(Record(_KINDS[type(value)], key, asdict(value), state, parent, time_ms))
+
+
+def keep_past(write: Writing, value: Health, *, most: int) -> None:
+    """Keep how a version fared beside the latest; of a product the newest ``most`` stay."""
+    key = f"{value.product}/{value.version}/{value.end_ms:014d}"
+    write.put(Record(_PAST, key, asdict(value), value.state, value.product, value.end_ms))
+    kept = write.find(_PAST, parent=value.product, newest_first=True, limit=most + 100)
+    for old in kept[most:]:
+        write.delete(_PAST, old.key)
+
+
+def past(
+    unit: Reading, product: str, *, state: str | None = None, limit: int = 100
+) -> list[Health]:
+    """Read how a product's versions fared, the newest first."""
+    rows = unit.find(_PAST, parent=product, state=state, newest_first=True, limit=limit)
+    return [_read(Health, row) for row in rows]
 
 
 def _place(value: Noun) -> tuple[str, str, str, int]:

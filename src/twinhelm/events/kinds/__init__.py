@@ -46,6 +46,7 @@ from twinhelm.events.kinds.products import (
     DeploymentChanged,
     DriftFound,
     EvidenceExported,
+    HealthChanged,
     HoldChanged,
     ModelImported,
     ModelRefused,
@@ -67,8 +68,8 @@ from twinhelm.events.kinds.products import (
 __all__ = [
     "EVENT_KINDS", "AlertReceived", "ApprovalAnswered", "ApprovalRequested", "BackfillFinished",
     "BackfillStarted", "BackupTaken", "BuildFinished", "BuildStarted", "DataSeen",
-    "DeploymentChanged", "DetectorRegistered", "DriftFound", "EvidenceExported", "HoldChanged",
-    "ImportFinished", "ImportStarted", "IncidentAcknowledged", "IncidentCommented",
+    "DeploymentChanged", "DetectorRegistered", "DriftFound", "EvidenceExported", "HealthChanged",
+    "HoldChanged", "ImportFinished", "ImportStarted", "IncidentAcknowledged", "IncidentCommented",
     "IncidentOpened", "IncidentReopened", "IncidentResolved", "IncidentUpdated", "JobCancelled",
     "LinkCreated", "ModelImported", "ModelRefused", "PersonAdded", "PersonPasswordChanged",
     "PersonRemoved", "PersonRolesChanged", "ProductFramed", "ProductRetired", "PromotionRefused",

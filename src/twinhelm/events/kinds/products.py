@@ -8,10 +8,10 @@ from twinhelm.events.event import Event, event
 
 __all__ = [
     "ApprovalAnswered", "ApprovalRequested", "BuildFinished", "BuildStarted", "DataSeen",
-    "DeploymentChanged", "DriftFound", "EvidenceExported", "HoldChanged", "ModelImported",
-    "ModelRefused", "ProductFramed", "ProductRetired", "PromotionRefused", "RemarkMade",
-    "RetrainTriggered", "RolloutAdvanced", "RolloutEnded", "RolloutStarted", "VersionPruned",
-    "VersionRegistered", "VersionStaged", "VersionValidated", "WatchersChanged",
+    "DeploymentChanged", "DriftFound", "EvidenceExported", "HealthChanged", "HoldChanged",
+    "ModelImported", "ModelRefused", "ProductFramed", "ProductRetired", "PromotionRefused",
+    "RemarkMade", "RetrainTriggered", "RolloutAdvanced", "RolloutEnded", "RolloutStarted",
+    "VersionPruned", "VersionRegistered", "VersionStaged", "VersionValidated", "WatchersChanged",
 ]  # fmt: skip
 
 
@@ -229,6 +229,17 @@ class DriftFound(Event):
     product: str
     version: str
     columns: tuple[str, ...]
+    text: str
+
+
+@event("health.changed", "version/{product}/{version}")
+class HealthChanged(Event):
+    """A version fares otherwise than ``before``: good, drifted, failing or unknown."""
+
+    product: str
+    version: str
+    before: str
+    after: str
     text: str
 
 

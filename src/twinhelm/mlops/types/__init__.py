@@ -4,6 +4,7 @@ from twinhelm.mlops.types.live import (
     Deployment,
     Drift,
     Health,
+    HeldOut,
     Part,
     Rollout,
     RolloutState,
@@ -32,7 +33,7 @@ from twinhelm.mlops.types.spec import Spec, Tier, Trigger
 
 __all__ = [
     "Answer", "Approval", "ApprovalState", "Check", "Deployment", "Drift", "Field", "Health",
-    "Measured", "Part", "Product", "ProductVersion", "Remark", "Rollout", "RolloutState", "Run",
-    "Schema", "Scored", "Scorer", "Spec", "Stage", "Table", "Tier", "Trigger", "Validation",
-    "Verdict", "rows_of",
+    "HeldOut", "Measured", "Part", "Product", "ProductVersion", "Remark", "Rollout",
+    "RolloutState", "Run", "Schema", "Scored", "Scorer", "Spec", "Stage", "Table", "Tier",
+    "Trigger", "Validation", "Verdict", "rows_of",
 ]  # fmt: skip

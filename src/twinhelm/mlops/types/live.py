@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from twinhelm.mlops.types.product import Schema
 
 __all__ = [
-    "Deployment", "Drift", "Health", "Part", "Rollout", "RolloutState", "Scored", "Scorer",
-    "Table", "rows_of",
+    "Deployment", "Drift", "Health", "HeldOut", "Part", "Rollout", "RolloutState", "Scored",
+    "Scorer", "Table", "rows_of",
 ]  # fmt: skip
 
 Table = Mapping[str, NDArray[Any]]
@@ -38,6 +38,15 @@ class Scored:
     prediction: NDArray[Any]
     probability: NDArray[np.float64] | None = None
     classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What a version answered to the hold-out data, and the truth: (n,) each."""
+
+    table: Table
+    scored: Scored
+    truth: NDArray[Any]
 
 
 class Scorer(Protocol):

@@ -187,6 +187,9 @@ class Monitor(Part):
     metric: str = ""
     """The metric whose fall is a performance alarm; empty: the first gate's."""
     floor: float | None = None
+    """The worst that the metric may be; empty: what its gate asks."""
+    cost_per_request: Annotated[float, Field(ge=0)] = 0.0
+    cost_per_cpu_hour: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Trigger(StrEnum):
