@@ -20,7 +20,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 from starlette.requests import ClientDisconnect
@@ -36,11 +35,11 @@ from twinhelm.core.errors import (
     Unavailable,
 )
 from twinhelm.core.settings import Settings
+from twinhelm.mlops.tracking import Gate, Tracking
 from twinhelm.mlops.tracking.rules import (
     ARTIFACTS,
     CREATE_VERSION,
     JUDGED,
-    Gate,
     Kind,
     Wish,
     artifact_path,
@@ -86,25 +85,6 @@ class Pending(Conflict):
     """What was asked for is on its way, and is not so yet."""
 
 
-class Upstream(Protocol):
-    """What the door needs of :class:`~twinhelm.mlops.tracking.Tracking`."""
-
-    socket: Path
-
-    @property
-    def ready(self) -> bool:
-        """Tell whether it takes calls."""
-        ...
-
-    def start(self) -> None:
-        """Have it started, in the background."""
-        ...
-
-    def trouble(self) -> Unavailable:
-        """Say why it is not there yet."""
-        ...
-
-
 class MlflowDoor:
     """The ASGI application below :data:`MOUNT`; lives on one event loop.
 
@@ -113,21 +93,21 @@ class MlflowDoor:
 
     def __init__(
         self,
-        upstream: Upstream,
+        tracking: Tracking,
         gate: Gate,
         registered: Registered,
         settings: Settings,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._upstream = upstream
+        self._tracking = tracking
         self._gate = gate
         self._registered = registered
         self._max_file = settings.models.max_artifact_bytes
         self._patience_s = settings.limits.body_timeout_s
         self._tray = Intray(settings.limits)
         self._calls, self._files = (
-            _client(transport, upstream.socket, most) for most in (CALLS, TRANSFERS)
+            _client(transport, tracking.socket, most) for most in (CALLS, TRANSFERS)
         )
         self._registering: set[asyncio.Task[None]] = set()
 
@@ -257,14 +237,14 @@ class MlflowDoor:
 
     async def _warm(self) -> None:
         """Wait until MLflow's server side is there, started by whoever asks first."""
-        if self._upstream.ready:
+        if self._tracking.ready:
             return
-        self._upstream.start()
+        self._tracking.start()
         loop = asyncio.get_running_loop()
         end = loop.time() + WARM_S
-        while not self._upstream.ready:
+        while not self._tracking.ready:
             if loop.time() > end:
-                raise self._upstream.trouble()
+                raise self._tracking.trouble()
             # Its supervisor lives in a thread, and tells threads alone; warming up is rare.
             await asyncio.sleep(LOOK_S)
 

@@ -46,9 +46,10 @@ TIMEOUT_S = 60.0
 MOST_DEEP = 32
 MOST_FILES = 100_000
 LOGGED_MODEL = re.compile(r"m-[0-9a-zA-Z]{8,64}")
-ERRORS: dict[int, type[Refused]] = {
-    400: BadInput, 401: Unauthenticated, 403: Denied, 404: NotFound, 409: Conflict, 413: TooLarge,
-}  # fmt: skip
+ERRORS = {
+    error.status: error
+    for error in (BadInput, Conflict, Denied, NotFound, TooLarge, Unauthenticated)
+}
 
 Files = dict[str, int]
 """Paths below a place, with their sizes in bytes; 0 where the server did not say."""

@@ -19,15 +19,15 @@ import io
 import os
 import sqlite3
 import sys
-from collections.abc import Iterable
 from contextlib import closing
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import anyio
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 __all__ = ["ARTIFACTS", "DATABASE", "serve"]
 
@@ -36,6 +36,9 @@ ARTIFACTS = "artifacts"
 READERS = 8
 """Calls at once that only read. Those that change something take turns: SQLite takes one writer
 at a time anyway, and MLflow's own log-inputs fails where two runs log a new data set at once."""
+
+CLIENTS_ONLY = ("pandas", "pyarrow", "scipy", "sklearn")
+"""What MLflow imports where it finds it, for its clients: 80 MB that its server side lets lie."""
 
 GRACE_S = 3
 """How long calls in flight may take once we are told to end."""
@@ -72,7 +75,9 @@ def _app(folder: Path) -> ASGIApp:
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": (folder / ARTIFACTS).as_uri(),
         "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
     }
-    sys.modules.setdefault("flask_cors", _NoCors("flask_cors"))
+    sys.modules["flask_cors"] = _NoCors("flask_cors")
+    for name in CLIENTS_ONLY:
+        sys.modules[name] = None  # type: ignore[assignment]  # which Python takes as "not there"
 
     from fastapi import FastAPI
     from sqlalchemy import Engine, event
@@ -110,11 +115,15 @@ def _bring_up(database: Path, url: str) -> None:
     engine = tables.create_sqlalchemy_engine(url)
     try:
         found, wanted = tables._get_schema_version(engine), tables._get_latest_schema_revision()
-        if found is not None and found != wanted:
-            copy = database.with_name(f"{database.stem}-before-{wanted}.sqlite")
-            with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
+        if found is None or found == wanted:
+            return
+        copy = database.with_name(f"{database.stem}-before-{wanted}.sqlite")
+        if not copy.exists():  # else we died half-way, and the copy is the whole one
+            part = copy.with_suffix(".part")
+            with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(part)) as new:
                 old.backup(new)
-            tables._upgrade_db(engine)
+            part.replace(copy)
+        tables._upgrade_db(engine)
     finally:
         engine.dispose()
 
@@ -127,9 +136,10 @@ class _Wsgi:
         self._readers = anyio.CapacityLimiter(READERS)
         self._writer = anyio.CapacityLimiter(1)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        from uvicorn.middleware.wsgi import build_environ
+        from werkzeug.wrappers import Response
+
         parts, more = [], True
         while more:
             message = await receive()
@@ -137,52 +147,12 @@ class _Wsgi:
                 return
             parts.append(message.get("body", b""))
             more = message.get("more_body", False)
-        environ = _environ(scope, b"".join(parts))
+        environ = dict(build_environ(scope, message, io.BytesIO(b"".join(parts))))
         reads = scope["method"] == "GET" or scope["path"].endswith("/search")
         turn = self._readers if reads else self._writer
-        status, headers, body = await anyio.to_thread.run_sync(self._run, environ, limiter=turn)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    def _run(self, environ: dict[str, Any]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        told: list[Any] = []
-
-        def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
-            told[:] = [int(status.split(" ", 1)[0]), headers]
-
-        answer: Iterable[bytes] = self._app(environ, start)
-        try:
-            body = b"".join(answer)
-        finally:
-            if (close := getattr(answer, "close", None)) is not None:
-                close()
-        headers = [
-            (name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in told[1]
-        ]
-        return told[0], headers, body
-
-
-def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
-    """Write a request as PEP 3333 wants it."""
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": scope["method"],
-        "SCRIPT_NAME": "",
-        "PATH_INFO": scope["path"].encode().decode("latin-1"),
-        "QUERY_STRING": scope["query_string"].decode("latin-1"),
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for name, value in scope["headers"]:
-        key = name.decode("latin-1").upper().replace("-", "_")
-        if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
-            key = f"HTTP_{key}"
-        environ[key] = value.decode("latin-1")
-    return environ | {"CONTENT_LENGTH": str(len(body))}
+        ask = partial(Response.from_app, self._app, environ, buffered=True)
+        answer = await anyio.to_thread.run_sync(ask, limiter=turn)
+        headers = [(name.lower().encode(), text.encode("latin-1")) for name, text in answer.headers]
+        start = {"type": "http.response.start", "status": answer.status_code, "headers": headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": answer.get_data()})
