@@ -233,10 +233,9 @@ def _database(url: str, query: str, folder: Path, limits: Limits) -> Table:
             result = connection.exec_driver_sql(query)
             names = list(result.keys())
             rows = result.fetchmany(limits.rows + 1)
-    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
-        raise Unavailable(f"the database says: {error.orig}", hint="check URL and query") from error
-    except (sa.exc.SQLAlchemyError, sa.exc.DBAPIError) as error:
-        raise BadInput(f"the query cannot be answered: {error}", hint="check it") from error
+    except sa.exc.SQLAlchemyError as error:
+        kind = Unavailable if isinstance(error, sa.exc.OperationalError) else BadInput
+        raise kind(f"the database says: {error}", hint="check its address and the query") from error
     finally:
         engine.dispose()
     cells = zip(*rows, strict=True) if rows else [()] * len(names)
@@ -245,18 +244,15 @@ def _database(url: str, query: str, folder: Path, limits: Limits) -> Table:
 
 
 def _typed(values: list[Any]) -> Any:
-    kinds = {type(value) for value in values} - {type(None)}
+    kinds = {type(value) for value in values if value is not None}
     if kinds and kinds <= {int, float, Decimal}:
-        whole = kinds == {int} and None not in values
-        if not whole or all(abs(value) < 2**63 for value in values):
-            return np.array(values, np.int64 if whole else np.float64)
-        return np.array(values, np.float64)
-    if kinds == {bool} and None not in values:
-        return np.array(values, np.bool_)
-    texts = [None if v is None else str(v).lower() if kinds == {bool} else str(v) for v in values]
-    column = np.empty(len(texts), object)
-    column[:] = texts
-    return column
+        whole = kinds == {int} and None not in values and max(map(abs, values)) < 2**63
+        return np.array(values, np.int64 if whole else np.float64)  # None becomes NaN
+    if kinds == {bool}:
+        if None not in values:
+            return np.array(values)
+        values = [None if value is None else str(value).lower() for value in values]
+    return np.array([None if value is None else str(value) for value in values], object)
 
 
 def _few(table: Table, source: str, limits: Limits) -> Table:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from twinhelm.mlops.build import guard
 
@@ -25,6 +24,7 @@ __all__ = ["MAX_LOG_BYTES", "Ended", "run"]
 MAX_LOG_BYTES = 10 << 20
 BEAT_S = 0.2
 TAIL_BYTES = 4096
+_CUT = b"\n... the rest is not kept: the log has reached its limit\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +70,20 @@ def run(
         assert process.stdout is not None  # noqa: S101 - it was asked for
         output = process.stdout
         ready.register(output, selectors.EVENT_READ)
-        kept = _Log(out, max_log_bytes)
+        tail, left = b"", max_log_bytes
         try:
             while (seconds := time.monotonic() - begun) < limit_s:
                 if ready.select(BEAT_S):
                     if not (chunk := os.read(output.fileno(), 1 << 16)):
                         break
-                    kept.write(chunk)
+                    tail = (tail + chunk)[-TAIL_BYTES:]
+                    if left > 0:
+                        out.write(chunk[:left] + (_CUT if len(chunk) >= left else b""))
+                        out.flush()
+                    left -= len(chunk)
                 elif _is_over(process.pid):  # and something that left the group holds the pipe
                     break
-                beat(seconds, kept.last_line())
+                beat(seconds, _last_line(tail))
         finally:
             # Before anybody reaps it: its number is nobody else's until then.
             with suppress(ProcessLookupError, PermissionError):
@@ -87,7 +91,7 @@ def run(
     took_s = time.monotonic() - begun
     said = ended.read_text(encoding="ascii") if ended.exists() else ""
     killed = -signal.SIGKILL if took_s < limit_s else None
-    return Ended(int(said) if said else killed, took_s, kept.last_line())
+    return Ended(int(said) if said else killed, took_s, _last_line(tail))
 
 
 def _is_over(pid: int) -> bool:
@@ -95,23 +99,6 @@ def _is_over(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, options) is not None
 
 
-class _Log:
-    """Keeps the beginning of what is said up to a limit, and the end of it in memory."""
-
-    def __init__(self, out: IO[bytes], most: int) -> None:
-        self._out = out
-        self._left = most
-        self._tail = b""
-
-    def write(self, chunk: bytes) -> None:
-        self._tail = (self._tail + chunk)[-TAIL_BYTES:]
-        if self._left > 0:
-            self._out.write(chunk[: self._left])
-            self._left -= len(chunk)
-            if self._left <= 0:
-                self._out.write(b"\n... the rest is not kept: the log has reached its limit\n")
-            self._out.flush()
-
-    def last_line(self) -> str:
-        lines = self._tail.decode("utf-8", "replace").strip().splitlines()
-        return lines[-1].strip()[:500] if lines else ""
+def _last_line(tail: bytes) -> str:
+    lines = tail.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip()[:500] if lines else ""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import product as combinations
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,19 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound, TwinhelmError
 from twinhelm.core.json import dumps
 from twinhelm.core.logs import strike_secrets
-from twinhelm.core.ports import Record, Records
+from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import BuildFinished, BuildStarted, DataSeen
+from twinhelm.events.kinds import BuildFinished, BuildStarted
 from twinhelm.events.workflows import Run as Job
 from twinhelm.events.workflows import RunEnded, WorkflowPort
 from twinhelm.mlops import records as rows
-from twinhelm.mlops.build.contract import check
-from twinhelm.mlops.build.data import file_digest, is_query, read, save
+from twinhelm.mlops.build.data import file_digest, is_query, save
 from twinhelm.mlops.build.environment import code, described, locked
 from twinhelm.mlops.build.recipe import Order, run_recipe
 from twinhelm.mlops.build.tracked import ATTEMPT, BUILD, TrackingApi, close_runs, logged
+from twinhelm.mlops.flow.datasets import look
 from twinhelm.mlops.flow.products import ProductDesk
-from twinhelm.mlops.types import Product, Run, Spec, Stage, Table, rows_of
+from twinhelm.mlops.types import Product, Run, Spec, Stage, Table
 
 __all__ = ["Builds"]
 
@@ -78,17 +79,12 @@ class Builds:
         :class:`BadInput` where there is nothing to run.
         """
         spec, product = self._buildable(name)
-        asked = dict(params or {})
-        try:
-            dumps(asked)
-        except TypeError as error:
-            raise BadInput(f"the parameters are not JSON: {error}") from error
         kept = {
             key: value for key, value in spec.build.params.items() if key not in spec.build.search
         }
         run = Run(
-            product.name, 0, "running", by, 0,
-            reason=reason, recipe=spec.build.recipe, seed=spec.build.seed, params=kept | asked,
+            product.name, 0, "running", by, 0, reason=reason, recipe=spec.build.recipe,
+            seed=spec.build.seed, params={**kept, **(params or {})},
         )  # fmt: skip
         return self._begin(run)
 
@@ -102,18 +98,15 @@ class Builds:
         if old.state != "done":
             hint = "repeat one that is done"
             raise Conflict(f"run {number} of {name} is {old.state}: it made nothing", hint=hint)
-        now = {"code": code(Path(product.folder))}
-        was = {"code": old.code, **old.data}
-        now |= {role: self._look(product, spec, role)[1] for role in _declared(spec)}
-        differ = [key for key in sorted(was.keys() | now.keys())
-                  if was.get(key, "").split(" ")[0] != now.get(key, "").split(" ")[0]]  # fmt: skip
-        if differ:
-            told = "; ".join(
-                f"{key} was {was.get(key, 'not there')[:24]}, is {now.get(key, 'not there')[:24]}"
-                for key in differ
-            )
+        now = {"code": _bare(code(Path(product.folder)))}
+        was = {"code": _bare(old.code), **old.data}
+        now |= {
+            role: look(self.journal, self.clock, product, spec, role)[1] for role in _declared(spec)
+        }
+        if differ := sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key)):
+            said = f"run {number} of {name} cannot be repeated: changed since: {', '.join(differ)}"
             hint = "bring back what it was, or start a new run"
-            raise Conflict(f"run {number} of {name} cannot be repeated: {told}", hint=hint)
+            raise Conflict(said, hint=hint)
         run = Run(
             name, 0, "running", by, 0, reason=f"again {number}", recipe=old.recipe, seed=old.seed,
             params=old.params, environment={"threads": old.environment["threads"]}, again=number,
@@ -180,7 +173,7 @@ class Builds:
         if spec is None or role not in ROLES or not getattr(spec.data, role):
             hint = f"set data.{role} in its product file"
             raise NotFound(f"{name} declares no {role} data", hint=hint)
-        return self._look(product, spec, role)
+        return look(self.journal, self.clock, product, spec, role)
 
     def _buildable(self, name: str) -> tuple[Spec, Product]:
         product, spec = self.desk.product(name), self.desk.spec(name)
@@ -240,9 +233,10 @@ class Builds:
         work.mkdir(parents=True, exist_ok=True)
         data, places = {}, {}
         for role in _declared(spec):
-            table, data[role] = self._look(product, spec, role)
-            places[role] = _place(getattr(spec.data, role), Path(product.folder))
-            if is_query(getattr(spec.data, role)):
+            table, data[role] = look(self.journal, self.clock, product, spec, role)
+            source = getattr(spec.data, role)
+            places[role] = source if "://" in source else str(Path(product.folder) / source)
+            if is_query(source):
                 places[role] = str(work / f"{role}.parquet")
                 save(table, Path(places[role]))
             del table  # the recipe needs the memory
@@ -252,12 +246,11 @@ class Builds:
             cache = self.folder / ".environments"
             found, facts = locked(needs, cache, log=work / "log", beat=_beat(job, 0.0))
             python = str(found)
-        threads = run.environment.get("threads", str(self.threads))
         search = {key: said for key, said in spec.build.search.items() if key not in run.params}
         grid = [dict(zip(search, values, strict=True)) for values in combinations(*search.values())]
-        facts = {**facts, "threads": threads}
+        facts = {"threads": str(self.threads), **run.environment, **facts}
         run = replace(run, data=data, code=code(Path(product.folder)), environment=facts)
-        wholly = [run.recipe, run.code.split(" ")[0], data, facts, run.seed, run.params, grid]
+        wholly = [run.recipe, _bare(run.code), data, facts, run.seed, run.params, grid]
         key = hashlib.sha256(dumps([*wholly, spec.build.best])).hexdigest()
         run = replace(run, key=key if "train" in data else "")
         with self.journal.writing(HOUSE) as write:
@@ -321,17 +314,18 @@ class Builds:
         good = [one for one in tries if not one["error"]]
         if not good:
             return {"state": "failed", "error": tries[0]["error"]}
-        best, failed = frozen["best"], len(tries) - len(good)
-        if len(tries) > 1:
-            metric, sign = best.removeprefix("-"), -1 if best.startswith("-") else 1
-            scored = [(sign * run["metrics"][metric], at) for at, one in enumerate(good)
-                      for run in one["runs"] if metric in run["metrics"]]  # fmt: skip
-            if not scored:
-                error = f"no run logged the metric {metric!r}, by which build.best chooses"
-                return {"state": "failed", "error": error}
-            chosen = good[max(scored, key=lambda each: (each[0], -each[1]))[1]]
-        else:
-            chosen = good[0]
+        metric = frozen["best"].removeprefix("-")
+        sign = 1 if metric == frozen["best"] else -1
+
+        def worth(one: Mapping[str, Any]) -> float:
+            logs = [log["metrics"] for log in one["runs"]]
+            return max((sign * log[metric] for log in logs if metric in log), default=-inf)
+
+        chosen = max(good, key=worth) if len(tries) > 1 else good[0]
+        if len(tries) > 1 and worth(chosen) == -inf:
+            error = f"no run logged the metric {metric!r}, by which build.best chooses"
+            return {"state": "failed", "error": error}
+        failed = len(tries) - len(good)
         run = self._run(name, number)
         for one in chosen["runs"]:
             made = {"run_id": one["id"], "metrics": one["metrics"], "params": chosen["params"]}
@@ -367,24 +361,6 @@ class Builds:
             told.append(f"the environment has changed: {', '.join(moved)}")
         return f"repeats run {old.number}: {'; '.join(told)}"
 
-    def _look(self, product: Product, spec: Spec, role: str) -> tuple[Table, str]:
-        """Read data, remember that version of it, and hold it against the contract."""
-        source = getattr(spec.data, role)
-        table, digest = read(source, Path(product.folder or "/"))
-        problems = check(table, spec.data.columns)
-        with self.journal.writing(HOUSE) as write:
-            if write.get("data", digest) is None:
-                body = {"product": product.name, "role": role, "rows": rows_of(table),
-                        "source": strike_secrets(source), "columns": list(table),
-                        "problems": problems}  # fmt: skip
-                write.put(Record("data", digest, body, "", product.name, self.clock.now_ms()))
-                seen = DataSeen(product.name, role, digest, rows_of(table), tuple(problems))
-                write.event(seen)
-        if problems:
-            said = f"the {role} data of {product.name} breaks its contract: {'; '.join(problems)}"
-            raise BadInput(said, hint="mend the data, or data.columns in the product file")
-        return table, digest
-
     def _run(self, name: str, number: int) -> Run:
         return rows.load(self.records, Run, f"{name}/{number}")
 
@@ -396,9 +372,9 @@ def _declared(spec: Spec) -> list[str]:
     return [role for role in ROLES if getattr(spec.data, role)]
 
 
-def _place(source: str, folder: Path) -> str:
-    """Say where a recipe finds data that is no query's."""
-    return source if "://" in source else str(folder / source)
+def _bare(code: str) -> str:
+    """Leave the commit away: the same code may lie in another."""
+    return code.partition(" ")[0]
 
 
 def _beat(job: Job, limit_s: float) -> Callable[[float, str], None]:
