@@ -138,11 +138,12 @@ def answers(
 
 def codes_of(values: Array, book: dict[str, int]) -> I64:
     """Look up values (n,) by name in ``book``, which grows; -1 for missing."""
-    names = (
-        -1 if value is None or value != value else book.setdefault(name_of(value), len(book))
-        for value in np.asarray(values).tolist()
-    )
-    return np.fromiter(names, np.int64, len(values))
+    raw = np.asarray(values).tolist()
+    known = {
+        value: -1 if value is None or value != value else book.setdefault(name_of(value), len(book))
+        for value in dict.fromkeys(raw)
+    }
+    return np.fromiter(map(known.__getitem__, raw), np.int64, len(raw))
 
 
 def name_of(value: Any) -> str:

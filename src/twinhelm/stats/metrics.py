@@ -84,10 +84,10 @@ class Weighed:
                 steps = np.diff(self.chance[order, label], prepend=np.nan) != 0
                 orders[label] = order, np.flatnonzero(steps)
             order, starts = orders[label]
-            weights = self.weights[:, order]
-            every = np.add.reduceat(weights, starts, axis=1)
-            weights *= self.answers.truth[order] == label
-            mine = np.add.reduceat(weights, starts, axis=1)
+            every = self.weights[:, order]
+            mine = every * (self.answers.truth[order] == label)
+            if len(starts) < len(order):
+                mine, every = (np.add.reduceat(part, starts, axis=1) for part in (mine, every))
             self._ranked[label] = mine, every - mine
         return self._ranked[label]
 

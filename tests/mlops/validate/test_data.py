@@ -100,6 +100,11 @@ def test_truths_are_looked_at(truth, verdict, said):
     assert said in got.says
 
 
+def test_a_class_is_known_by_its_name_however_written():
+    got = labels(told(np.array([0, 1] * 10)), ("0.0", "1.0", "a", "b"))
+    assert got.verdict is Verdict.PASS
+
+
 def test_truths_of_a_regression_must_vary():
     assert labels(answers([1.0, 2.0], [1, 1], task="regression"), ()).verdict is Verdict.PASS
     assert labels(answers([2.0, 2.0], [1, 1], task="regression"), ()).verdict is Verdict.FAIL

@@ -101,6 +101,13 @@ def test_a_model_that_treats_groups_unequally_fails_fairness():
     assert check_of(alone, "parity_gap").value == check_of(found, "parity_gap").value
 
 
+def test_a_group_too_small_to_judge_leaves_the_gap_unknown_whatever_other_columns_say():
+    few = {"name": "rare", "column": "count", "values": ["7"], "protected": True}
+    for slices in ([*SEXES, few], [few, *SEXES]):
+        found = examined(Model(), spec({"metric": "parity_gap", "at_most": 1}, slices=slices))
+        assert verdicts(found)["parity_gap"] == "unknown"
+
+
 def test_a_challenger_must_not_be_worse_than_the_champion():
     gate = {"metric": "roc_auc", "than": "champion", "by": 0.02}
     worse, same = Model((1.0, 0.3)), Model()

@@ -19,7 +19,7 @@ from twinhelm.core.arrays import F64, U64, Array
 from twinhelm.mlops.types import Spec, Table, Verdict, rows_of
 from twinhelm.mlops.validate.ask import missing_in
 from twinhelm.mlops.validate.gates import Found, untold
-from twinhelm.stats.answers import Answers, answers, codes_of
+from twinhelm.stats.answers import Answers, codes_of, name_of
 from twinhelm.stats.metrics import point
 
 __all__ = ["duplicates", "labels", "leakage"]
@@ -53,7 +53,13 @@ def leakage(table: Table, features: list[str], spec: Spec) -> Found:
     if target in features:
         says = f"the target {target} is among the columns that the model takes"
         return Found(1.0, says, Verdict.FAIL)
-    strengths = {name: _strength(table[name], table[target], spec) for name in features}
+    book: dict[str, int] = {}
+    if spec.data.task == "regression" and table[target].dtype.kind in "biuf":
+        y = table[target].astype(np.float64)
+    else:
+        codes = codes_of(table[target], book)
+        y = np.where(codes < 0, np.nan, codes)
+    strengths = {name: _strength(table[name], y, two=len(book) == 2) for name in features}
     known = {name: value for name, value in strengths.items() if np.isfinite(value)}
     if not known:
         return untold("no feature could be held against the target")
@@ -78,7 +84,7 @@ def labels(told: Answers, taught: tuple[str, ...]) -> Found:
     )
     seen = {name: int(count) for name, count in counts.items() if count}
     says = ", ".join(f"{name}: {count:,}" for name, count in list(seen.items())[:12]) + says
-    strange = sorted(set(seen).difference(taught)) if taught else []
+    strange = sorted(set(seen).difference(map(name_of, taught))) if taught else []
     rarest = min(seen, key=lambda name: seen[name])
     verdict = Verdict.PASS
     if strange or len(seen) < 2:
@@ -89,28 +95,24 @@ def labels(told: Answers, taught: tuple[str, ...]) -> Found:
     return Found(len(seen), f"rows by class: {says}", verdict)
 
 
-def _strength(feature: Array, target: Array, spec: Spec) -> float:
+def _strength(feature: Array, y: F64, *, two: bool) -> float:
     """Tell how well one feature alone tells the target, in [0, 1]; NaN where it cannot be told."""
-    there = ~missing_in(feature) & ~missing_in(target)
-    feature, target = feature[there], target[there]
-    book: dict[str, int] = {}
-    number = spec.data.task == "regression" and target.dtype.kind in "biuf"
-    y = target.astype(np.float64) if number else codes_of(target, book).astype(np.float64)
-    values: dict[str, int] = {}
-    codes = codes_of(feature, values)
-    if len(values) <= min(FEW_VALUES, len(y) // 10):
-        x: F64 = (np.bincount(codes, y) / np.maximum(np.bincount(codes), 1))[codes]
+    there = ~missing_in(feature) & ~np.isnan(y)
+    feature, y = feature[there], y[there]
+    found, codes = np.unique(feature, return_inverse=True)
+    if len(found) <= min(FEW_VALUES, len(y) // 10):
+        x: F64 = (np.bincount(codes, y) / np.bincount(codes))[codes]
     elif feature.dtype.kind in "biuf":
         x = feature.astype(np.float64)
     else:
         return float("nan")
     if len(y) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return float("nan")
-    if len(book) != 2:
+    if not two:
         return float(abs(np.corrcoef(x, y)[0, 1]))
+    truth, kept = y.astype(np.int64), np.arange(len(y))
     chance = np.column_stack([-x, x])
-    told = answers(y, y, task="classification", probability=chance, classes=("0", "1"))
-    area = point("roc_auc", told)
+    area = point("roc_auc", Answers(truth, truth, kept, len(y), ("0", "1"), 1, chance))
     return max(area, 1.0 - area)
 
 

@@ -134,7 +134,7 @@ def measure(
     for (who, metric, _), of in rates.items():
         key, wide = (next(name for name in GAPS if GAPS[name] == metric), ""), gap(of)
         # An unknown gap must not hide behind a known one.
-        if key not in sides[who] or not sides[who][key].value > wide.value:
+        if key not in sides[who] or not wide.known or wide.value > sides[who][key].value:
             sides[who][key] = wide
     return Numbers(*sides, strange)
 
