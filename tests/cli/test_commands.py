@@ -42,12 +42,54 @@ GOOD = {
     "token list": [],
     "token revoke": ["none"],
     "backtest detect": ["--data", "SETS", "--out", "NEW"],
+    "product new": ["--out", "NEW", "--answers", "ANSWERS"],
+    "product check": ["PRODUCT"],
+    "product frame": ["PRODUCT"],
+    "product list": [],
+    "product show": ["none"],
+    "product retire": ["none", "why"],
+    "product hold": ["none", "why"],
+    "product remark": ["none", "text"],
+    "build": ["none", "--no-wait"],
+    "run again": ["none", "1"],
+    "validate": ["none", "1"],
+    "promote": ["none", "1"],
+    "approvals": [],
+    "approve": ["none/1/1"],
+    "rollback": ["none"],
+    "deployment": ["none"],
+    "health": ["none"],
+    "labels": ["none", "FILE"],
+    "evidence": ["none", "1", "--out", "NEW"],
+    "live": [],
+    "inventory": [],
 }
 """Every command but ``up`` (test_up.py) with arguments that it understands."""
 
 REFUSED = {"incident", "user remove", "user roles", "user password", "user link"}
-REFUSED |= {"token revoke", "restore"}
+REFUSED |= {"token revoke", "restore", "product show", "product retire", "product hold"}
+REFUSED |= {"product remark", "build", "run again", "validate", "promote", "approve", "rollback"}
+REFUSED |= {"deployment", "health", "labels", "evidence"}
 """Those whose arguments above name what is not there."""
+
+LONE = {"backtest detect", "product new", "product check"}
+"""Those that work on files alone, without server or data directory."""
+
+PRODUCT = """
+[product]
+name = "little"
+use_case = "A little."
+decides = "Little."
+owner = "ada"
+tier = "low"
+"""
+ANSWERS = """
+name = "little"
+use_case = "A little."
+decides = "Little."
+owner = "ada"
+harm = "nothing"
+"""
 
 
 def leaves(command, path=()):
@@ -67,7 +109,10 @@ def arguments(tmp_path):
     """Fill in the paths of a command's arguments."""
     file = tmp_path / "load.csv"
     file.write_text("time,load,host\n1700000000,0.5,a\n1700000060,0.7,a\n", encoding="utf-8")
-    places = {"FILE": str(file), "NEW": str(tmp_path / "new"), "SETS": str(tmp_path / "sets")}
+    for name, text in (("PRODUCT", PRODUCT), ("ANSWERS", ANSWERS)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    places = {name: str(tmp_path / name) for name in ("PRODUCT", "ANSWERS")}
+    places |= {"FILE": str(file), "NEW": str(tmp_path / "new"), "SETS": str(tmp_path / "sets")}
 
     def fill(name):
         if name == "backtest detect":
@@ -115,7 +160,7 @@ def test_every_command_takes_json_and_answers_rubbish_in_it(name, twinhelm):
 
 @pytest.mark.parametrize("name", sorted(GOOD))
 def test_an_answer_in_json_is_one_document(name, twinhelm, arguments, live):
-    data = [] if name == "backtest detect" else ["--data", live.data]
+    data = [] if name in LONE else ["--data", live.data]
     ran = twinhelm(*arguments(name), "--json", *data)
     if name in REFUSED:
         assert ran.status == 1
@@ -130,16 +175,19 @@ def test_an_answer_in_json_is_one_document(name, twinhelm, arguments, live):
 def test_an_answer_for_people_has_no_braces_and_says_something(name, twinhelm, arguments, live):
     fresh = {"token create": ["token", "create", "t2", "--role", "viewer"]}
     fresh["user add"] = ["user", "add", "cy", "--role", "data-scientist"]
-    data = [] if name == "backtest detect" else ["--data", live.data]
+    data = [] if name in LONE else ["--data", live.data]
     ran = twinhelm(*fresh.get(name, arguments(name)), *data)
     assert (ran.status, ran.err) == (0, "")
     assert ran.out.strip()
     assert not ran.out.startswith("{")
 
 
-@pytest.mark.parametrize("name", sorted(GOOD.keys() - {"config", "user add", "token create"}))
+EMPTY = GOOD.keys() - {"config", "user add", "token create"} - (LONE - {"backtest detect"})
+
+
+@pytest.mark.parametrize("name", sorted(EMPTY))
 def test_without_a_server_or_data_every_command_says_what_to_try(name, twinhelm, tmp_path):
-    data = [] if name == "backtest detect" else ["--data", tmp_path / "absent"]
+    data = [] if name in LONE else ["--data", tmp_path / "absent"]
     ran = twinhelm(*name.split(), *GOOD[name], "--json", *data)
     assert ran.status == 1
     assert ran.json["error"]

@@ -22,7 +22,7 @@ from twinhelm.core.errors import NotFound, Refused
 if TYPE_CHECKING:
     from twinhelm.cli.server import Server
 
-__all__ = ["app", "backfill", "import_", "jobs"]
+__all__ = ["Wait", "app", "backfill", "follow", "import_", "jobs"]
 
 app = typer.Typer()
 
@@ -92,21 +92,21 @@ def import_(to: Asked, file: File, wait: Wait = True) -> None:
 def jobs(
     to: Asked,
     run_id: Annotated[str | None, typer.Argument(help="One run; nothing lists them.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Stay until it is done.")] = False,
+    stay: Annotated[bool, typer.Option("--follow", help="Stay until it is done.")] = False,
     cancel: Annotated[bool, typer.Option("--cancel", help="End it; what it kept stays.")] = False,
     limit: Limit = 20,
 ) -> None:
     """List back-fills and imports and how far they are, or follow or cancel one."""
-    if follow and cancel:
+    if stay and cancel:
         raise typer.BadParameter("say either --follow or --cancel")
-    if (follow or cancel) and run_id is None:
+    if (stay or cancel) and run_id is None:
         raise typer.BadParameter("--follow and --cancel need the id of a run")
     there = to.reach()
     if cancel and run_id is not None:
         there.delete(f"jobs/{quote(run_id, safe='')}")
         to.answer(there.get("jobs", id=run_id)[0], f"{run_id} is cancelled; what it kept stays.")
         return
-    if follow and run_id is not None:
+    if stay and run_id is not None:
         _begun(to, there, run_id, wait=True)
         return
     found = there.get("jobs", id=run_id, limit=limit)
@@ -116,7 +116,7 @@ def jobs(
 
 def _begun(to: Asked, there: Server, run_id: str, *, wait: bool) -> None:
     """Say that a run was begun, or stay until it is over; raises :class:`Refused` if it failed."""
-    job = _follow(there, run_id, quiet=to.as_json) if wait else None
+    job = follow(there, run_id, quiet=to.as_json) if wait else None
     if job is None:
         again = f"twinhelm jobs {shlex.quote(run_id)} --follow"
         to.answer({"id": run_id}, f"It goes on in the server. Follow it: {again}")
@@ -132,7 +132,7 @@ def _begun(to: Asked, there: Server, run_id: str, *, wait: bool) -> None:
     to.answer(job, told + "what was there already was not kept twice.")
 
 
-def _follow(there: Server, run_id: str, *, quiet: bool) -> dict[str, Any] | None:
+def follow(there: Server, run_id: str, *, quiet: bool) -> dict[str, Any] | None:
     """Ask until the run is over and show how far it is; None where Ctrl-C ended the watching."""
     pause = threading.Event()
     try:

@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from twinhelm.cli import backtest, incidents, jobs, keeping, lab, overview, people, telemetry, up
+from twinhelm.cli.models import products, road
 from twinhelm.cli.shown import refuse
 from twinhelm.core.errors import TwinhelmError
 
@@ -30,8 +31,10 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for part in (up, overview, incidents, telemetry, jobs, keeping):
+for part in (up, overview, incidents, telemetry, jobs, keeping, road):
     app.add_typer(part.app)
+for group in (products.group, road.runs):
+    app.add_typer(group, rich_help_panel=products.PANEL)
 for group in (overview.group, people.user, people.token, backtest.app, lab.app):
     app.add_typer(group)
 

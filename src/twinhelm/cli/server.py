@@ -43,6 +43,13 @@ class Server:
             answer = self._ask("GET", path, params=params)
         return self._read(answer)
 
+    def fetch(self, path: str) -> bytes:
+        """Read a file as it is."""
+        answer = self._ask("GET", path)
+        if not answer.is_success:
+            self._read(answer)
+        return answer.content
+
     def post(self, path: str, body: Any = None, *, patient: bool = False) -> Any:
         """Have something done; ``patient`` waits for as long as it takes."""
         timeout = httpx.Timeout(10.0, read=None if patient else TIMEOUT_S)

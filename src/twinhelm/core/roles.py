@@ -21,7 +21,8 @@ class Right(StrEnum):
 
     READ: look at anything but identities. INGEST: send telemetry. OPERATE: acknowledge, resolve,
     run repairs. PREDICT: ask a model, send labels. BUILD: frame products, train and register
-    models. APPROVE: decide on promotions and repairs. ADMIN: identities, settings, backup.
+    models. ROLL_BACK: turn a product's traffic, at once. APPROVE: decide on promotions and
+    repairs. REMARK: speak about a product, watch it. ADMIN: identities, settings, backup.
     """
 
     READ = "read"
@@ -29,15 +30,18 @@ class Right(StrEnum):
     OPERATE = "operate"
     PREDICT = "predict"
     BUILD = "build"
+    ROLL_BACK = "rollback"
+    REMARK = "remark"
     APPROVE = "approve"
     ADMIN = "admin"
 
 
+_BOTH = {Right.READ, Right.INGEST, Right.PREDICT, Right.ROLL_BACK, Right.REMARK}
 GRANTS: dict[Role, frozenset[Right]] = {
     Role.VIEWER: frozenset({Right.READ}),
-    Role.OPERATOR: frozenset({Right.READ, Right.INGEST, Right.OPERATE, Right.PREDICT}),
-    Role.DATA_SCIENTIST: frozenset({Right.READ, Right.INGEST, Right.PREDICT, Right.BUILD}),
-    Role.APPROVER: frozenset({Right.READ, Right.APPROVE}),
+    Role.OPERATOR: frozenset({Right.OPERATE, *_BOTH}),
+    Role.DATA_SCIENTIST: frozenset({Right.BUILD, *_BOTH}),
+    Role.APPROVER: frozenset({Right.READ, Right.APPROVE, Right.REMARK}),
     Role.ADMIN: frozenset(Right),
 }
 

@@ -88,6 +88,37 @@ read GET /api/twinhelm/v1/journal What happened and who did it.
 read GET /api/twinhelm/v1/journal/verification Whether the journal is whole.
 read GET /api/twinhelm/v1/config Every setting and its value, secrets struck out.
 read GET /api/twinhelm/v1/jobs Back-fills, imports and backups, and how far they are.
+read GET /api/twinhelm/v1/products Model products, twinhelm's own algorithms too.
+read GET /api/twinhelm/v1/products/{name} One product: who answers for it, its health, remarks.
+read GET /api/twinhelm/v1/products/{name}/versions Its versions.
+read GET /api/twinhelm/v1/products/{name}/versions/{version} One version: validation, requests.
+read GET /api/twinhelm/v1/products/{name}/versions/{version}/card The model card, in Markdown.
+read GET /api/twinhelm/v1/products/{name}/versions/{version}/bom The bill of materials, CycloneDX.
+read GET /api/twinhelm/v1/products/{name}/versions/{version}/evidence/{file} An evidence pack.
+read GET /api/twinhelm/v1/products/{name}/compare Two versions side by side.
+read GET /api/twinhelm/v1/products/{name}/readiness How ready it is, and the next best step.
+read GET /api/twinhelm/v1/products/{name}/lineage What came of what, from data to deployment.
+read GET /api/twinhelm/v1/products/{name}/builds What was built, and how that went.
+read GET /api/twinhelm/v1/products/{name}/builds/{number}/log What a build wrote.
+read GET /api/twinhelm/v1/products/{name}/deployment Who answers its requests; its rollouts.
+read GET /api/twinhelm/v1/products/{name}/health Drift, performance, quality and fairness.
+read GET /api/twinhelm/v1/approvals Requests to go live that wait for an answer.
+read GET /api/twinhelm/v1/live What was live at a time, and who let it.
+read GET /api/twinhelm/v1/inventory Every model, for a register of AI systems.
+read GET /api/twinhelm/v1/catalogues Catalogues of controls that evidence is packed for.
+build POST /api/twinhelm/v1/products Take a product file.
+build POST /api/twinhelm/v1/products/{name}/retire Let a product answer no more, or take it up.
+approve POST /api/twinhelm/v1/products/{name}/hold Begin or end a legal hold.
+remark POST /api/twinhelm/v1/products/{name}/remarks Say something about a product.
+remark PUT /api/twinhelm/v1/products/{name}/watch Be told of what happens to a product.
+build POST /api/twinhelm/v1/products/{name}/builds Begin a build.
+build POST /api/twinhelm/v1/products/{name}/builds/{number}/again Build again with the same inputs.
+build POST /api/twinhelm/v1/products/{name}/versions/{version}/validate Measure a version.
+build POST /api/twinhelm/v1/products/{name}/versions/{version}/promote Ask that it go live.
+rollback POST /api/twinhelm/v1/products/{name}/deployment/rollback Back to the champion before.
+rollback POST /api/twinhelm/v1/products/{name}/deployment/route Split the traffic by hand.
+predict POST /api/twinhelm/v1/products/{name}/labels Tell what answered rows turned out to be.
+approve POST /api/twinhelm/v1/approvals Agree that a version go live, or refuse.
 operate POST /api/twinhelm/v1/incidents/{incident_id}/acknowledge Take an incident.
 operate POST /api/twinhelm/v1/incidents/{incident_id}/resolve Close an incident.
 operate POST /api/twinhelm/v1/incidents/{incident_id}/comments Add a remark to an incident.
@@ -111,7 +142,11 @@ read GET /series Charts of any series, with the range expected of it.
 read GET /logs Log lines, searched or followed live.
 read GET /traces Recent traces, and one of them as a tree.
 read GET /capacity What runs out next, and when.
-read GET /products Products and their versions.
+read GET /products Every model product: stage, health, owner, next step.
+read GET /products/{name} One product: traffic, versions, builds, health, evidence, talk, journal.
+read GET /products/{name}/versions/{version} One version: facts, checks, curves, approvals, card.
+read GET /products/{name}/compare Two versions side by side.
+read GET /approvals Requests to go live, with the evidence beside the buttons.
 read GET /audit The journal, and whether it is whole.
 read GET /rejected Telemetry that was not kept, why, and what to do.
 read GET /settings Settings, the store's health, people and tokens.

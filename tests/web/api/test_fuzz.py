@@ -10,8 +10,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from peers.memory_workflows import MemoryWorkflows
 from twinhelm.core.roles import Role
+from web.wing import furnish, wing
 
 BUDGET = settings(
     max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -35,9 +35,11 @@ class Books:
 
 
 @pytest.fixture
-def schema(serve_house, new_house):
+def schema(serve_house, new_house, tmp_path):
     house = new_house(server={"listen": "127.0.0.1:0"})
-    house.workflows = MemoryWorkflows(house.clock)
+    house.models = wing(house, tmp_path)
+    house.workflows = house.models.workflows
+    furnish(house)
     house.history = Books()
     house.backup = lambda target, *, by: None
     served = serve_house(house)

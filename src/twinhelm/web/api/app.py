@@ -18,7 +18,16 @@ from starlette.responses import Response
 
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.web import VERSION
-from twinhelm.web.api import incidents, jobs, people, status, telemetry
+from twinhelm.web.api import (
+    approvals,
+    incidents,
+    jobs,
+    people,
+    products,
+    serving,
+    status,
+    telemetry,
+)
 from twinhelm.web.frame import json_answer, refusal
 
 if TYPE_CHECKING:
@@ -49,7 +58,7 @@ def api_app(house: House) -> FastAPI:
         responses={"default": refused},
     )
     app.state.house = house
-    for part in (status, incidents, telemetry, people, jobs):
+    for part in (status, incidents, telemetry, people, jobs, products, serving, approvals):
         app.include_router(part.router, prefix=PREFIX)
     for kind in (TwinhelmError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _refused)

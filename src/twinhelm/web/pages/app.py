@@ -20,8 +20,9 @@ from twinhelm.web.pages.drawing import Drawer
 from twinhelm.web.pages.elements import STATIC, Node, sentence
 from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.incident import incident, incidents
-from twinhelm.web.pages.ledgers import audit, products, rejected
+from twinhelm.web.pages.ledgers import audit, rejected
 from twinhelm.web.pages.logs import logs, traces
+from twinhelm.web.pages.models import approvals, compare, product, products, version
 from twinhelm.web.pages.overview import overview
 from twinhelm.web.pages.series import series
 from twinhelm.web.pages.settings import connect, settings
@@ -45,6 +46,10 @@ PAGES: dict[str, tuple[str, Builder]] = {
     "/traces": ("Traces", traces),
     "/capacity": ("Capacity", capacity),
     "/products": ("Portfolio", products),
+    "/products/{name}": ("Product", product),
+    "/products/{name}/compare": ("Compare", compare),
+    "/products/{name}/versions/{version}": ("Version", version),
+    "/approvals": ("Approvals", approvals),
     "/audit": ("Audit", audit),
     "/rejected": ("Rejected", rejected),
     "/settings": ("Settings and health", settings),

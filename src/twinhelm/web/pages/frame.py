@@ -28,7 +28,7 @@ RAIL: dict[str, tuple[tuple[str, str], ...]] = {
         ("Incidents", "/incidents"), ("Series", "/series"), ("Logs", "/logs"),
         ("Traces", "/traces"), ("Capacity", "/capacity"),
     ),
-    "Models": (("Portfolio", "/products"),),
+    "Models": (("Portfolio", "/products"), ("Approvals", "/approvals")),
     "Both": (
         ("Audit", "/audit"), ("Rejected", "/rejected"), ("Settings and health", "/settings"),
         ("Connect", "/connect"),

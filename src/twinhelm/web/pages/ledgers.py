@@ -1,6 +1,7 @@
-"""The pages that are lists of records: the journal, what was not kept, and the portfolio."""
+"""The pages that are lists of records: the journal, and what was not kept."""
 
 import re
+from urllib.parse import quote
 
 from twinhelm.aiops.clean import Reason
 from twinhelm.aiops.types import Rejection
@@ -8,16 +9,11 @@ from twinhelm.core import json
 from twinhelm.core.ports import JournalRow
 from twinhelm.events.chain import Verification
 from twinhelm.events.kinds import EVENT_KINDS
-from twinhelm.mlops.register import products as all_products
-from twinhelm.mlops.register import versions
-from twinhelm.mlops.types import Product, ProductVersion
 from twinhelm.web.pages.elements import (
     Column,
     Node,
     Region,
     When,
-    card_head,
-    chip,
     copier,
     dot,
     empty,
@@ -29,11 +25,15 @@ from twinhelm.web.pages.elements import (
 from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.sheet import Live, Sheet, follow
 
-__all__ = ["audit", "deed", "live_chip", "products", "rejected"]
+__all__ = ["audit", "deed", "journal_rows", "rejected"]
 
 MOST = 200
 LONGEST = 4000
-SAID = ("title", "reason", "change", "note", "text", "name", "person", "target", "source", "what")
+SAID = (
+    *("title", "outcome", "verdict", "reason", "change", "note", "text", "name", "person"),
+    *("target", "source", "what"),
+)
+MODELS = {"product", "version", "detector"}
 WORDS = {
     "server.started": "twinhelm started",
     "server.stopped": "twinhelm stopped",
@@ -65,9 +65,6 @@ REMEDIES = {
     "path.",
     Reason.UNSUPPORTED: "Choose another form at the sender; Connect lists what is taken.",
 }
-STAGES = {"live": "green", "registered": "blue"}
-
-Portfolio = list[tuple[Product, list[ProductVersion]]]
 
 
 async def audit(sheet: Sheet) -> None:
@@ -94,7 +91,7 @@ async def audit(sheet: Sheet) -> None:
             return journal.verify(), sheet.house.clock.now_ms()
 
         await Live(sheet, verify, lambda now: chain.show(now, _chain), every_s=60.0).start()
-        await Live(sheet, ask, lambda now: rows.show(now, _journal)).start()
+        await Live(sheet, ask, lambda now: rows.show(now, journal_rows)).start()
 
 
 def _chain(now: tuple[Verification, int]) -> None:
@@ -124,7 +121,8 @@ def _form(kind: str, subject: str, actor: str) -> None:
             Node("a", "Show everything", href="/audit")
 
 
-def _journal(found: list[JournalRow]) -> None:
+def journal_rows(found: list[JournalRow]) -> None:
+    """Show rows of the journal as a table."""
     table(
         found,
         Column("Row", "num tightcol muted", lambda row: str(row.seq)),
@@ -148,11 +146,16 @@ def deed(row: JournalRow) -> tuple[str, str]:
     """Say what happened, in a sentence, and the path it leads to (empty for none)."""
     thing, _, key = row.subject.partition("/")
     words = WORDS.get(row.kind, _kind_words(row.kind)).format(key=key)
+    words += f" {key}" if thing in MODELS else ""
     said = [str(row.body[name]) for name in SAID if row.body.get(name)]
     text = f"{words}: {', '.join(said)}" if said else words
     if thing == "incident" and re.fullmatch(r"\d{1,15}", key):
         return text, f"/incidents/{key}"
-    return text, "/products" if thing in {"product", "version", "detector"} else ""
+    if thing in MODELS:
+        name, _, version = key.partition("/")
+        path = f"/products/{quote(name, safe='')}"
+        return text, f"{path}/versions/{quote(version, safe='')}" if version else path
+    return text, ""
 
 
 def _kind_words(kind: str) -> str:
@@ -194,48 +197,3 @@ def _advice(one: Rejection) -> None:
     Node("b", one.reason.replace("_", " "))
     Node("div", known.meaning if known else "A reason that this version does not know.")
     Node("div", REMEDIES[known] if known else "See the example.", "muted")
-
-
-async def products(sheet: Sheet) -> None:
-    """Show the portfolio: what learns or decides here, and which version of it is live."""
-    records = sheet.house.records
-
-    def ask() -> Portfolio:
-        return [(one, versions(records, one.name)) for one in all_products(records)]
-
-    says = "The algorithms twinhelm decides with, as products"
-    with framed(sheet, "Portfolio", says, wing="models"):
-        await follow(sheet, ask, _portfolio, every_s=15.0, classes="stack")
-
-
-def _portfolio(found: Portfolio) -> None:
-    if not found:
-        with Node("div", classes="card flush"):
-            empty("No product is registered yet.", "twinhelm's own algorithms appear here.")
-    for product, known in found:
-        with Node("section", classes="card models", id=product.name):
-            with card_head(product.name):
-                live_chip(product)
-            Node("p", product.decides, "prose")
-            Node("p", f"Owner {product.owner}, risk tier {product.tier}", "muted small")
-            with Node("div", style="margin-top:12px"):
-                table(
-                    known,
-                    Column("Version", "tightcol", lambda one: one.version),
-                    Column("Stage", "tightcol", lambda v: chip(v.stage, STAGES.get(v.stage, ""))),
-                    Column("Registered", "tightcol", lambda one: When(one.registered_ms)),
-                    Column("Method", "cutoff", lambda one: one.method),
-                    Column("Facts", "", _facts),
-                )
-
-
-def live_chip(product: Product) -> None:
-    """Say which version of a product is live."""
-    chip(f"live {product.live}" if product.live else "not live", "green" if product.live else "")
-
-
-def _facts(version: ProductVersion) -> None:
-    with Node("dl", classes="facts"):
-        for name, value in sorted(version.facts.items()):
-            Node("dt", name)
-            Node("dd", value)

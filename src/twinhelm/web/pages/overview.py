@@ -31,7 +31,9 @@ from twinhelm.web.pages.elements import (
 )
 from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.incident import LIVE
-from twinhelm.web.pages.ledgers import deed, live_chip
+from twinhelm.web.pages.ledgers import deed
+from twinhelm.web.pages.models.parts import path_of
+from twinhelm.web.pages.models.portfolio import live_chip
 from twinhelm.web.pages.sheet import Live, Sheet
 from twinhelm.web.pages.tour import tour_card
 
@@ -234,7 +236,7 @@ def _portfolio(found: Sequence[Product]) -> None:
     count, live = len(found), sum(bool(one.live) for one in found)
     good = count and live == count
     told = f"{plural(count, 'product')}, {'all' if good else live} live"
-    says = "The algorithms that twinhelm itself decides with." if count else "Nothing to watch."
+    says = "twinhelm's own algorithms among them." if count else "Nothing to watch."
     with Node("p", classes="lead row"):
         dot("green" if good else "")
         Node("span", f"Models: {told if count else 'none registered yet'}")
@@ -246,7 +248,7 @@ def _stages(found: Sequence[Product]) -> None:
     with Node("ul", classes="items"):
         for one in found:
             with Node("li", classes="row", style="justify-content:space-between"):
-                Node("a", one.name, href=f"/products#{one.name}")
+                Node("a", one.name, href=path_of(one.name))
                 live_chip(one)
 
 

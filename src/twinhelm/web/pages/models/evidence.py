@@ -1,0 +1,192 @@
+"""What an auditor asks for: readiness, lineage, card, packs, the rules that were declared.
+
+Every score and sentence comes from the records; what is not known is written as unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from nicegui import ui
+
+from twinhelm.core.roles import Right
+from twinhelm.mlops.govern import Lineage, Readiness, Tested
+from twinhelm.mlops.types import Product
+from twinhelm.web.pages.elements import Column, Node, Region, card_head, empty, entry, table
+from twinhelm.web.pages.models.parts import Deeds, bar, facts, models_of
+from twinhelm.web.pages.models.portfolio import FULL
+from twinhelm.web.pages.sheet import Live, Sheet, follow
+
+__all__ = ["card_of", "evidence", "files_of"]
+
+WHY = "ending-reason"
+MANY = 12
+"""A longer list is counted, not shown."""
+KINDS = ("html", "pdf", "json")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the part shows; ``version`` is the live one, else the newest, else empty."""
+
+    product: Product
+    version: str
+    readiness: Readiness
+    lineage: Lineage
+
+
+async def evidence(sheet: Sheet, name: str, deeds: Deeds) -> None:
+    """Build the part."""
+    models = models_of(sheet)
+
+    def ask() -> _Known:
+        one, known = models.desk.product(name), models.desk.versions(name)
+        version = one.live or (known[0].version if known else "")
+        return _Known(
+            one, version, models.evidence.readiness(name), models.evidence.lineage(name, version)
+        )
+
+    def show(found: _Known) -> None:
+        ready.show(found.readiness, _ready)
+        drawn.show(found.lineage, _lineage)
+        rules.show(found.product.spec, _rules)
+        files.show(found.version, lambda version: _files(sheet, name, version))
+        end.show((found.product.retired, found.product.hold), lambda _: _end(found.product, deeds))
+
+    with Node("div", classes="twos"):
+        ready, drawn = Region("card"), Region("card")
+    with Node("div", classes="twos"):
+        rules, files = Region("card"), Region("card")
+    end = Region("card")
+    await Live(sheet, ask, show, every_s=30.0).start()
+
+
+def _ready(found: Readiness) -> None:
+    with card_head("Ready for production"):
+        bar(found.score / FULL, f"{found.score:.1f} of {FULL}")
+    Node("p", found.says, "muted")
+    for one in found.steps[:1]:
+        Node("p", f"Next: {one.step}", "lead prose")
+    with Node("dl", classes="facts"):
+        for part, score in found.parts.items():
+            Node("dt", part)
+            with Node("dd"):
+                bar(score / FULL, f"{score:.1f} of {FULL}")
+    with Node("details"):
+        Node("summary", "Every test, and what would raise it")
+        table(
+            found.tests,
+            Column("Test", "cutoff", _tested),
+            Column("Score", "num tightcol", lambda one: f"{one.score:g}"),
+            Column("Next step", "cutoff", lambda one: one.step if one.score < 1 else ""),
+            Column("By a", "tightcol", lambda one: one.way),
+        )
+
+
+def _tested(one: Tested) -> None:
+    Node("div", one.title)
+    Node("div", "; ".join(one.evidence) or "Nothing shows it.", "muted small")
+
+
+def _lineage(found: Lineage) -> None:
+    card_head("What came of what")
+    if not found.edges:
+        empty("Nothing is known of where it comes from.", "A build of twinhelm's records it all.")
+        return
+    with Node("div", classes="lineage", role="img", aria_label="Lineage; in words below"):
+        ui.mermaid(found.mermaid)
+    with Node("details"):
+        Node("summary", "In words")
+        with Node("ul", classes="items plain"):
+            for edge in found.edges:
+                Node("li", f"{edge.start} {edge.says} {edge.end}", "wrapany")
+
+
+def _rules(spec: dict[str, Any]) -> None:
+    card_head("What was declared")
+    if not spec:
+        empty(
+            "It was registered without a product file.",
+            "Until it is framed, no gate of its own holds: twinhelm product new",
+        )
+    for part, said in spec.items():
+        rows = said if isinstance(said, (list, tuple)) else [said]
+        with Node("details", open=part == "product"):
+            Node("summary", part.capitalize())
+            for row in rows:
+                facts({key: _plain(value) for key, value in dict(row).items()})
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        if len(value) > MANY:
+            return f"{len(value)} of them"
+        return ", ".join(_plain(each) for each in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_plain(each)}" for key, each in value.items() if each)
+    return "" if value is None else str(value)
+
+
+def _files(sheet: Sheet, name: str, version: str) -> None:
+    card_head("Files to keep", f"Version {version}" if version else "", "")
+    if not version:
+        empty("There is no version to tell of yet.")
+        return
+    files_of(sheet, name, version)
+
+
+def files_of(sheet: Sheet, name: str, version: str) -> None:
+    """Offer card, bill of materials, and a pack for each catalogue of controls."""
+    base = f"/api/twinhelm/v1/products/{quote(name, safe='')}/versions/{quote(version, safe='')}"
+
+    def kinds(catalogue: dict[str, str]) -> None:
+        with Node("div", classes="row"):
+            for kind in KINDS:
+                Node("a", kind.upper(), href=f"{base}/evidence/{catalogue['name']}.{kind}")
+
+    with Node("p", classes="row"):
+        Node("a", "Model card (Markdown)", href=f"{base}/card", download=f"{name}-card.md")
+        Node("a", "Bill of materials (CycloneDX)", href=f"{base}/bom", download=f"{name}-bom.json")
+    table(
+        models_of(sheet).evidence.catalogues(),
+        Column("Evidence pack", "cutoff", lambda one: one["title"]),
+        Column("", "tightcol", kinds),
+    )
+
+
+async def card_of(sheet: Sheet, name: str, version: str) -> None:
+    """Show the model card as people read it, without its front matter."""
+    card = models_of(sheet).evidence.card
+
+    def render(text: str) -> None:
+        card_head("Model card")
+        _, _, body = text.removeprefix("---\n").partition("\n---\n")
+        ui.markdown(body if text.startswith("---\n") else text).classes("prose")
+
+    await follow(sheet, lambda: card(name, version), render, every_s=0, classes="card")
+
+
+def _end(one: Product, deeds: Deeds) -> None:
+    desk = models_of(deeds.sheet).desk
+    card_head("Retirement and legal hold")
+    Node("p", "Retired, it answers no more. Under a legal hold, nothing of it is deleted.", "muted")
+    with Node("div", classes="row"):
+        entry("", "", "Why", "Reason", "grow", id=WHY, maxlength="1000")
+        deeds.button(
+            f"Take {one.name} up again" if one.retired else f"Retire {one.name}",
+            Right.BUILD,
+            lambda who, why: desk.retire(one.name, "" if one.retired else why, by=who),
+            box=WHY,
+            needs="" if one.retired else "why",
+            style="" if one.retired else "danger",
+        )
+        deeds.button(
+            "End the legal hold" if one.hold else "Put it on legal hold",
+            Right.APPROVE,
+            lambda who, why: desk.hold(one.name, "" if one.hold else why, by=who),
+            box=WHY,
+            needs="" if one.hold else "why",
+            style="",
+        )

@@ -1,0 +1,172 @@
+"""What answers for a product now: the split, the rollout under way, its charts, the way back."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from twinhelm.core.labels import METRIC, Matcher, MatchKind, metric_name
+from twinhelm.core.roles import Right
+from twinhelm.core.telemetry import SeriesInfo
+from twinhelm.mlops.types import Deployment, Part, Rollout, RolloutState
+from twinhelm.web.pages.drawing import Drawing, query_of
+from twinhelm.web.pages.elements import (
+    Charts,
+    Column,
+    Node,
+    Region,
+    When,
+    card_head,
+    chip,
+    empty,
+    entry,
+    range_link,
+    table,
+)
+from twinhelm.web.pages.models.parts import Deeds, listed, models_of, path_of
+from twinhelm.web.pages.sheet import Live, Sheet, follow
+
+__all__ = ["charts", "now"]
+
+STATES = {RolloutState.RUNNING: "blue", RolloutState.DONE: "green", RolloutState.ROLLED_BACK: "red"}
+ROLES = {"champion": "1", "canary": "2", "shadow": "8"}
+TRAFFIC = "model_.*(request|error|latency|second|prediction|cost).*"
+WHY = "rollback-reason"
+SHOWN = 12
+
+Measures = Mapping[str, Mapping[str, float]]
+
+
+async def now(sheet: Sheet, name: str, deeds: Deeds) -> None:
+    """Build the part."""
+    models = models_of(sheet)
+
+    def ask() -> tuple[Deployment | None, Measures]:
+        found = models.rollouts.deployment(name)
+        parts = found.parts if found else ()
+        counts = models.serving.measures
+        return found, {one.version: counts(name, one.version) for one in parts}
+
+    def show(found: tuple[Deployment | None, Measures]) -> None:
+        split.show(found, lambda _: _split(name, *found))
+        undo.show(found[0], lambda _: _undo(name, found[0], deeds))
+
+    split, undo = Region("card"), Region("card")
+    await Live(sheet, ask, show).start()
+    await follow(
+        sheet, lambda: models.rollouts.rollouts(name)[:SHOWN], lambda rows: _rollouts(name, rows)
+    )
+    await charts(sheet, name, Matcher(METRIC, MatchKind.REGEX, TRAFFIC), "No request was served")
+
+
+def _split(name: str, found: Deployment | None, measures: Measures) -> None:
+    card_head("Who answers")
+    if found is None or not found.parts:
+        empty("Nobody answers yet.", "A version that was approved takes over by a rollout.")
+        return
+    with Node("div", classes="split", aria_hidden="true"):
+        for one in found.parts:
+            colour = f"var(--series-{ROLES.get(one.role, '8')})"
+            Node("i", style=f"width:{one.share:.1%};background:{colour}")
+    table(
+        found.parts,
+        Column("Version", "", lambda one: Node("a", one.version, href=path_of(name, one.version))),
+        Column("Role", "tightcol", lambda one: chip(one.role, "green" * (one.role == "champion"))),
+        Column("Share", "num tightcol", _share),
+        Column("Measured", "cutoff", lambda one: listed(measures.get(one.version, {}), 6)),
+    )
+    with Node("p", "Since ", "muted small"):
+        When(found.since_ms)
+
+
+def _share(one: Part) -> str:
+    return "sees all, answers none" if one.role == "shadow" else f"{one.share:.1%}"
+
+
+def _undo(name: str, found: Deployment | None, deeds: Deeds) -> None:
+    if found is None or not found.parts:
+        return
+    rollouts = models_of(deeds.sheet).rollouts
+    card_head("The way back")
+    # While another version takes over, the way back leads to the champion.
+    before = found.champion if len(found.parts) > 1 else found.before
+    says = f"All requests for {name} go to version {before} at once; nobody is cut off."
+    Node("p", says if before else "There was no champion before this one.", "prose")
+    with Node("div", classes="row"):
+        entry("", "", "Why", "Reason for rolling back", "grow", id=WHY, maxlength="1000")
+        deeds.button(
+            f"Roll back {name} to {before}" if before else "Roll back",
+            Right.ROLL_BACK,
+            lambda who, text: rollouts.rollback(name, by=who, reason=text or "asked on the page"),
+            box=WHY,
+            wrong="" if before else "There is nothing to go back to.",
+            style="danger",
+        )
+        deeds.barred(Right.ROLL_BACK)
+
+
+def _rollouts(name: str, found: list[Rollout]) -> None:
+    table(
+        found,
+        Column("Began", "tightcol", lambda one: When(one.started_ms)),
+        Column("Version", "", lambda one: Node("a", one.version, href=path_of(name, one.version))),
+        Column("From", "tightcol", lambda one: one.before or "nothing"),
+        Column("State", "tightcol", lambda one: chip(one.state, STATES.get(one.state, ""))),
+        Column("Steps", "tightcol", _steps),
+        Column("Measured", "cutoff", lambda one: listed(one.measured, 6)),
+        Column("Why", "cutoff", lambda one: one.reason),
+        Column("Who", "namecol", lambda one: one.by),
+        nothing=lambda: empty("No rollout yet.", "Ask for promotion under Versions."),
+    )
+
+
+def _steps(one: Rollout) -> str:
+    if not one.shares:
+        return "at once"
+    shares = [f"{share:.0%}" if share else "shadow" for share in one.shares]
+    if one.state is RolloutState.RUNNING and one.step:
+        shares[one.step - 1] = f"now {shares[one.step - 1]}"
+    return ", ".join(shares)
+
+
+async def charts(sheet: Sheet, name: str, which: Matcher, nothing: str, but: str = "") -> None:
+    """Chart the product's series that match, one chart a metric and one line a version."""
+    ours = Matcher("product", MatchKind.EQUAL, name)
+    rest = [Matcher(METRIC, MatchKind.NOT_REGEX, but)] if but else []
+
+    def ask() -> list[tuple[str, str, Drawing]]:
+        start, end = sheet.range()
+        found = sheet.house.telemetry.find_series(
+            [ours, which, *rest], start_ms=start, end_ms=end, limit=200
+        )
+        by_metric: dict[str, list[SeriesInfo]] = defaultdict(list)
+        for info in found:
+            by_metric[metric_name(info.labels)].append(info)
+        return [
+            _drawn(sheet, metric, infos[:8], start, end)
+            for metric, infos in sorted(by_metric.items())[:SHOWN]
+        ]
+
+    box = Charts()
+    says = f"{nothing} in this range."
+    await Live(
+        sheet,
+        ask,
+        lambda drawn: box.follow(
+            drawn, lambda: empty(says, "Charts come with the first numbers."), classes="charts"
+        ),
+    ).start()
+
+
+def _drawn(
+    sheet: Sheet, metric: str, infos: list[SeriesInfo], start: int, end: int
+) -> tuple[str, str, Drawing]:
+    names = [
+        " ".join(
+            value for key, value in info.labels if key not in {METRIC, "product", "job", "instance"}
+        )
+        for info in infos
+    ]
+    drawing = sheet.drawer.draw([info.id for info in infos], start, end, names=names)
+    title = metric.removeprefix("model_").replace("_", " ")
+    return title, range_link(query_of(infos[0].labels), start, end), drawing

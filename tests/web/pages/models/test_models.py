@@ -1,0 +1,185 @@
+"""Pages of the models' wing on flows in memory: what each reader finds, and what each may do."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from twinhelm.core.roles import Role
+from twinhelm.mlops.records import put
+from twinhelm.mlops.types import ApprovalState, Product, ProductVersion, Stage
+from twinhelm.web.pages.models.parts import interval, number, path_of
+from web.conftest import memory_house
+from web.wing import furnish, wing
+
+HOSTILE = '</script><img src=x onerror="window.harmed=1"><b>${window.harmed=1}</b>`\'"{{harmed}}'
+PASSWORD = "correct horse battery"
+PEOPLE = {"ada": Role.DATA_SCIENTIST, "grace": Role.APPROVER, "eve": Role.APPROVER}
+PEOPLE |= {"olga": Role.OPERATOR, "vic": Role.VIEWER}
+TABS = ["", "versions", "builds", "health", "evidence", "talk", "journal"]
+PAGES = ["/products", *(f"/products/cancer?tab={tab}" for tab in TABS), "/approvals"]
+PAGES += ["/products/cancer/versions/4", "/products/cancer/compare?a=3&b=4", "/products/bare"]
+
+
+@pytest.fixture(scope="module")
+def lit_house(tmp_path_factory):
+    """A house in memory with ``cancer``, and ``bare``, of which nothing is known."""
+    house = memory_house()
+    house.host = None
+    house.models = wing(house, tmp_path_factory.mktemp("wing"))
+    house.workflows = house.models.workflows
+    furnish(house, hostile=HOSTILE)
+    with house.journal.writing("ada") as write:
+        put(write, Product("bare", "nothing yet", "eve", "low"))
+    for name, role in PEOPLE.items():
+        house.identities.add_person(name, [role], PASSWORD, "test")
+    yield house
+    house.workflows.close()
+
+
+@pytest.fixture
+def asked(lit_house):
+    """A request that version 4 of cancer go live, open again for each test."""
+    with lit_house.journal.writing("test") as write:
+        version = lit_house.models.desk.version("cancer", "4")
+        put(write, ProductVersion(**{**_plain(version), "stage": Stage.REGISTERED}))
+    return lit_house.models.promotions.ask("cancer", "4", by="mia", note="better on older people")
+
+
+def _plain(value):
+    return {name: getattr(value, name) for name in type(value).__slots__}
+
+
+@pytest.fixture
+def read(address, monkeypatch):
+    """``read(path)``: the page as it is sent once all of it is known, without a browser."""
+    monkeypatch.setattr("twinhelm.web.pages.sheet.PATIENCE_S", 60.0)
+
+    def get(path):
+        answer = httpx.get(address + path, headers={"accept": "text/html"}, trust_env=False)
+        return answer.status_code, answer.text
+
+    return get
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_sent_whole(read, path):
+    status, text = read(path)
+    assert status == 200
+    assert "<img src=x" not in text
+
+
+@pytest.mark.parametrize("path", ["/products/none", "/products/cancer/versions/9",
+                                  "/products/cancer/compare?a=3&b=9"])  # fmt: skip
+def test_what_is_not_there_is_answered_so(read, path):
+    status, text = read(path)
+    assert status == 404
+    assert "There is no" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/products", ["waiting for approval", "of 7", "Next step"]),
+        ("/products/cancer", ["Who answers", "Roll back cancer to 2", "needs the role"]),
+        ("/products/cancer?tab=versions", ["Ask to promote", "Compare the two"]),
+        ("/products/cancer?tab=builds", ["Run again", "Start a build"]),
+        ("/products/cancer?tab=health", ["0.94 (0.9 to 0.97)", "0.93 (0.9 to 0.96)", "radius"]),
+        ("/products/cancer?tab=evidence", ["What came of what", "EU AI Act", "a late finding"]),
+        ("/products/cancer/versions/4", ["those that were signed", "Calibration", "is well"]),
+        ("/products/cancer/compare?a=3&b=4", ["no clear difference", "logistic regression"]),
+        ("/products/bare", ["Nobody answers yet", "not live", "no product file"]),
+        ("/products/bare?tab=versions", ["Register one with the MLflow client"]),
+        ("/products/bare?tab=health", ["Nobody has looked yet", "Labels are missing"]),
+        ("/products/bare?tab=builds", ["Nothing was built here yet"]),
+    ],
+)
+def test_a_page_says_what_its_readers_come_for(read, path, says):
+    _, text = read(path)
+    assert [each for each in says if each not in text] == []
+
+
+def test_the_inbox_shows_the_evidence_beside_the_buttons(read, asked):
+    _, text = read("/approvals")
+    for says in ("better on older people", "recall is well", "older, recall", "0 of 1 agreed"):
+        assert says in text
+    assert asked.state is ApprovalState.OPEN
+
+
+def test_numbers_are_short_and_unknown_ones_say_so():
+    assert [number(each) for each in (0.95, 12345.6, float("nan"), None)] == [
+        *("0.95", "12,346", "unknown", "unknown")
+    ]
+    assert interval(0.95, 0.9, 0.98) == "0.95 (0.9 to 0.98)"
+    assert interval(0.95, None, float("nan")) == "0.95"
+    assert path_of("a b", "1/2") == "/products/a%20b/versions/1%2F2"
+
+
+@pytest.mark.peer("chromium")
+class TestInABrowser:
+    """What only a browser shows."""
+
+    @pytest.mark.parametrize("path", PAGES)
+    def test_a_page_stands_without_a_word_in_the_console(self, browser_page, path):
+        assert browser_page.open(path).status == 200
+        page = browser_page.page
+        assert page.locator("h1").inner_text()
+        assert page.evaluate("window.harmed") is None
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+        assert browser_page.wrong == []
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_no_serious_fault_of_accessibility(self, browser_page, asked, scheme):
+        browser_page.page.emulate_media(color_scheme=scheme)
+        for path in PAGES:
+            browser_page.open(path)
+            found = Axe().run(browser_page.page).response["violations"]
+            grave = [each for each in found if each["impact"] in {"serious", "critical"}]
+            said = [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in grave]
+            assert said == [], (path, asked.id)
+
+    def test_no_page_is_wider_than_a_telephone(self, browser_page, asked):
+        browser_page.page.set_viewport_size({"width": 390, "height": 900})
+        for path in PAGES:
+            browser_page.open(path)
+            wide = browser_page.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= 390, (path, asked.id)
+
+    def test_a_named_reviewer_approves_and_others_read_why_not(
+        self, browser_page, lit_house, asked
+    ):
+        page = browser_page.page
+        browser_page.sign_in("eve")
+        browser_page.open("/approvals")
+        assert page.locator("main button:has-text('Approve cancer')").is_disabled()
+        page.locator("text=Only a reviewer named").or_(
+            page.locator("text=only a reviewer")
+        ).wait_for()
+        page.context.clear_cookies()
+        browser_page.sign_in("grace")
+        browser_page.open("/approvals")
+        page.fill("main textarea", "read all of it")
+        page.click("main button:has-text('Approve cancer')")
+        page.click("text=Sure?")
+        page.locator("text=Nothing waits for an answer").wait_for()
+        (one,) = [each for each in lit_house.models.promotions.approvals("cancer")
+                  if each.id == asked.id]  # fmt: skip
+        assert [(each.by, each.note) for each in one.answers] == [("grace", "read all of it")]
+        assert browser_page.wrong == []
+
+    def test_a_remark_joins_the_talk(self, browser_page):
+        page = browser_page.page
+        browser_page.sign_in("olga")
+        browser_page.open("/products/cancer?tab=talk")
+        page.fill("#remark-text", "why so slow, @ada?")
+        page.click("text=Add remark")
+        page.click("text=Sure?")
+        page.locator("main li >> text=why so slow").wait_for()
+        assert page.locator("#remark-text").input_value() == ""
+
+    def test_a_viewer_may_press_nothing(self, browser_page):
+        page = browser_page.page
+        browser_page.sign_in("vic")
+        browser_page.open("/products/cancer")
+        assert page.locator("main button.danger").is_disabled()
