@@ -55,6 +55,8 @@ class Reply(NamedTuple):
     rows: int
     differing: int = 0
     version: str = ""
+    full: bool = False
+    """The process had no memory left for it."""
 
 
 class Worker:
@@ -156,7 +158,8 @@ class Worker:
             full |= flags & FULL
             made, _ = self.waiting.pop(number, (None, 0.0))
             if made is not None and not made.done():
-                made.set_result(Reply(status, name, body, rows, other))
+                spent = status == 500 and bool(flags & FULL)
+                made.set_result(Reply(status, name, body, rows, other, full=spent))
         self._moved_s = self._clock.monotonic_s()
         if full:
             self._full(self)
@@ -215,12 +218,15 @@ class Pool:
         self.under_way += 1
         self.loop = self.loop or asyncio.get_running_loop()
         try:
-            for _ in range(2):
+            for last in (False, True):
                 worker = min(self.workers, key=_load, default=None) or await self._next()
                 try:
-                    return await worker.ask(form, name, body, beside)
+                    reply = await worker.ask(form, name, body, beside)
                 except Died:
                     continue
+                if not reply.full or last:
+                    return reply
+                worker.end()  # a fresh one may have room for it
             said = f"two processes of {self.product}/{self.version} died over this request"
             raise Died(said, hint="the request may be what ends them: see the model's code")
         finally:
