@@ -192,6 +192,12 @@ def hidden(padding):
     return data[: data.rindex(b"b", 0, at) + 1] + data[at:]
 
 
+@pytest.mark.parametrize("name", ["model.joblib", "weights.bin"])
+def test_a_joblib_file_that_joblib_cannot_read_may_still_be_a_pickle(model, name):
+    cut = hidden(400)[:-360]  # the array is told to be longer than the file
+    assert "os.system" in refused(model({name: cut}))
+
+
 def test_what_joblib_steps_over_is_looked_at_too(model):
     assert "os.system" in refused(model({"model.joblib": hidden(40)}))
 
@@ -203,7 +209,9 @@ def test_code_behind_an_array_of_joblib_is_found(model):
     assert "system" in refused(model({"model.joblib": out.getvalue()}))
 
 
-@pytest.mark.parametrize("data", [b"", b"\x80\x04", b"no pickle at all", b"\x80\x04]q\x00"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80\x04", b"no pickle at all", b"\x80", b"\x80\x04]q\x00"]
+)
 def test_what_should_be_a_pickle_and_is_none_is_refused_unless_empty(model, data):
     assert ("model.pkl" in refused(model({"model.pkl": data}))) == bool(data)
 

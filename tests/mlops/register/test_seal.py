@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from peers.programs import require
-from twinhelm.core.errors import Denied
+from twinhelm.core.errors import BadInput, Denied
 from twinhelm.core.json import dumps, loads
 from twinhelm.mlops.register.seal import Seal
 
@@ -32,6 +32,13 @@ def test_the_key_is_made_once_and_is_its_owners_alone(seal, tmp_path):
     assert seal.public == Seal(path).public
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("text", ["", "no key"])
+def test_a_spoilt_key_is_told_of(tmp_path, model, text):
+    (tmp_path / "key.pem").write_text(text)
+    with pytest.raises(BadInput, match="P-256"):
+        Seal(tmp_path / "key.pem").sign(model(), "fraud/1")
 
 
 def test_equal_folders_have_one_root_wherever_they_lie(seal, model):

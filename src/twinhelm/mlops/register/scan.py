@@ -41,6 +41,7 @@ MAX_PICKLES = 16
 CHUNK_BYTES = 1 << 20
 
 _PICKLES = {".pkl", ".pickle", ".joblib", ".pck", ".pcl", ".p"}
+_PICKLE_HEADS = {bytes((0x80, protocol)) for protocol in range(2, 6)}
 _PROGRAMS = {".so", ".dll", ".dylib", ".exe", ".pyd", ".pyc", ".pyo", ".sh", ".bat", ".jar"}
 _PROGRAM_HEADS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"#!")
 _CLOSED = {".7z", ".rar", ".tar", ".tgz", ".zst", ".lz4", ".h5", ".hdf5", ".keras"}
@@ -127,7 +128,7 @@ class _Look:
             if head.startswith(b"\x93NUMPY"):
                 self._npy(name, data)
             else:
-                marked = suffix in _PICKLES or (head[0] == 0x80 and 2 <= head[1:2][0] <= 5)
+                marked = suffix in _PICKLES or head[:2] in _PICKLE_HEADS
                 self._pickles(name, data, whole=marked, surely=surely or marked)
 
     def _zip(self, name: str, file: IO[bytes], surely: bool, depth: int) -> None:
@@ -182,39 +183,33 @@ class _Look:
 
     def _pickles(self, name: str, data: Any, *, whole: bool, surely: bool) -> None:
         """Walk the pickles of a file; ``whole``: the first must come to its end."""
-        start, joblib = data.tell(), False
+        start = data.tell()
+        seen, fault = self._walked(name, data, surely, joblib=True)
+        if WRAPPER in seen:  # the same bytes, as a plain unpickler would take them
+            data.seek(start)
+            self._walked(name, data, surely, joblib=False)
+        if whole and fault:
+            self._refuse(f"{name} is no pickle that can be followed: {fault}")
+
+    def _walked(
+        self, name: str, data: Any, surely: bool, *, joblib: bool
+    ) -> tuple[set[tuple[str, str]], str]:
+        """Walk pickle after pickle; returns what they look up, and what is wrong with the first."""
+        seen: set[tuple[str, str]] = set()
         for number in range(MAX_PICKLES):
             try:
-                joblib |= WRAPPER in self._walked(name, data, surely, joblib=True)
+                for place in globals_in(data, joblib=joblib):
+                    if place not in seen and not _may(self.roots, *place):
+                        _check_module(place[0], surely)
+                        said = ".".join(place)[:120]
+                        self._refuse(f"{name} would look up {said!r} when it is opened")
+                    seen.add(place)
             except ValueError as error:
-                if whole and number == 0:
-                    self._refuse(f"{name} is no pickle that can be followed: {error}")
-                break
+                return seen, "" if number else str(error)
             if data.tell() == len(data):
-                break
-        else:
-            self._refuse(f"{name} holds more than {MAX_PICKLES} pickles in a row")
-        if joblib:  # the same bytes, as a plain unpickler would take them
-            data.seek(start)
-            try:
-                self._walked(name, data, False, joblib=False)
-            except ValueError:
-                return
-
-    def _walked(self, name: str, data: Any, surely: bool, *, joblib: bool) -> set[tuple[str, str]]:
-        seen: set[tuple[str, str]] = set()
-        for place in globals_in(data, joblib=joblib):
-            if place in seen:
-                continue
-            seen.add(place)
-            if not _may(self.roots, *place):
-                if not all(part.isidentifier() for part in place[0].split(".")):
-                    raise ValueError(f"there can be no module {place[0][:80]!r}")
-                if not surely and not _importable(place[0]):
-                    raise ValueError(f"there is no module {place[0][:80]!r}")
-                said = ".".join(place)[:120]
-                self._refuse(f"{name} would look up {said!r} when it is opened")
-        return seen
+                return seen, ""
+        self._refuse(f"{name} holds more than {MAX_PICKLES} pickles in a row")
+        return seen, ""
 
 
 def _may(roots: Collection[str], module: str, name: str) -> bool:
@@ -223,11 +218,14 @@ def _may(roots: Collection[str], module: str, name: str) -> bool:
     return own or allowed(module, name)
 
 
-def _importable(module: str) -> bool:
+def _check_module(module: str, surely: bool) -> None:
+    """Raise :class:`ValueError` where there can be no such module: unpickling would end there."""
     root = module.split(".")[0]
-    if root in sys.modules or root in sys.stdlib_module_names or module in IMPORT_MAPPING:
-        return True
-    return find_spec(root) is not None
+    known = root in sys.modules or root in sys.stdlib_module_names or module in IMPORT_MAPPING
+    if not all(part.isidentifier() for part in module.split(".")) or not (
+        surely or known or find_spec(root)
+    ):
+        raise ValueError(f"there is no module {module[:80]!r}")
 
 
 def _inside(text: str) -> bool:

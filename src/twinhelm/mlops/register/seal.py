@@ -15,9 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from twinhelm.core.errors import Denied, TwinhelmError
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from twinhelm.core.errors import BadInput, Denied, TwinhelmError
 from twinhelm.core.json import dumps, loads
 from twinhelm.mlops.register.shelf import files_of
 
@@ -27,6 +30,7 @@ BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD = "application/vnd.in-toto+json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "https://model_signing/signature/v1.0"
+_ECDSA = ec.ECDSA(hashes.SHA256())
 _HOW = {"method": "files", "hash_type": "sha256", "allow_symlinks": False}
 
 
@@ -42,17 +46,14 @@ class Sealed:
 class Seal:
     """Signs and verifies with the P-256 key in the file ``key``, which is made at first use.
 
-    Everything raises :class:`Denied` that says what does not fit.
+    Whatever does not fit raises :class:`Denied`; a file that holds no such key, :class:`BadInput`.
     """
 
     def __init__(self, key: Path) -> None:
         self._path = key
 
     @cached_property
-    def _key(self) -> Any:
-        from cryptography.hazmat.primitives import serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-
+    def _key(self) -> ec.EllipticCurvePrivateKey:
         if not self._path.exists():
             pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
                 serialization.Encoding.PEM,
@@ -66,17 +67,21 @@ class Seal:
                 out.flush()
                 os.fsync(out.fileno())
             part.rename(self._path)
-        return serialization.load_pem_private_key(self._path.read_bytes(), None)
+        try:
+            key = serialization.load_pem_private_key(self._path.read_bytes(), None)
+            if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != "secp256r1":
+                raise ValueError("it is of another kind")
+        except (ValueError, TypeError) as error:
+            said = f"{self._path} holds no P-256 key: {error}"
+            raise BadInput(said, hint="restore it from a backup: it signed all versions") from error
+        return key
 
     @cached_property
     def public(self) -> bytes:
         """The public key as PEM: what others need to verify."""
-        from cryptography.hazmat.primitives import serialization
-
-        made: bytes = self._key.public_key().public_bytes(
+        return self._key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        return made
 
     @cached_property
     def signer(self) -> str:
@@ -85,9 +90,6 @@ class Seal:
 
     def sign(self, folder: Path, name: str) -> bytes:
         """Sign the files of a folder under ``name``; returns the bundle."""
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec
-
         files = _digests(folder)
         statement = {
             "_type": STATEMENT,
@@ -102,7 +104,7 @@ class Seal:
             },
         }
         payload = dumps(statement)
-        signature = self._key.sign(_enveloped(payload), ec.ECDSA(hashes.SHA256()))
+        signature = self._key.sign(_enveloped(payload), _ECDSA)
         envelope = {
             "payload": base64.b64encode(payload).decode(),
             "payloadType": PAYLOAD,
@@ -128,10 +130,6 @@ class Seal:
 
     def _read(self, bundle: bytes) -> Sealed:
         """Believe nothing but what this key has signed."""
-        from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import ec
-
         try:
             held = loads(bundle, what="signature")
             envelope = held["dsseEnvelope"]
@@ -139,7 +137,7 @@ class Seal:
             signature = base64.b64decode(envelope["signatures"][0]["sig"], validate=True)
             if (held["mediaType"], envelope["payloadType"]) != (BUNDLE, PAYLOAD):
                 raise _denied("the signature is of another kind")
-            self._key.public_key().verify(signature, _enveloped(payload), ec.ECDSA(hashes.SHA256()))
+            self._key.public_key().verify(signature, _enveloped(payload), _ECDSA)
             said = loads(payload, what="signed statement")
             how = said["predicate"]["serialization"]
             if (said["_type"], said["predicateType"]) != (STATEMENT, PREDICATE) or any(
