@@ -140,7 +140,7 @@ class MlflowDoor:
         if ARTIFACTS.fullmatch(path):
             artifact_path(raw, query)
             await self._warm()
-            content = self._file(headers, receive) if method == "PUT" else None
+            content = self._file(headers, receive) if method in {"PUT", "POST"} else None
             await self._pass(self._files, method, url, headers, content, reply)
             return
         endpoint = endpoint_of(path)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -130,6 +132,25 @@ def test_only_this_user_may_reach_the_socket(tmp_path):
     made = tracking(tmp_path / "mlflow", LISTENS)
     assert made.socket.parent.stat().st_mode & 0o077 == 0
     made.close()
+
+
+def test_a_backup_holds_the_database_of_one_moment_and_all_files(tmp_path):
+    made = tracking(tmp_path / "mlflow", LISTENS)
+    made.backup(tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    (tmp_path / "mlflow/artifacts/0").mkdir(parents=True)
+    (tmp_path / "mlflow/artifacts/0/model").write_text("m")
+    (tmp_path / "mlflow/artifacts/0/.artifact.uploading.x").write_text("half")
+    with closing(sqlite3.connect(tmp_path / "mlflow/mlflow.sqlite")) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE runs AS SELECT 7 AS id")
+        database.commit()
+        made.backup(tmp_path / "copy")
+    made.close()
+    with closing(sqlite3.connect(tmp_path / "copy/mlflow.sqlite")) as copy:
+        assert copy.execute("SELECT id FROM runs").fetchall() == [(7,)]
+    files = {path.name for path in (tmp_path / "copy").rglob("*") if path.is_file()}
+    assert files == {"mlflow.sqlite", "model"}
 
 
 PARENT = """

@@ -29,7 +29,7 @@ from typing import Any
 import anyio
 from starlette.types import ASGIApp
 
-__all__ = ["ARTIFACTS", "DATABASE", "serve"]
+__all__ = ["ARTIFACTS", "DATABASE", "copy_database", "serve"]
 
 DATABASE = "mlflow.sqlite"
 ARTIFACTS = "artifacts"
@@ -120,12 +120,17 @@ def _bring_up(database: Path, url: str) -> None:
         copy = database.with_name(f"{database.stem}-before-{wanted}.sqlite")
         if not copy.exists():  # else we died half-way, and the copy is the whole one
             part = copy.with_suffix(".part")
-            with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(part)) as new:
-                old.backup(new)
+            copy_database(database, part)
             part.replace(copy)
         tables._upgrade_db(engine)
     finally:
         engine.dispose()
+
+
+def copy_database(database: Path, copy: Path) -> None:
+    """Copy an SQLite database as it is at one moment, while others write to it."""
+    with closing(sqlite3.connect(database)) as old, closing(sqlite3.connect(copy)) as new:
+        old.backup(new)
 
 
 class _Wsgi:

@@ -27,7 +27,7 @@ from pathlib import Path
 from twinhelm.core.clock import Clock, SystemClock
 from twinhelm.core.errors import Unavailable
 from twinhelm.mlops.tracking.client import Client
-from twinhelm.mlops.tracking.server import ARTIFACTS, DATABASE
+from twinhelm.mlops.tracking.server import ARTIFACTS, DATABASE, copy_database
 
 __all__ = ["Tracking"]
 
@@ -111,6 +111,18 @@ class Tracking:
     def client(self, *, patience_s: float = 30.0) -> Client:
         """Make a client of it, for the house itself: it passes by the gate."""
         return Client(uds=self.socket, ready=lambda: self.wait_ready(patience_s))
+
+    def backup(self, target: Path) -> None:
+        """Write a copy into the folder ``target`` while serving goes on; nothing where none is.
+
+        The database comes first: a file written after it is in the copy too, but no run or
+        version in the copy lacks a file that it had.
+        """
+        if self.exists:
+            target.mkdir(parents=True, exist_ok=True, mode=0o700)
+            copy_database(self.folder / DATABASE, target / DATABASE)
+            unfinished = shutil.ignore_patterns(".artifact.uploading.*")
+            shutil.copytree(self.folder / ARTIFACTS, target / ARTIFACTS, ignore=unfinished)
 
     def close(self) -> None:
         """End it in order, kill it where that takes too long; may be called twice."""
