@@ -243,6 +243,9 @@ class Builds:
         python, facts = "", described()
         if spec.build.environment == "locked":
             needs = Path(product.folder) / (spec.build.requirements or "requirements.txt")
+            pinned = self._work(name, run.again) / "log.requirements"
+            if run.again and pinned.is_file():  # the very versions of then
+                needs = pinned
             cache = self.folder / ".environments"
             found, facts = locked(needs, cache, log=work / "log", beat=_beat(job, 0.0))
             python = str(found)
