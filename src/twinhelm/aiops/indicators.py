@@ -28,7 +28,7 @@ __all__ = ["INDICATORS", "Indicator", "Weight", "indicator_of", "level_of", "sai
 
 MB = 1e6
 SUSTAINED_SHIFT = 1.5
-"""A sustained level this many bars away from the expected value counts as one bar of excess."""
+"""A sustained level so many bars away from the expected value counts as one bar of excess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Indicator:
     share of what is expected. ``pooled``: what counts is the mean over some samples, since each
     alone tells of a request or two. ``each``: values are facts that speak for themselves
     (:class:`twinhelm.aiops.detect.Facts`), so many in a row, and at least ``spreads`` usual spreads
-    away.
+    away. ``hours``: it counts only where all is full so soon at its pace since it began.
     """
 
     shape: re.Pattern[str]
@@ -62,6 +62,7 @@ class Indicator:
     collapse: float = math.inf
     pooled: bool = False
     each: int = 0
+    hours: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,13 +188,15 @@ INDICATORS: tuple[Indicator, ...] = (
          "Memory of {place} still free is {now}", 100 * MB, 15, down=True, relative=0.06),
     _row(r"(filesystem|disk|volume|storage|fs).*(used|usage|utili[sz]ation).*((?<!du)ratio|percent)"
          r"|filesystem[_.]utili[sz]ation", Resource.DISK,
-         "Disk {detail}of {place} is filled to {now}", 0.003, 10, critical=0.95),
+         "Disk {detail}of {place} is filled to {now}", 0.003, 10, critical=0.95,
+         hours=24),
     _row(r"(filesystem|disk|volume|storage|fs).*inodes?.*(free|(?<!du)ratio)", Resource.DISK,
          "Inodes {detail}of {place}: {now}", 0.01, 15),
     _row(r"(filesystem|disk|volume).*(avail|free).*(?<!du)ratio", Resource.DISK,
-         "Disk {detail}of {place} has {now} free", 0.003, 10, down=True),
+         "Disk {detail}of {place} has {now} free", 0.003, 10, down=True, hours=24),
     _row(r"(filesystem|disk|volume).*(avail|free)", Resource.DISK,
-         "Disk {detail}of {place} has {now} free", 64 * MB, 10, down=True, relative=0.005),
+         "Disk {detail}of {place} has {now} free", 64 * MB, 10, down=True, relative=0.005,
+         hours=24),
     _row(r"^(volume|quota|storage)_used_bytes", Resource.DISK,
          "The volume of {place} holds {now}", 12 * MB, 8, relative=0.5),
     _row(r"(filesystem|disk|volume).*used.*bytes", Resource.DISK,
@@ -258,8 +261,7 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
     ``sensitivity`` 0.5 takes the table as it stands; 0 doubles every bar, 1 halves it.
     ``level`` is the newest sustained value (:class:`twinhelm.aiops.correlate.Levels`), where known.
     """
-    by_name = dict(anomaly.labels)
-    name = _name(anomaly.labels)
+    by_name, name = dict(anomaly.labels), _name(anomaly.labels)
     found = _row_of(name)
     lasted_s = max(anomaly.last_ms - anomaly.start_ms, 0) / 1000
     if found is None or not _PROCESS_LABELS.isdisjoint(by_name):
@@ -283,14 +285,16 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
         amount = min(amount, 0.9)
     if not value <= found.collapse * anomaly.expected and math.isfinite(found.collapse):
         amount = min(amount, 0.5)
+    past = (value - found.critical * scale) * (1 if direction is Direction.UP else -1)
+    passed = math.isfinite(past) and past >= 0.0
+    if not passed and _hours_left(value, anomaly, direction, scale, lasted_s) > found.hours:
+        amount = min(amount, 0.9)
     seconds = found.seconds * (2 / 3 if amount >= 5.0 else 1.0) * math.sqrt(bar)
     lasting = lasted_s / seconds if seconds else 1.0
     symptom = _SYMPTOM_ONLY.search(name) or (
         found.resource is Resource.PRESSURE and by_name.get("resource") in ("cpu", "io")
     )
     alone = found.alone and not symptom
-    past = value - found.critical * scale
-    passed = math.isfinite(past) and (past if direction is Direction.UP else -past) >= 0.0
     return Weight(
         amount=amount,
         lasting=lasting,
@@ -333,13 +337,19 @@ def _excess(anomaly: Anomaly, value: float, direction: Direction) -> tuple[float
     return bound - value, bound
 
 
+def _hours_left(
+    value: float, anomaly: Anomaly, direction: Direction, whole: float, lasted_s: float
+) -> float:
+    """Say in how many hours all is used, at the pace since the anomaly began."""
+    left, moved = whole - value if direction is Direction.UP else value, value - anomaly.expected
+    return max(left, 0.0) * lasted_s / 3600 / abs(moved) if moved else math.inf
+
+
 def _unknown(anomaly: Anomaly, lasted_s: float, *, process: bool) -> Weight:
-    name = metric_name(anomaly.labels) or "the series"
-    why = (
-        f"{name} tells of one process; it supports a sign of the machine and raises nothing itself"
-        if process
-        else f"{name} is no indicator that twinhelm knows; alone it raises nothing"
-    )
+    why = "is no indicator that twinhelm knows; alone it raises nothing"
+    if process:
+        why = "tells of one process; it supports a sign of the machine and raises nothing itself"
+    why = f"{metric_name(anomaly.labels) or 'the series'} {why}"
     return Weight(0.0, lasted_s / 30, anomaly.resource, "", False, False, False, why)
 
 
@@ -375,7 +385,9 @@ def _why_not(
     unit = unit_of(metric_name(anomaly.labels))
     if not alone:
         return "it is a symptom that supports other signs and raises nothing by itself"
-    if amount < 1.0 and math.isfinite(found.collapse):
+    if amount == 0.9 and found.hours < math.inf:
+        return "at its pace it lasts a day and more: a forecast tells of that"
+    if amount < 1.0 and found.collapse < math.inf:
         return "traffic raises nothing by itself while more than next to nothing is left of it"
     if amount < 1.0:
         return (

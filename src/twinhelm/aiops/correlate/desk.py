@@ -23,12 +23,16 @@ CAUSE_MS = 40_000
 effects, or is another matter."""
 LATE_MS = 180_000
 """Along calls, effects and causes of trouble among services may show this much later."""
+SOON_MS = 45_000
+"""After more calm than this, only what was found to be the cause brings trouble back: its effects
+show with other causes too."""
 AGAIN_MS = 20_000
 """What returns after this much calm came back; after less it never went."""
 CONTEXT_BEFORE_MS = 60_000
 MAX_MEMBERS = 200
 REWORD_GROWTH = 1.25
 """A title changes its number only once things are this much worse: live pages must not flicker."""
+_OF_NOW = ("calm", "lead", "cause")
 _LIVE = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.REOPENED)
 _SEVERITIES = ("info", "warning", "critical")
 
@@ -240,6 +244,8 @@ class Desk:
         same = one.attributes.get("resource") == sign.weight.resource.value
         if passed > patience or not same or sign.entity not in one.entities:
             return ""
+        if passed > SOON_MS and one.attributes.get("cause", sign.entity) != sign.entity:
+            return ""
         was = "resolved" if one.resolved_ms else "quiet"
         return f"it came back {max(passed, 0) / 60_000:.0f} min after it was {was}"
 
@@ -265,7 +271,9 @@ class Desk:
         if "again" in one.attributes:  # what it was about before is not what it is about now
             telling = [sign for sign in members if sign.raises and sign.last_ms >= one.since_ms]
             now = [sign for sign in telling if sign.fresh] or telling
-        lead = max(now or members, key=_heaviness)
+        cause = one.attributes.get("cause", "")
+        at_cause = [sign for sign in now if sign.raises and sign.entity == cause]
+        lead = max(at_cause or now or members, key=_heaviness)
         strong = [sign for sign in members if sign.raises] or members
         raised = raised_of(one)
         for sign in members:
@@ -320,8 +328,8 @@ class Desk:
 
 
 def _anew(attributes: Mapping[str, str]) -> dict[str, str]:
-    """Forget that it was calm, and what its title was about."""
-    return {key: value for key, value in attributes.items() if key not in ("calm", "lead")}
+    """Forget that it was calm, what its title was about, and what was to blame."""
+    return {key: value for key, value in attributes.items() if key not in _OF_NOW}
 
 
 def raised_of(one: Incident) -> dict[str, int]:

@@ -271,6 +271,9 @@ class Casework:
             before = stored
         if diagnosis is not None:
             incident = replace(incident, verdict=diagnosis.verdict)
+            if diagnosis.verdict == "conclusive":
+                found = {**incident.attributes, "cause": diagnosis.suspects[0].entity}
+                incident = replace(incident, attributes=found)
             put_claims(write, ref, "cause", claims_of(ref, diagnosis.suspects, now))
         put_incident(write, incident)
         for member in incident.members:
