@@ -233,7 +233,7 @@ def test_the_numbers_go_out_as_series(wing):
     told = wing.send(200)
     wing.desk.labels("loans", told, by="ada")
     health = wing.look()[0]
-    assert wing.series("model_requests_total") == [200.0]
+    assert wing.series("model_logged_requests_total") == [200.0]
     assert wing.series("model_labelled_ratio") == [1.0]
     assert wing.series("model_cost_total") == [200 * 0.01 + 0.5 * 2]
     assert wing.series("model_performance") == [health.performance["accuracy"][0]]
@@ -300,6 +300,20 @@ def test_large_batches_are_read_in_part(wing, monkeypatch):
     wing.send(100, rows=5)
     health = wing.look()[0]
     assert 250 <= health.rows <= 300
+
+
+def test_old_predictions_go_unless_a_legal_hold_keeps_them(wing):
+    wing.send(3)
+    wing.later(89 * 24 * 60)
+    wing.send(2)
+    assert wing.desk.prune(wing.clock.now_ms()) == 0
+    wing.later(2 * 24 * 60)
+    with wing.journal.writing("test") as write:
+        put(write, Product("loans", "d", "ada", "low", hold="a court asks"))
+    assert wing.desk.prune(wing.clock.now_ms()) == 0
+    with wing.journal.writing("test") as write:
+        put(write, Product("loans", "d", "ada", "low"))
+    assert wing.desk.prune(wing.clock.now_ms()) == 3
 
 
 def test_nobody_answers_and_nothing_is_found(wing):

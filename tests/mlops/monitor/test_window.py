@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -84,9 +86,14 @@ def test_large_tensors_are_not_taken_apart():
         ({"predictions": [[0.1, 0.9], [0.8, 0.2]]}, ("n", "y")),
         ({"predictions": [{"prediction": "y", "probability": [0.1, 0.9]},
                           {"prediction": "n", "probability": [0.8, 0.2]}]}, ("n", "y")),
+        ({"predictions": ["y", "n"], "probabilities": [[0.1, 0.9], [0.8, 0.2]],
+          "classes": ["n", "y"]}, ()),
+        ({"outputs": [tensor("predict", ["y", "n"]),
+                      tensor("predict_proba", [0.1, 0.9, 0.8, 0.2], shape=[2, 2],
+                             parameters={"classes": '["n", "y"]'})]}, ()),
         ({"predictions": {"prediction": ["y", "n"], "p": [[0.1, 0.9], [0.8, 0.2]]}}, ("n", "y")),
     ],
-    ids=["v2", "v2 alone", "lists", "objects", "columns"],
+    ids=["v2", "v2 alone", "lists", "objects", "ours", "ours v2", "columns"],
 )  # fmt: skip
 def test_probabilities_are_found(said, classes):
     window = read(logged(V2, said), classes=classes)
@@ -115,6 +122,15 @@ def test_what_cannot_be_read_is_left_out_and_counted(broken):
     window = read(bad, logged(V2, SAID))
     assert (len(window), window.requests, window.unreadable) == (2, 2, 1)
     assert len(read(bad)) == 0
+
+
+def test_of_what_was_struck_out_only_the_answers_are_read():
+    empty = replace(logged({}, SAID), request=b"")
+    window = read(empty, logged({"inputs": {"age": None, "kind": ["a", "b"]}}, SAID))
+    assert (len(window), window.unreadable) == (4, 0)
+    assert {name: c.tolist() for name, c in window.table.items()} == {
+        "kind": [None, None, "a", "b"]
+    }
 
 
 def test_values_of_the_wrong_type_are_missing_and_counted():

@@ -56,7 +56,8 @@ log = logging.getLogger(__name__)
 PROBE, MOST_REQUESTS, MOST_ROWS = 50, 10_000, 200_000
 MOST_LABELLED = 20_000
 MOST_PAST = 500
-BACK_MS = 30 * 86_400_000
+DAY_MS = 86_400_000
+BACK_MS = 30 * DAY_MS
 """How far back predictions are looked for where the window holds too few."""
 LOOKS = 6
 """So many times a window a busy version is looked at."""
@@ -153,6 +154,17 @@ class HealthDesk:
         self._told[product] = self._told.get(product, 0) + new
         log.info("labels came", extra={"product": product, "kept": new, "by": by})
         return kept
+
+    def prune(self, now_ms: int) -> int:
+        """Forget predictions that retention says are over, but for legal holds; how many went."""
+        with self.records.reading() as unit:
+            products = find(unit, Product, limit=10_000)
+        gone = 0
+        for each in products:
+            days = (self.spec_of(each.name) or _unframed(each.name)).retention.predictions_days
+            if not each.hold:
+                gone += self.predictions.prune(each.name, now_ms - int(days * DAY_MS))
+        return gone
 
     def _look(self, product: str, version: str, now_ms: int) -> Health | None:
         spec = self.spec_of(product) or _unframed(product)
@@ -284,7 +296,7 @@ class HealthDesk:
                 labels = {"product": health.product, "version": health.version, **more}
                 yield f"model_{name}", labels, health.end_ms, float(value)
 
-        yield from row("requests_total", requests)
+        yield from row("logged_requests_total", requests)
         yield from row("window_rows", health.rows)
         for each in health.drift:
             if each.slice or each.against != health.drift[0].against:

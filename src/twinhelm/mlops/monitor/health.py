@@ -127,7 +127,7 @@ def _quality(window: Window, known: Known, spec: Spec, found: Findings) -> dict[
     personal = {each.name for each in spec.data.columns if each.personal}
     declared = {each.name: each for each in spec.data.columns if not each.personal}
     gone = [name for name in known.kinds if name not in window.table and name not in personal]
-    if gone:
+    if gone and window.table:  # else all was struck out of the log
         found.say("drifted", f"no request holds {', '.join(gone[:NAMED])}")
     new = [name for name in window.table if known.kinds and name not in known.kinds]
     if new:

@@ -4,9 +4,9 @@ In: predictions as they were logged, in Open Inference Protocol v2 or MLflow for
 columns are numbers or categories. Out: a :class:`Window`, to drift, quality and performance.
 Numbers are float64 with NaN for missing, categories objects of names (1 and "1" are one) with
 None. A request that cannot be read, or whose answers are not one per row, is left out and
-counted; a value of the wrong type is missing, and counted. Columns that some requests lack are
-missing there. Tensors of more than 500 values a row are not taken apart. Pure; some 20 us a
-request.
+counted; a value of the wrong type is missing, and counted. Of a request that was struck out of
+the log only the answers are read. Columns that some requests lack are missing there. Tensors of
+more than 500 values a row are not taken apart. Pure; some 20 us a request.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def read_window(
     read: list[tuple[Prediction, Columns, Columns]] = []
     for one in logged:
         try:
-            asked = _columns(json.loads(one.request), list(kinds))
+            asked = _columns(json.loads(one.request), list(kinds)) if one.request else {}
             said, classes = _said(json.loads(one.response), classes)
         except (Refused, KeyError, TypeError, ValueError, IndexError, AttributeError):
             continue
@@ -130,7 +130,7 @@ def _columns(body: dict[str, Any], names: list[str]) -> Columns:
         return _rows(split["data"], split.get("columns") or names)
     data = body.get("dataframe_records") or body.get("instances") or body["inputs"]
     if isinstance(data, dict):
-        return {str(name): list(values) for name, values in data.items()}
+        return {str(name): list(values) for name, values in data.items() if values is not None}
     if isinstance(data[0], dict):
         keys = dict.fromkeys(chain.from_iterable(data))
         return {key: [row.get(key) for row in data] for key in keys}
@@ -174,9 +174,13 @@ def _said(body: dict[str, Any], classes: tuple[str, ...]) -> tuple[Columns, tupl
             said.setdefault("probability" if wide else "prediction",
                             rows.tolist() if wide else rows[:, 0].tolist())  # fmt: skip
             told = (each.get("parameters") or {}).get("classes")
+            told = json.loads(told) if isinstance(told, str) else told
             classes = tuple(map(name_of, told)) if told else classes
         return said, classes
     found = body["predictions"]
+    if "probabilities" in body:
+        found = {"prediction": found, "probability": body["probabilities"]}
+        classes = tuple(map(name_of, body["classes"]))
     if isinstance(found, list) and isinstance(found[0], dict):
         found = {key: [row[key] for row in found] for key in found[0]}
     if not isinstance(found, dict):
