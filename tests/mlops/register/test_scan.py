@@ -277,6 +277,12 @@ def test_where_an_artifact_came_from_is_no_path(model):
     assert refused(model(mlmodel=f"flavors:\n  python_function: {held}\n")) == ""
 
 
+def test_models_from_code_pass(model):
+    held = "{loader_module: mlflow.pyfunc.model, model_code_path: /home/ada/mod.py}"
+    text = f"flavors:\n  python_function: {held}\n"
+    assert refused(model({"mod.py": "import mlflow\n"}, mlmodel=text)) == ""
+
+
 def test_a_zip_may_not_lead_outside(model):
     assert "../x" in refused(model({"a.zip": zipped(**{"../x": b"1"})}))
 

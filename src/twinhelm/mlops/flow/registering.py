@@ -95,7 +95,8 @@ class Registrar:
             found = scan(copy, trusted=self.trusted)
             notes.extend(found.notes)
             if found.refused:
-                raise Denied("; ".join(found.refused[:10]))
+                told = "; ".join(found.refused[:10])
+                raise Denied(f"{told}; log it without (classes of your own go into code_paths)")
             return self.seal.sign(copy, f"{product}/{version}")
 
         kept = self.shelf.add(product, version, folder, sign)

@@ -53,6 +53,8 @@ _PACKED: tuple[tuple[bytes, Callable[[IO[bytes]], Iterator[bytes]]], ...] = (
     *((bytes((0x78, level)), lambda file: _inflated(file)) for level in (0x01, 0x5E, 0x9C, 0xDA)),
 )
 _PACKED_NAMES = {".gz", ".bz2", ".xz", ".lzma", ".z"}
+_ELSEWHERE = {"uri", "model_code_path"}
+"""Where something came from; of the path of its code MLflow takes the last part alone."""
 _PLAIN = {".py", ".yaml", ".yml", ".json", ".md"}
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError,
            RuntimeError, ValueError)  # fmt: skip
@@ -81,7 +83,7 @@ def scan(folder: Path, *, trusted: Collection[str] = (), max_unpacked_bytes: int
     if python := sorted(name for name in files if name.endswith(".py")):
         found.notes.append(f"Python code comes with it: {', '.join(python[:20])}")
     for key, text in known.texts:
-        if key != "uri" and not _inside(text):
+        if key not in _ELSEWHERE and not _inside(text):
             found.refused.append(f"MLmodel names {text!r} ({key}), which lies outside the folder")
         if key == "loader_module" and text.split(".")[0] not in roots | {"mlflow"}:
             found.refused.append(f"MLmodel wants {text!r} to load it, which is not MLflow's")
