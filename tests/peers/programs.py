@@ -14,7 +14,10 @@ __all__ = ["PROGRAMS", "Program", "find", "require"]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One outside program: names it is installed under, in order, and its Debian package."""
+    """One outside program: names it is installed under, in order, and its Debian package.
+
+    What is no Debian package says the whole command instead.
+    """
 
     executables: tuple[str, ...]
     package: str
@@ -32,7 +35,7 @@ PROGRAMS = {
     # Debian keeps the server out of PATH, one folder per major version.
     "postgresql": Program(("initdb",), "postgresql", ("/usr/lib/postgresql/*/bin",)),
     # Of PyPI, in an environment of its own; it forgets to ask for pyOpenSSL.
-    "model_signing": Program(("model_signing",), "none; pip install model-signing pyOpenSSL"),
+    "model_signing": Program(("model_signing",), "pip install model-signing pyOpenSSL"),
     "chromium": Program(("chromium", "chromium-browser", "google-chrome"), "chromium"),
 }
 
@@ -60,7 +63,9 @@ def require(name: str) -> Path:
         pytest.fail(f"no peer is called {name!r}; they are {', '.join(PROGRAMS)}")
     if path := find(key):
         return path
-    reason = f"{key} is not installed: apt-get install {PROGRAMS[key].package}"
+    package = PROGRAMS[key].package
+    how = package if " " in package else f"apt-get install {package}"
+    reason = f"{key} is not installed: {how}"
     if os.environ.get("TWINHELM_REQUIRE_PEERS") == "1":
         pytest.fail(f"{reason} (TWINHELM_REQUIRE_PEERS=1 allows no skip)")
     pytest.skip(reason)
