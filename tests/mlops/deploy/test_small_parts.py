@@ -1,0 +1,119 @@
+"""What stands beside the processes: model directories read, measures, striking out, the log."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from mlops.deploy import models
+from peers.memory_predictions import MemoryPredictions
+from twinhelm.core.errors import BadInput, NotFound, Unavailable
+from twinhelm.core.json import dumps, loads
+from twinhelm.core.ports import Prediction
+from twinhelm.mlops.deploy import Tally, described
+from twinhelm.mlops.deploy.log import MOST_BYTES, PredictionLog, struck
+
+
+def test_a_model_directory_tells_its_schema(tmp_path):
+    inputs = [*models.columns("a", optional=("a",)), *models.columns("n", kind="long")]
+    told = described(models.odd(tmp_path / "m", inputs=inputs, example={"inputs": [[1.0]]}))
+    assert [(f.name, f.type, f.optional) for f in told.schema.inputs] == [
+        ("a", "double", True),
+        ("n", "long", False),
+    ]
+    assert told.mlflow_version == "3.17.2"
+    assert loads(told.example) == {"inputs": [[1.0]]}
+    assert described(models.odd(tmp_path / "n", inputs=models.tensor(-1, 3))).schema.inputs[
+        0
+    ].shape == (-1, 3)
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "flavors: 1", "a: [", "flavors: {}\nsignature: 3"])
+def test_what_is_no_model_directory_is_told(tmp_path, text):
+    with pytest.raises(NotFound, match="holds no MLmodel"):
+        described(tmp_path)
+    (tmp_path / "MLmodel").write_text(text)
+    with pytest.raises(BadInput, match="cannot be read"):
+        described(tmp_path)
+
+
+def test_a_tally_tells_what_came_since():
+    tally = Tally()
+    for status in (200, 200, 400, 500):
+        tally.add(status, 0.004, 2)
+    before = tally.copy()
+    tally.add(504, 0.5)
+    since = tally.since(before)
+    assert (before.requests, before.errors, before.refused, before.rows) == (4, 1, 1, 8)
+    assert (since.requests, since.errors, since.error_ratio) == (1, 1, 1.0)
+    assert 0.5 <= since.quantile_s(0.99) <= 0.55
+    assert 0.004 <= before.quantile_s(0.5) <= 0.0044
+    assert Tally().quantile_s(0.99) == Tally().error_ratio == 0.0
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-9, 1e9])
+def test_any_time_finds_its_bucket(seconds):
+    tally = Tally()
+    tally.add(200, seconds)
+    assert sum(tally.times) == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (
+            {"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2], [3, 4]]}},
+            [[None, 2], [None, 4]],
+        ),
+        ({"dataframe_records": [{"a": 1, "b": 2}]}, [{"a": None, "b": 2}]),
+        ({"instances": [{"a": 1, "b": 2}]}, [{"a": None, "b": 2}]),
+        ({"inputs": {"a": [1], "b": [2]}}, {"a": None, "b": [2]}),
+    ],
+)
+def test_personal_columns_are_struck_out_of_every_form(body, kept):
+    (made,) = loads(struck(dumps(body), {"a"})).values()
+    assert (made["data"] if "dataframe_split" in body else made) == kept
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"rubbish",
+        dumps({"instances": [[1, 2]]}),
+        dumps({"inputs": [{"name": "x", "shape": [1, 2], "data": [1, 2]}]}),
+    ],
+)
+def test_what_cannot_be_struck_is_not_kept(body):
+    assert struck(body, {"a"}) == b""
+
+
+def row(name, size=10):
+    return Prediction("m", name, "1", "champion", 0, 1, 1, "v2", b"x" * size, b"")
+
+
+class Away(MemoryPredictions):
+    """A store that is away until told."""
+
+    def __init__(self):
+        super().__init__()
+        self.back = threading.Event()
+
+    def append(self, rows):
+        if not self.back.is_set():
+            raise Unavailable("away")
+        super().append(rows)
+
+
+def test_the_log_waits_for_a_store_that_is_away_and_drops_past_its_bound():
+    store = Away()
+    log = PredictionLog(store)
+    log.put(row("a"), ())
+    log.put(row("b", MOST_BYTES), ())
+    assert log.dropped == 1
+    store.back.set()
+    assert log.flush()
+    log.close()
+    assert [each.id for each in store.read("m")] == ["a"]
+    log.put(row("late"), ())
+    assert log.dropped == 2
