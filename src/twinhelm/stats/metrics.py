@@ -19,6 +19,7 @@ brier of many classes is the sum over classes; ece has ten equal bins of the pos
 probability, of many classes of the answer's. mape explodes where the truth is near 0; bias is the
 mean of answer less truth. Pure; memory is bounded by some 100 MB at any number of rows.
 
+>>> from twinhelm.stats.answers import answers
 >>> told = answers([0, 0, 1, 1], [0, 0, 1, 1], task="classification",
 ...                probability=np.array([[.9, .1], [.6, .4], [.65, .35], [.2, .8]]),
 ...                classes=("0", "1"))

@@ -130,7 +130,8 @@ class Stress:
             scored = ask(self._scorer, worse, self._features)
             again = answered(scored, self._table[self._spec.data.target][rows], self._spec)
         except TwinhelmError as error:
-            return Found(None, f"with {what} the model fails: {error}", Verdict.FAIL)
+            first, _, _ = str(error).partition("\n")  # a traceback may follow
+            return Found(None, f"with {what} the model fails: {first}", Verdict.FAIL)
         before = point(self._metric, self._told.among(among))
         after = point(self._metric, again)
         lost = -float(np.diff(METRICS[self._metric].worth(np.array([before, after])))[0])
