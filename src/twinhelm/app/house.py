@@ -24,9 +24,11 @@ from twinhelm.aiops.flow.history import HistoryBooks
 from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
+from twinhelm.aiops.flow.publish import Publish
 from twinhelm.aiops.flow.watch import Watch
 from twinhelm.app.drive import Drive
 from twinhelm.app.lab import Lab
+from twinhelm.app.models import Models, open_models
 from twinhelm.app.own import note_settings, register_own
 from twinhelm.app.places import data_directory, database_url, empty_directory, workflow_url
 from twinhelm.app.tour import Tour
@@ -42,6 +44,7 @@ from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import BackupTaken, ServerStarted, ServerStopped
 from twinhelm.events.workflows import Workflows
 from twinhelm.store.blobs import FileBlobs
+from twinhelm.store.predictions import FILE, SqlitePredictions
 from twinhelm.store.records import open_records
 from twinhelm.store.telemetry import open_telemetry
 
@@ -74,6 +77,7 @@ class House:
     workflows: Workflows
     host: HostCollector | None
     history: HistoryBooks
+    models: Models
     drive: Drive | None = None
     tour: Tour | None = None
     announced: bool = True
@@ -103,6 +107,7 @@ class House:
         if self.drive is not None:
             self.watch.resume()
             return
+        self.models.start(self._stop)
         self._spawn("watch", self._watch)
         if self.host is not None:
             self._spawn("host", self._collect)
@@ -133,7 +138,7 @@ class House:
         if self.drive is not None:
             self.drive.finish()
         with ExitStack() as closing:
-            for part in (self.records, self.telemetry, self.workflows):
+            for part in (self.records, self.telemetry, self.models, self.workflows):
                 closing.callback(part.close)
             if self._started:
                 try:
@@ -154,6 +159,7 @@ class House:
         for name in self.blobs.names():
             FileBlobs(target / "blobs").put(name, self.blobs.get(name) or b"")
         self.telemetry.backup(target / "telemetry")
+        self.models.backup(target)
         size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
         with self.journal.writing(by) as write:
             write.event(BackupTaken(str(target), size))
@@ -236,6 +242,15 @@ def _furnished(
     workflows = Workflows(workflow_url(settings), secret={"headers"}, secrets=secrets)
     history = HistoryBooks(intake, watch, journal, workflows, clock)
     history.register()
+    predictions = SqlitePredictions(settings.data / FILE)
+    # People live by the machine's clock, whatever time telemetry is replayed at.
+    identities = Identities(
+        journal, records, clock if driven is None else SystemClock(), settings.auth
+    )
+    models = open_models(
+        settings, clock, records, journal, workflows, predictions, identities, Publish(intake)
+    )
+    models.register(journal)
     housekeeping = Housekeeping(telemetry, records, journal, clock, settings, meters, intake, watch)
     house = House(
         settings=settings,
@@ -243,10 +258,7 @@ def _furnished(
         telemetry=telemetry,
         records=records,
         journal=journal,
-        # People live by the machine's clock, whatever time telemetry is replayed at.
-        identities=Identities(
-            journal, records, clock if driven is None else SystemClock(), settings.auth
-        ),
+        identities=identities,
         blobs=blobs,
         meters=meters,
         intake=intake,
@@ -256,6 +268,7 @@ def _furnished(
         workflows=workflows,
         host=host,
         history=history,
+        models=models,
     )
     if driven is not None:
         tick_s = settings.detect.tick_s

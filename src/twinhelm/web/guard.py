@@ -25,6 +25,7 @@ from twinhelm.core.errors import BadInput, Denied, NotFound, Refused, TwinhelmEr
 from twinhelm.core.meters import Meters
 from twinhelm.core.roles import GRANTS, Right, allows
 from twinhelm.web.frame import Answer, Headers, refusal, send_answer
+from twinhelm.web.mlflow import MOUNT, mlflow_refusal
 from twinhelm.web.routes import ROUTES, SOCKET, Route, RouteTable
 from twinhelm.web.signin import refusal_page
 from twinhelm.web.who import Asker, HostRule, Who
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["SAFE", "Guard", "Misdirected", "NotAllowed"]
 
 SAFE = frozenset({"GET", "HEAD"})
+OPEN_DOORS = (Right.INGEST, Right.PREDICT, Right.BUILD)
+"""What programs on this machine may do without a token, at doors alone."""
 MAX_PATH_BYTES = 4096
 MOST_HOSTS = 1000
 """So many ``Host`` headers are remembered, which spares parsing them each time."""
@@ -141,7 +144,7 @@ def _check_right(route: Route, asker: Asker) -> None:
     right = route.right
     if right is None or allows(asker.identity, right):
         return
-    if asker.trusted and (right is Right.READ or (right is Right.INGEST and route.door)):
+    if asker.trusted and (right is Right.READ or (right in OPEN_DOORS and route.door)):
         return
     if asker.identity.proof in {"session", "token"}:
         roles = sorted(role.value for role, rights in GRANTS.items() if right in rights)
@@ -181,7 +184,9 @@ async def _refuse(
         return
     safe, unknown = scope["method"] in SAFE, isinstance(error, Unauthenticated)
     accepted = scope["state"]["headers"].get(b"accept", b"")
-    if not (safe or form) or b"text/html" not in accepted:
+    if scope["path"].startswith(f"{MOUNT}/"):
+        answer = mlflow_refusal(error)
+    elif not (safe or form) or b"text/html" not in accepted:
         answer = refusal(error)
     elif safe and unknown:
         asked = scope["path"] + ("?" + scope["query_string"].decode("latin-1")).rstrip("?")

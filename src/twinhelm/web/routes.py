@@ -62,6 +62,17 @@ ingest alertmanager_api /api/v2/alerts Alerts as Prometheus and vmalert send the
 ingest alertmanager_webhook /api/webhooks/alertmanager Alertmanager's webhook, version 4.
 ingest cloudevents /api/events CloudEvents for changes: binary, structured or batch.
 ingest openlineage /api/v1/lineage OpenLineage events for pipeline runs.
+predict predict:GET /v2 The Open Inference Protocol v2: which server this is.
+predict predict:GET /v2/health/{state} Whether it lives, and whether all live models answer.
+predict predict:GET /v2/models/{name} What a model takes and gives.
+predict predict:GET /v2/models/{name}/ready Whether a model answers.
+predict predict:POST /v2/models/{name}/infer Ask a model.
+predict predict:GET /v2/models/{name}/versions/{version} What a version takes and gives.
+predict predict:GET /v2/models/{name}/versions/{version}/ready Whether a version answers.
+predict predict:POST /v2/models/{name}/versions/{version}/infer Ask a version that answers now.
+predict predict:GET /models/{name}/{question} MLflow's scoring protocol: ping, health, version.
+predict predict:POST /models/{name}/invocations Ask a model, by MLflow's scoring protocol.
+build mlflow:GET,POST,PUT,PATCH,DELETE /mlflow/{path:path} MLflow's REST API and artifacts.
 read GET,POST /api/v1/query Instant query for a plain selector.
 read GET,POST /api/v1/query_range Range query for a plain selector.
 read GET,POST /api/v1/series The series that match.
@@ -158,11 +169,12 @@ read WEBSOCKET /_nicegui_ws/{socket:path} What keeps open pages true.
 
 
 def _read(table: str) -> Iterable[Route]:
-    """Read lines: right; methods or, for doors, the protocol; path; summary."""
+    """Read lines: right; methods or, for doors, protocol and methods; path; summary."""
     for line in table.strip().splitlines():
         right, how, path, summary = line.split(maxsplit=3)
-        door = how if right == Right.INGEST.value else ""
-        for method in ["POST"] if door else how.split(","):
+        telemetry = right == Right.INGEST.value
+        door, _, methods = (f"{how}:POST" if telemetry else how).rpartition(":")
+        for method in methods.split(","):
             yield Route(method, path, None if right == "none" else Right(right), summary, door)
 
 

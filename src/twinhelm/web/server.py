@@ -119,6 +119,7 @@ def _run(house: House, listener: socket.socket, on_ready: Callable[[str], None] 
 
     def begin() -> None:
         house.announced = False
+        house.models.url = url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
         house.start()
         if on_ready is not None:
             on_ready(url)

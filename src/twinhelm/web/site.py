@@ -21,9 +21,11 @@ from twinhelm.core.errors import Unavailable
 from twinhelm.web.body import Intray
 from twinhelm.web.doors.door import Door
 from twinhelm.web.doors.otlp import OTLP
+from twinhelm.web.doors.predict import PredictDoor
 from twinhelm.web.doors.remote_write import REMOTE_WRITE
 from twinhelm.web.doors.simple import SIMPLE
 from twinhelm.web.guard import SAFE, Guard
+from twinhelm.web.mlflow import MlflowDoor
 from twinhelm.web.prometheus.api import prometheus_routes
 from twinhelm.web.routes import ROUTES
 from twinhelm.web.signin import signin_routes
@@ -55,12 +57,19 @@ class Site:
     def __init__(self, house: House, *, pages: bool = True) -> None:
         self._house = house
         self._make_pages = _make_pages if pages else _no_pages
-        limits = house.settings.limits
+        settings, limits = house.settings, house.settings.limits
         self._workers = ThreadPoolExecutor(DECODING_THREADS, "twinhelm-door")
         tray = Intray(limits)
-        doors = (row for row in ROUTES if row.door)
-        self._doors = {
-            row.path: Door(house, PROTOCOLS[row.door], tray, self._workers) for row in doors
+        models = house.models
+        self._mlflow = MlflowDoor(models.tracking, models.gate, models.arrivals.heard, settings)
+        whole: dict[str, ASGIApp] = {
+            "predict": PredictDoor(models.serving, settings),
+            "mlflow": self._mlflow,
+        }
+        self._doors: dict[str, ASGIApp] = {
+            row.path: whole.get(row.door) or Door(house, PROTOCOLS[row.door], tray, self._workers)
+            for row in ROUTES
+            if row.door and (row.door != "mlflow" or settings.models.mlflow)
         }
         self._forms = Intray(limits.model_copy(update={"max_body_bytes": FORM_BYTES}))
         routes = [*_health_routes(house), *signin_routes(house), *prometheus_routes(house)]
@@ -107,6 +116,7 @@ class Site:
         await receive()
         self._over.set()
         await self._furnishing
+        await self._mlflow.close()
         self._workers.shutdown()
         await send({"type": "lifespan.shutdown.complete"})
 

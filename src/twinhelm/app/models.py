@@ -1,0 +1,291 @@
+"""The composition of the MLOps wing: every desk of it, made by hand, and the hour hand it needs.
+
+:func:`open_models` builds the desks on stores that are open; :meth:`Models.register` makes their
+workflows known, which must happen before workflows resume; :meth:`Models.start` turns serving to
+what the records say and begins the rounds: health, scheduled builds, retention, and promotions
+that follow by themselves from a retraining. Imports of MLflow happen in its own process only.
+"""
+
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from twinhelm.core.clock import Clock
+from twinhelm.core.errors import TwinhelmError
+from twinhelm.core.ports import Predictions, Records
+from twinhelm.core.roles import Role
+from twinhelm.core.settings import Settings
+from twinhelm.events.identities import Identities
+from twinhelm.events.journal import Journal
+from twinhelm.events.workflows import WorkflowPort
+from twinhelm.mlops.deploy import BatchScoring, Serving
+from twinhelm.mlops.flow.arrivals import Arrivals
+from twinhelm.mlops.flow.builds import Builds
+from twinhelm.mlops.flow.evidence import EvidenceDesk
+from twinhelm.mlops.flow.follow import Follow
+from twinhelm.mlops.flow.gate import PromotionGate
+from twinhelm.mlops.flow.health import HealthDesk, Row
+from twinhelm.mlops.flow.products import ProductDesk
+from twinhelm.mlops.flow.promotions import Promotions
+from twinhelm.mlops.flow.registering import Registrar
+from twinhelm.mlops.flow.retrains import Retrains
+from twinhelm.mlops.flow.rollouts import Rollouts
+from twinhelm.mlops.flow.validations import Validations
+from twinhelm.mlops.register.seal import Seal
+from twinhelm.mlops.register.shelf import MODEL, SIGNATURE, Shelf
+from twinhelm.mlops.tracking import Tracking, import_workflow
+from twinhelm.mlops.types import HeldOut, Scorer, Table
+from twinhelm.mlops.validate.ask import features_of
+
+__all__ = ["Models", "open_models"]
+
+log = logging.getLogger(__name__)
+
+SHELF, TRACKING, RUNS = "models", "mlflow", "runs"
+KEY = "secrets/signing.pem"
+CHAMPION = "champion"
+BUILDS_TOKEN = "builds"  # noqa: S105 - a name
+FOLLOW_S = 2.0
+"""How often it is looked at what follows by itself."""
+
+
+@dataclass(slots=True)
+class Models:
+    """All desks of the wing; ``url`` is where this server answers, known once it listens."""
+
+    settings: Settings
+    clock: Clock
+    workflows: WorkflowPort
+    predictions: Predictions
+    tracking: Tracking
+    serving: Serving
+    desk: ProductDesk
+    registrar: Registrar
+    validations: Validations
+    promotions: Promotions
+    rollouts: Rollouts
+    builds: Builds
+    arrivals: Arrivals
+    gate: PromotionGate
+    health: HealthDesk
+    retrains: Retrains
+    evidence: EvidenceDesk
+    batch: BatchScoring
+    follow: Follow
+    url: str = ""
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def register(self, journal: Journal) -> None:
+        """Make every workflow of the wing known."""
+        for part in (self.builds, self.validations, self.rollouts, self.batch):
+            part.register()
+        imported = import_workflow(
+            self.tracking.client(),
+            journal,
+            self.arrivals.heard,
+            max_bytes=self.settings.models.max_artifact_bytes,
+        )
+        self.workflows.register("import models", imported)
+
+    def start(self, stopping: threading.Event) -> None:
+        """Turn serving to the records, and begin the rounds; returns at once."""
+        if self.settings.models.mlflow and self.tracking.exists:
+            self.tracking.start()
+        self.rollouts.resume()
+        thread = threading.Thread(target=self._live, args=(stopping,), name="twinhelm-models")
+        thread.daemon = True
+        thread.start()
+        self._threads.append(thread)
+
+    def close(self) -> None:
+        """End the processes of models and of MLflow."""
+        for thread in self._threads:
+            thread.join(timeout=30)
+        self.serving.close()
+        self.tracking.close()
+        self.predictions.close()
+
+    def backup(self, target: Path) -> None:
+        """Write the wing's files below ``target``: versions, the key that signs, runs, MLflow."""
+        data = self.settings.data
+        self.predictions.backup(target)
+        self.tracking.backup(target / TRACKING)
+        for name in (SHELF, RUNS):
+            if (data / name).is_dir():
+                shutil.copytree(data / name, target / name, ignore=shutil.ignore_patterns("*~"))
+        if (data / KEY).is_file():
+            (target / KEY).parent.mkdir(mode=0o700)
+            shutil.copy2(data / KEY, target / KEY)
+
+    def _live(self, stopping: threading.Event) -> None:
+        """Walk the rounds until the house stops; what fails is told and tried again."""
+        looked_s = self.clock.monotonic_s()
+        self._attempt("promotions", self.promotions.resume)
+        while not stopping.wait(FOLLOW_S):
+            self._attempt("what follows", self.follow.look)
+            if self.clock.monotonic_s() - looked_s < self.settings.models.look_s:
+                continue
+            looked_s, now = self.clock.monotonic_s(), self.clock.now_ms()
+            self._attempt("health", partial(self.health.look, now))
+            self._attempt("serving", partial(self._publish, now))
+            self._attempt("builds", partial(self.builds.due, now))
+            self._attempt("retention", partial(self._prune, now))
+
+    def _publish(self, now_ms: int) -> None:
+        self.health.publish(list(self.serving.series(now_ms)))
+
+    def _prune(self, now_ms: int) -> None:
+        self.registrar.prune(now_ms)
+        self.health.prune(now_ms)
+
+    @staticmethod
+    def _attempt(what: str, deed: Callable[[], object]) -> None:
+        try:
+            deed()
+        except TwinhelmError as error:
+            log.warning("%s of models must wait", what, extra={"reason": str(error)})
+        except Exception:
+            log.exception("%s of models", what)
+
+
+def open_models(
+    settings: Settings,
+    clock: Clock,
+    records: Records,
+    journal: Journal,
+    workflows: WorkflowPort,
+    predictions: Predictions,
+    identities: Identities,
+    publish: Callable[[Sequence[Row]], None],
+) -> Models:
+    """Build every desk; nothing runs and nothing heavy is imported before :meth:`Models.start`."""
+    data = settings.data
+    most = settings.models.max_artifact_bytes
+    tracking = Tracking(data / TRACKING)
+    serving = Serving(predictions, clock, max_rows=settings.models.max_predict_rows)
+    desk = ProductDesk(records, journal, clock)
+    shelf = Shelf(data / SHELF, max_bytes=4 * most)
+    seal = Seal(data / KEY)
+    registrar = Registrar(records, journal, clock, shelf, seal)
+
+    @contextmanager
+    def open_scorer(product: str, version: str) -> Iterator[Scorer]:
+        limits = serving.limits(desk.spec(product))
+        with serving.scorer(registrar.opened(product, version), limits) as scorer:
+            yield scorer
+
+    def on_live(product: str, version: str) -> None:
+        promotions.went_live(product, version)
+        if tracking.exists:
+            with suppress(TwinhelmError), tracking.client(patience_s=5.0) as client:
+                client.set_alias(product, CHAMPION, version)
+
+    def training(product: str, version: str) -> Table | None:
+        table, digest = builds.table(product, "train")
+        made_with = desk.version(product, version).data.get("train", digest)
+        return table if made_with == digest else None
+
+    def held_out(product: str, version: str) -> HeldOut | None:
+        spec = desk.spec(product)
+        if spec is None or not spec.data.holdout or not spec.data.target:
+            return None
+        table, _ = builds.table(product, "holdout")
+        with open_scorer(product, version) as scorer:
+            asked = {name: table[name] for name in features_of(scorer, spec, table)}
+            return HeldOut(table, scorer.score(asked), table[spec.data.target])
+
+    def access() -> Mapping[str, str]:
+        if not settings.auth.required:
+            return {}
+        if any(token.name == BUILDS_TOKEN for token in identities.tokens()):
+            identities.revoke_token(BUILDS_TOKEN, by="twinhelm")
+        roles = [Role.DATA_SCIENTIST]
+        secret = identities.create_token(BUILDS_TOKEN, roles, by="twinhelm")
+        return {"MLFLOW_TRACKING_TOKEN": secret}
+
+    validations = Validations(
+        records, journal, clock, workflows,
+        spec_of=desk.spec,
+        data_of=lambda product, role: builds.table(product, role),
+        open_scorer=open_scorer,
+        facts_of=lambda product, version: {
+            "size_bytes": float(desk.version(product, version).size_bytes)
+        },
+    )  # fmt: skip
+    arrivals = Arrivals(records, registrar, validations, tracking.client, most)
+    rollouts = Rollouts(
+        records, journal, clock, workflows,
+        serving=serving,
+        spec_of=desk.spec,
+        opened=registrar.opened,
+        on_live=on_live,
+    )  # fmt: skip
+    promotions = Promotions(
+        records, journal, clock,
+        start_rollout=lambda product, version, by: rollouts.start(product, version, by=by),
+        opened=registrar.opened,
+    )  # fmt: skip
+    builds = Builds(
+        records, journal, clock, workflows, desk,
+        folder=data / RUNS,
+        tracking_url=lambda: f"{models.url}/mlflow",
+        collect=arrivals.collect,
+        api=tracking.client(),
+        access=access,
+        opened=registrar.opened,
+    )  # fmt: skip
+    retrains = Retrains(records, journal, clock, desk.spec, builds.start)
+    models = Models(
+        settings=settings,
+        clock=clock,
+        workflows=workflows,
+        predictions=predictions,
+        tracking=tracking,
+        serving=serving,
+        desk=desk,
+        registrar=registrar,
+        validations=validations,
+        promotions=promotions,
+        rollouts=rollouts,
+        builds=builds,
+        arrivals=arrivals,
+        gate=PromotionGate(records, promotions),
+        health=HealthDesk(
+            records, journal, clock, predictions,
+            spec_of=desk.spec,
+            training=training,
+            publish=publish,
+            held_out=held_out,
+            measures=serving.measures,
+            consider=retrains.consider,
+        ),
+        retrains=retrains,
+        evidence=EvidenceDesk(
+            records, journal, clock,
+            files_of=lambda product, version: _files(shelf, seal, product, version),
+            requirements_of=lambda product, version: _requirements(shelf, product, version),
+        ),
+        batch=BatchScoring(workflows, open_scorer),
+        follow=Follow(records, journal, promotions),
+    )  # fmt: skip
+    return models
+
+
+def _files(shelf: Shelf, seal: Seal, product: str, version: str) -> Mapping[str, str]:
+    """Name a version's sealed files with their SHA-256; nothing where they were let go."""
+    place = shelf.path(product, version)
+    if not place.is_dir():
+        return {}
+    return seal.verify(place / MODEL, (place / SIGNATURE).read_bytes()).files
+
+
+def _requirements(shelf: Shelf, product: str, version: str) -> str:
+    try:
+        return (shelf.path(product, version) / MODEL / "requirements.txt").read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,104 @@
+"""From MLflow into the register: what was registered there is taken, sealed and measured here.
+
+In: the word of the door that a version was created, or of a build that a run is over. Out: a
+version in the register, and a validation begun where there is a product file. Hearing of the same
+version again changes nothing, so a call that was cut off half-way is simply made again.
+"""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twinhelm.core.errors import NotFound
+from twinhelm.core.ports import Records
+from twinhelm.core.roles import ANONYMOUS
+from twinhelm.mlops.build.tracked import BUILD
+from twinhelm.mlops.flow.registering import Registrar
+from twinhelm.mlops.flow.validations import Validations
+from twinhelm.mlops.records import get
+from twinhelm.mlops.tracking import Client
+from twinhelm.mlops.types import Product, ProductVersion, Run, Stage
+
+__all__ = ["Arrivals"]
+
+USER = "mlflow.user"
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """See the module; ``client`` makes a client of our own MLflow, ``max_bytes`` bounds a model."""
+
+    records: Records
+    registrar: Registrar
+    validations: Validations
+    client: Callable[[], Client]
+    max_bytes: int
+
+    def hear(self, product: str, version: str, by: str) -> ProductVersion:
+        """Take a version that MLflow knows; one that was made by our own run is known as its.
+
+        Raises :class:`NotFound` where MLflow has no such version or no files of it.
+        """
+        with self.records.reading() as unit:
+            known = get(unit, ProductVersion, f"{product}/{version}")
+        if known is not None:
+            return known
+        with self.client() as client, tempfile.TemporaryDirectory(prefix="twinhelm-") as place:
+            found = client.version(product, version)
+            logged = client.run(found["run_id"]) if found["run_id"] else {"tags": {}, "metrics": {}}
+            target = Path(place) / "model"
+            target.mkdir()
+            client.download(str(found["source"]), target, max_bytes=self.max_bytes)
+            taken = self.registrar.take(
+                product,
+                version,
+                target,
+                author=_author(by, logged["tags"]),
+                run_id=found["run_id"],
+                metrics={name: float(each) for name, each in logged["metrics"].items()},
+                by=by,
+                **self._made_by(product, logged["tags"]),
+            )
+        with self.records.reading() as unit:
+            framed = get(unit, Product, product)
+        if taken.stage == Stage.REGISTERED and framed is not None and framed.spec:
+            self.validations.start(product, version, by="twinhelm")
+        return taken
+
+    def heard(self, product: str, version: str, by: str) -> None:
+        """Take a version, as :meth:`hear` does, for those who want no answer."""
+        self.hear(product, version, by)
+
+    def collect(self, run: Run, run_id: str) -> str:
+        """Return which version of the run's product an MLflow run registered, empty for none."""
+        with self.client() as client:
+            wanted = {"filter": f"run_id='{run_id}'"}
+            found = [
+                str(each["version"])
+                for each in client.pages("model-versions/search", "model_versions", **wanted)
+                if each["name"] == run.product
+            ]
+        if not found:
+            return ""
+        version = max(found, key=int)
+        self.hear(run.product, version, run.by)
+        return version
+
+    def _made_by(self, product: str, tags: Mapping[str, str]) -> dict[str, Any]:
+        """Say which of our builds a run belongs to, and the data that it was given."""
+        name, _, rest = tags.get(BUILD, "").partition("/")
+        number = rest.partition("/")[0]
+        if name != product or not number:
+            return {}
+        with self.records.reading() as unit:
+            run = get(unit, Run, f"{product}/{number}")
+        if run is None:
+            raise NotFound(f"run {number} of {product} is not known")
+        return {"build": number, "data": run.data}
+
+
+def _author(by: str, tags: Mapping[str, str]) -> str:
+    """Name the maker: who came with a name of theirs, else who the client says it is."""
+    return tags.get(USER, by) if by == ANONYMOUS.name else by

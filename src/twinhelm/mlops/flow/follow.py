@@ -1,0 +1,83 @@
+"""What follows by itself: a version that a retraining made, once measured, is asked to go live.
+
+The asking is the same as a person's, in the name of the house: gates first, then people by the
+risk tier. At tier low it happens only where the product file says ``promote = "automatic"``.
+Asked once per version: what came of it stands in the journal, also where it was a refusal.
+"""
+
+from dataclasses import dataclass, field
+
+from twinhelm.core.errors import Denied
+from twinhelm.core.ports import Records
+from twinhelm.events.journal import Journal
+from twinhelm.events.kinds import PromotionRefused
+from twinhelm.mlops.flow.promotions import Promotions
+from twinhelm.mlops.records import find, get
+from twinhelm.mlops.types import (
+    Approval,
+    Product,
+    ProductVersion,
+    Run,
+    Spec,
+    Stage,
+    Tier,
+    Trigger,
+    Validation,
+)
+
+__all__ = ["Follow"]
+
+HOUSE = "twinhelm"
+NEWEST = 200
+
+
+@dataclass(slots=True)
+class Follow:
+    """See the module; cheap while nothing was written since the last look."""
+
+    records: Records
+    journal: Journal
+    promotions: Promotions
+    _writes: int = -1
+    _asked: set[str] = field(default_factory=set)
+
+    def look(self) -> list[str]:
+        """Ask for what is ready; returns which versions."""
+        if self.journal.writes == self._writes:
+            return []
+        self._writes = self.journal.writes
+        ready = [one for one in self._ready() if one.ref not in self._asked]
+        for one in ready:
+            self._asked.add(one.ref)
+            try:
+                self.promotions.ask(one.product, one.version, by=HOUSE, door="retrain")
+            except Denied:
+                continue  # it stands in the journal, with all that is in the way
+        return [one.ref for one in ready]
+
+    def _ready(self) -> list[ProductVersion]:
+        found = []
+        triggers = {each.value for each in Trigger}
+        with self.records.reading() as unit:
+            for run in find(unit, Run, state="done", newest_first=True, limit=NEWEST):
+                if run.reason not in triggers or not run.version:
+                    continue
+                version = get(unit, ProductVersion, f"{run.product}/{run.version}")
+                product = get(unit, Product, run.product)
+                if version is None or version.stage != Stage.REGISTERED or product is None:
+                    continue
+                spec = Spec.model_validate(product.spec) if product.spec else None
+                by_itself = spec is not None and spec.retrain.promote == "automatic"
+                if product.tier == Tier.LOW and not by_itself:
+                    continue
+                if get(unit, Validation, version.ref) is not None and not self._was_asked(version):
+                    found.append(version)
+        return found
+
+    def _was_asked(self, version: ProductVersion) -> bool:
+        with self.records.reading() as unit:
+            asked = find(unit, Approval, product=version.product, newest_first=True)
+        if any(each.version == version.version for each in asked):
+            return True
+        subject = f"version/{version.ref}"
+        return bool(self.journal.read(subject=subject, kind=PromotionRefused.kind, limit=1))
