@@ -35,6 +35,7 @@ def main() -> None:
             signature=infer_signature(x, model.predict(x)),
             registered_model_name="breast-cancer",
             pip_requirements=["scikit-learn", "pandas"],
+            serialization_format="cloudpickle",
         )
 
 

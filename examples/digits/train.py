@@ -32,6 +32,7 @@ def main() -> None:
             signature=infer_signature(x, model.predict(x)),
             registered_model_name="digits",
             pip_requirements=["scikit-learn", "pandas"],
+            serialization_format="cloudpickle",
         )
 
 

@@ -9,9 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from twinhelm.core.errors import NotFound
 from twinhelm.core.ports import Records
 from twinhelm.core.roles import ANONYMOUS
 from twinhelm.mlops.build.tracked import BUILD
@@ -51,15 +49,17 @@ class Arrivals:
             target = Path(place) / "model"
             target.mkdir()
             client.download(str(found["source"]), target, max_bytes=self.max_bytes)
+            run = self._build_of(product, logged["tags"])
             taken = self.registrar.take(
                 product,
                 version,
                 target,
-                author=_author(by, logged["tags"]),
+                author=run.by if run else _author(by, logged["tags"]),
                 run_id=found["run_id"],
+                build=str(run.number) if run else "",
+                data=run.data if run else None,
                 metrics={name: float(each) for name, each in logged["metrics"].items()},
-                by=by,
-                **self._made_by(product, logged["tags"]),
+                by=run.by if run else by,
             )
         with self.records.reading() as unit:
             framed = get(unit, Product, product)
@@ -86,17 +86,13 @@ class Arrivals:
         self.hear(run.product, version, run.by)
         return version
 
-    def _made_by(self, product: str, tags: Mapping[str, str]) -> dict[str, Any]:
-        """Say which of our builds a run belongs to, and the data that it was given."""
+    def _build_of(self, product: str, tags: Mapping[str, str]) -> Run | None:
+        """Find which of our builds a run belongs to, by the tag that builds give it."""
         name, _, rest = tags.get(BUILD, "").partition("/")
-        number = rest.partition("/")[0]
-        if name != product or not number:
-            return {}
+        if name != product:
+            return None
         with self.records.reading() as unit:
-            run = get(unit, Run, f"{product}/{number}")
-        if run is None:
-            raise NotFound(f"run {number} of {product} is not known")
-        return {"build": number, "data": run.data}
+            return get(unit, Run, f"{product}/{rest.partition('/')[0]}")
 
 
 def _author(by: str, tags: Mapping[str, str]) -> str:
