@@ -10,6 +10,7 @@ import pytest
 
 from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
+from twinhelm.core.json import dumps, loads
 from twinhelm.events import kinds
 from twinhelm.events.event import Event, event
 from twinhelm.events.journal import Journal
@@ -20,6 +21,7 @@ SAMPLES: dict[Any, object] = {
     str: "text",
     bool: True,
     tuple[str, ...]: ("a", "b"),
+    tuple[tuple[str, str, float], ...]: (("1", "champion", 1.0),),
     dict[str, str]: {"server.listen": "127.0.0.1:9700"},
 }
 
@@ -38,10 +40,7 @@ def test_an_event_comes_through_the_journal(kind):
     (row,) = journal.read(kind=kind.kind)
     assert row.subject == event.subject
     assert "{" not in row.subject
-    assert row.body == {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in event.body.items()
-    }
+    assert row.body == loads(dumps(event.body))
 
 
 def test_kinds_are_noun_and_past_verb():

@@ -36,7 +36,7 @@ from twinhelm.stats.calibration import Calibration, fit_calibration
 from twinhelm.stats.drift import Kinds, Profile
 from twinhelm.stats.metrics import BINS, METRICS, point
 
-__all__ = ["Expected", "Ground", "Range", "contradicted", "expect", "learn"]
+__all__ = ["Expected", "Ground", "Range", "Strata", "contradicted", "expect", "learn"]
 
 MIN_HELD = 100
 MIN_ROWS = 30

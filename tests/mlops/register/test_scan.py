@@ -273,12 +273,12 @@ def test_mlmodel_may_not_lead_elsewhere(model, line):
 
 
 def test_where_an_artifact_came_from_is_no_path(model):
-    held = "{artifacts: {x: {path: artifacts/x, uri: /home/ada/x}}}"
+    held = "{artifacts: {x: {path: artifacts/x, uri: /data/ada/x}}}"
     assert refused(model(mlmodel=f"flavors:\n  python_function: {held}\n")) == ""
 
 
 def test_models_from_code_pass(model):
-    held = "{loader_module: mlflow.pyfunc.model, model_code_path: /home/ada/mod.py}"
+    held = "{loader_module: mlflow.pyfunc.model, model_code_path: /data/ada/mod.py}"
     text = f"flavors:\n  python_function: {held}\n"
     assert refused(model({"mod.py": "import mlflow\n"}, mlmodel=text)) == ""
 

@@ -56,8 +56,9 @@ _PACKED_NAMES = {".gz", ".bz2", ".xz", ".lzma", ".z"}
 _ELSEWHERE = {"uri", "model_code_path"}
 """Where something came from; of the path of its code MLflow takes the last part alone."""
 _PLAIN = {".py", ".yaml", ".yml", ".json", ".md"}
-_BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError,
-           RuntimeError, ValueError)  # fmt: skip
+_BROKEN = (
+    OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, ValueError,
+)  # fmt: skip
 
 
 @dataclass(slots=True)

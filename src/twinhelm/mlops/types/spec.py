@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
-    "Build", "Column", "ColumnType", "Data", "Gate", "Monitor", "Purpose", "Retention", "Retrain",
-    "Rollout", "Slice", "Spec", "Success", "Tier", "Trigger",
+    "Build", "Column", "ColumnType", "Data", "Gate", "Monitor", "Part", "Purpose", "Retention",
+    "Retrain", "Rollout", "Slice", "Spec", "Success", "Tier", "Trigger",
 ]  # fmt: skip
 
 Share = Annotated[float, Field(ge=0, le=1)]
