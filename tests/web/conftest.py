@@ -22,6 +22,7 @@ from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
 from twinhelm.web import server, site
 from twinhelm.web.server import build_app
+from web.wing import idle
 
 BASE = "http://127.0.0.1:9700"
 
@@ -61,6 +62,7 @@ def memory_house(*, telemetry=None, **sections):
             clock,
         ),
         watch=SimpleNamespace(last_tick_ms=0),
+        models=idle(),
         drive=None,
         tour=None,
         ready=True,

@@ -66,6 +66,16 @@ def no_scorer(product, version):
     yield
 
 
+def idle():
+    """What the site itself asks of the wing; nothing of it is ever used."""
+    return SimpleNamespace(
+        tracking=SimpleNamespace(socket="absent", ready=False),
+        gate=None,
+        arrivals=SimpleNamespace(heard=lambda *_: None),
+        serving=Workers(),
+    )
+
+
 def wing(house, folder):
     """Build the flows that pages and API ask, on a house's records and journal."""
     first = (house.records, house.journal, house.clock)
@@ -74,6 +84,7 @@ def wing(house, folder):
     opened = lambda product, version: folder  # noqa: E731 - a stand-in
     rollouts = Rollouts(*first, workflows, workers, desk.spec, opened, lambda *_: None)
     flows = SimpleNamespace(
+        **vars(idle()) | {"serving": workers},
         desk=desk,
         builds=Builds(
             *(*first, workflows, desk, folder, lambda: "http://127.0.0.1:1", lambda *_: ""),
@@ -89,7 +100,6 @@ def wing(house, folder):
             *(*first, MemoryPredictions(), desk.spec, lambda *_: None, lambda _rows: None)
         ),
         evidence=EvidenceDesk(*first, lambda *_: {"MLmodel": "1" * 64}, lambda *_: "numpy\n"),
-        serving=workers,
         workflows=workflows,
     )
     for flow in (flows.builds, flows.validations, rollouts):

@@ -226,7 +226,7 @@ def table(
     if not rows:
         nothing()
         return
-    with Node("div", classes="scroll"), Node("table", classes=classes):
+    with Node("div", classes="scroll", tabindex="0"), Node("table", classes=classes):
         with Node("thead"), Node("tr"):
             for column in columns:
                 narrow = [each for each in column.classes.split() if each in {"num", "tightcol"}]

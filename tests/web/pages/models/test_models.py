@@ -56,11 +56,14 @@ def read(address, monkeypatch):
     """``read(path)``: the page as it is sent once all of it is known, without a browser."""
     monkeypatch.setattr("twinhelm.web.pages.sheet.PATIENCE_S", 60.0)
 
-    def get(path):
-        answer = httpx.get(address + path, headers={"accept": "text/html"}, trust_env=False)
-        return answer.status_code, answer.text
+    # The server may not listen yet when the first test asks.
+    with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=60.0) as client:
 
-    return get
+        def get(path):
+            answer = client.get(address + path, headers={"accept": "text/html"})
+            return answer.status_code, answer.text
+
+        yield get
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -13,7 +13,7 @@ from twinhelm.core.policy import Verdict
 from twinhelm.core.roles import Right
 from twinhelm.mlops.approve import may_answer
 from twinhelm.mlops.types import Approval, Check, Product, ProductVersion, Validation
-from twinhelm.web.pages.elements import Node, Region, When, chip, dot, empty, sentence
+from twinhelm.web.pages.elements import Node, Region, When, chip, dot, empty, plural, sentence
 from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.models.figures import difference_table
 from twinhelm.web.pages.models.making import verdict_of
@@ -21,6 +21,10 @@ from twinhelm.web.pages.models.parts import Deeds, check_table, interval, models
 from twinhelm.web.pages.sheet import Live, Sheet
 
 __all__ = ["answers", "approvals"]
+
+
+FEW = 12
+"""More measurements than this are folded away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +115,17 @@ def _case(case: _Case, deeds: Deeds) -> None:
                 check_table(case.gates)
             if found is not None:
                 _slices(found)
-            if case.differences:
-                with Node("div", classes="card flush"):
-                    difference_table(case.differences, live, one.version)
+    if case.differences:
+        with Node("div", classes="card flush"):
+            difference_table(case.differences, live, one.version)
 
 
 def _slices(found: Validation) -> None:
     parts = [one for one in found.measured if one.slice and one.of in {"", found.version}]
     if not parts:
         return
-    with Node("details"):
-        Node("summary", f"By slice, {len(parts)} measurements")
+    with Node("details", open=len(parts) <= FEW):
+        Node("summary", f"By slice, {plural(len(parts), 'measurement')}")
         with Node("dl", classes="facts"):
             for one in parts:
                 Node("dt", f"{one.slice}, {one.metric}")

@@ -5,6 +5,7 @@ Every score and sentence comes from the records; what is not known is written as
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from twinhelm.core.roles import Right
 from twinhelm.mlops.govern import Lineage, Readiness, Tested
 from twinhelm.mlops.types import Product
 from twinhelm.web.pages.elements import Column, Node, Region, card_head, empty, entry, table
-from twinhelm.web.pages.models.parts import Deeds, bar, facts, models_of
+from twinhelm.web.pages.models.parts import Deeds, bar, facts, models_of, path_of
 from twinhelm.web.pages.models.portfolio import FULL
 from twinhelm.web.pages.sheet import Live, Sheet, follow
 
@@ -56,10 +57,8 @@ async def evidence(sheet: Sheet, name: str, deeds: Deeds) -> None:
         end.show((found.product.retired, found.product.hold), lambda _: _end(found.product, deeds))
 
     with Node("div", classes="twos"):
-        ready, drawn = Region("card"), Region("card")
-    with Node("div", classes="twos"):
-        rules, files = Region("card"), Region("card")
-    end = Region("card")
+        ready, rules = Region("card stack tight"), Region("card")
+    drawn, files, end = Region("card"), Region("card stack tight"), Region("card stack tight")
     await Live(sheet, ask, show, every_s=30.0).start()
 
 
@@ -130,7 +129,7 @@ def _plain(value: Any) -> str:
 
 
 def _files(sheet: Sheet, name: str, version: str) -> None:
-    card_head("Files to keep", f"Version {version}" if version else "", "")
+    card_head("Files to keep", f"Version {version}" if version else "", path_of(name, version))
     if not version:
         empty("There is no version to tell of yet.")
         return
@@ -142,7 +141,7 @@ def files_of(sheet: Sheet, name: str, version: str) -> None:
     base = f"/api/twinhelm/v1/products/{quote(name, safe='')}/versions/{quote(version, safe='')}"
 
     def kinds(catalogue: dict[str, str]) -> None:
-        with Node("div", classes="row"):
+        with Node("div", classes="row", style="flex-wrap:nowrap"):
             for kind in KINDS:
                 Node("a", kind.upper(), href=f"{base}/evidence/{catalogue['name']}.{kind}")
 
@@ -161,9 +160,13 @@ async def card_of(sheet: Sheet, name: str, version: str) -> None:
     card = models_of(sheet).evidence.card
 
     def render(text: str) -> None:
-        card_head("Model card")
         _, _, body = text.removeprefix("---\n").partition("\n---\n")
-        ui.markdown(body if text.startswith("---\n") else text).classes("prose")
+        body = body if text.startswith("---\n") else text
+        with Node("details"):
+            Node("summary", "Model card")
+            # What people wrote is text: no tags, and nothing is loaded from elsewhere.
+            body = re.sub("^#", "##", body, flags=re.MULTILINE)
+            ui.markdown(body.replace("<", "&lt;").replace("![", "["))
 
     await follow(sheet, lambda: card(name, version), render, every_s=0, classes="card")
 

@@ -93,14 +93,17 @@ def difference_table(rows: Sequence[Mapping[str, Any]], a: str, b: str) -> None:
     def side(row: Mapping[str, Any], of: str) -> str:
         return interval(row[of], row[f"{of}_low"], row[f"{of}_high"])
 
+    def metric(row: Mapping[str, Any]) -> None:
+        Node("div", row["metric"])
+        Node("div", row["says"], "muted small")
+
     table(
         rows,
-        Column("Metric", "", lambda row: row["metric"]),
+        Column("Metric", "cutoff", metric),
         Column("Of", "", lambda row: row["slice"] or "everybody"),
         Column(f"Version {a}", "", lambda row: side(row, "a")),
         Column(f"Version {b}", "", lambda row: side(row, "b")),
         Column("Apart", "", lambda row: interval(row["difference"], row["low"], row["high"])),
         Column("So", "tightcol", lambda row: chip(row["verdict"], MEANS.get(row["verdict"], ""))),
-        Column("Says", "cutoff", lambda row: row["says"]),
         nothing=lambda: empty("There is nothing to compare.", "Validate both versions first."),
     )

@@ -113,6 +113,7 @@ def deeds_of(one: ProductVersion, deeds: Deeds, box: str = "") -> None:
             Right.BUILD,
             lambda who, _: models.validations.start(name, version, by=who),
             wrong=refused,
+            done=f"Version {version} is being measured; its checks stand here when that is over.",
         )
         deeds.button(
             "Ask to promote",
@@ -120,6 +121,7 @@ def deeds_of(one: ProductVersion, deeds: Deeds, box: str = "") -> None:
             lambda who, note: models.promotions.ask(name, version, by=who, door="page", note=note),
             box=box,
             wrong=wrong,
+            done="Asked. Where people must agree it waits under Approvals; else it takes over now.",
         )
 
 

@@ -133,11 +133,13 @@ class Deeds:
         box: str = "",
         needs: str = "",
         wrong: str = "",
+        done: str = "",
         style: str = "small",
     ) -> None:
         """Offer what ``change`` does with a name and what stands in the field ``box``.
 
-        ``needs`` names what must be written there, ``wrong`` says why it cannot be done now.
+        ``needs`` names what must be written there, ``wrong`` says why it cannot be done now,
+        ``done`` what is told when it was.
         """
         wrong = wrong or self.sheet.visitor.why_not(right)
         button = Node("button", text, style.replace("primary", "") if wrong else style)
@@ -153,7 +155,7 @@ class Deeds:
                 told = sentences(error.message, error.hint)
                 self._said.show(told, lambda said: say(said, kind="failed"))
                 return
-            self._said.show("", lambda _: None)
+            self._said.show(done, lambda told: say(told) if told else None)
             if box:
                 name = json.dumps(box).decode()
                 ui.run_javascript(f"const t = document.getElementById({name}); if (t) t.value = ''")

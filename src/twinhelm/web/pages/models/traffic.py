@@ -51,7 +51,7 @@ async def now(sheet: Sheet, name: str, deeds: Deeds) -> None:
         split.show(found, lambda _: _split(name, *found))
         undo.show(found[0], lambda _: _undo(name, found[0], deeds))
 
-    split, undo = Region("card"), Region("card")
+    split, undo = Region("card"), Region("card stack tight")
     await Live(sheet, ask, show).start()
     await follow(
         sheet, lambda: models.rollouts.rollouts(name)[:SHOWN], lambda rows: _rollouts(name, rows)
@@ -147,15 +147,12 @@ async def charts(sheet: Sheet, name: str, which: Matcher, nothing: str, but: str
             for metric, infos in sorted(by_metric.items())[:SHOWN]
         ]
 
+    def none() -> None:
+        with Node("div", classes="card flush"):
+            empty(f"{nothing} in this range.", "Charts come with the first numbers.")
+
     box = Charts()
-    says = f"{nothing} in this range."
-    await Live(
-        sheet,
-        ask,
-        lambda drawn: box.follow(
-            drawn, lambda: empty(says, "Charts come with the first numbers."), classes="charts"
-        ),
-    ).start()
+    await Live(sheet, ask, lambda drawn: box.follow(drawn, none, classes="charts")).start()
 
 
 def _drawn(
