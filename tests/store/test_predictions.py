@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from peers.memory_predictions import MemoryPredictions
@@ -175,3 +177,45 @@ def test_what_is_no_database_is_told(tmp_path):
     (tmp_path / FILE).write_bytes(b"no database at all, but long enough to be looked at" * 50)
     with pytest.raises(Unavailable, match="cannot be used"):
         SqlitePredictions(tmp_path / FILE)
+
+
+def test_bytes_go_when_the_last_prediction_in_their_segment_went(tmp_path, monkeypatch):
+    monkeypatch.setattr("twinhelm.store.bodies.SEGMENT_BYTES", 100)
+    kept = SqlitePredictions(tmp_path / FILE)
+    folder = tmp_path / "predictions"
+    for at in range(60):
+        kept.append([asked(str(at), time_ms=at)])
+    before = len(list(folder.iterdir()))
+    kept.prune("shop", 50)
+    assert len(list(folder.iterdir())) < before
+    assert [row.request for row in kept.read("shop")] == [b"\0in"] * 10
+    kept.prune("shop", 100)
+    assert len(list(folder.iterdir())) == 1
+    kept.append([asked("new")])
+    kept.close()
+    again = SqlitePredictions(tmp_path / FILE)
+    again.append([asked("newer", time_ms=1)])
+    assert [(row.id, row.response) for row in again.read("shop")] == [
+        ("new", b"out"),
+        ("newer", b"out"),
+    ]
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    again.close()
+
+
+@pytest.mark.parametrize("sizes", [(300_000, 10, 5000), (2_500_000, 1, 1 << 20), (0, 262_144, 7)])
+def test_large_and_small_batches_lie_side_by_side(tmp_path, sizes):
+    kept = SqlitePredictions(tmp_path / FILE)
+    rng = np.random.default_rng(0)
+    rows = [
+        replace(asked(str(at), time_ms=at), request=rng.bytes(size), response=b"r" * at)
+        for at, size in enumerate(sizes * 3)
+    ]
+    for at in range(0, len(rows), 2):
+        kept.append(rows[at : at + 2])
+    assert kept.read("shop") == rows
+    kept.backup(tmp_path / "copy")
+    kept.close()
+    copy = SqlitePredictions(tmp_path / "copy" / FILE)
+    assert copy.read("shop") == rows
+    copy.close()

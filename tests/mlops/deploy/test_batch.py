@@ -79,9 +79,9 @@ def test_a_query_and_a_glob_are_sources_too(tmp_path):
     parquet(tmp_path / "p2.parquet", 3)
     score(Half(), tmp_path / "p*.parquet", tmp_path / "all.parquet")
     assert len(read(tmp_path / "all.parquet")) == 7
-    query = f"sql:FROM read_parquet('{tmp_path}/p1.parquet') WHERE a > 1 SELECT a;"
+    query = f"sql: FROM read_parquet('{tmp_path}/p1.parquet') WHERE a > 1;"
     score(Half(), query, tmp_path / "some.parquet")
-    assert [row[1] for row in read(tmp_path / "some.parquet")] == [1.0, 1.5]
+    assert [row[2] for row in read(tmp_path / "some.parquet")] == [1.0, 1.5]
 
 
 def test_no_rows_give_an_empty_file(tmp_path):

@@ -72,6 +72,7 @@ class Worker:
         self._connection, self._kill = started.connection, started.kill
         self._limits, self._clock, self._gone, self._full = limits, clock, gone, full
         self._inbox, self._unsent, self._number = Inbox(), bytearray(), 0
+        self._room = memoryview(bytearray(READ_BYTES))
         self._moved_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -145,16 +146,16 @@ class Worker:
 
     def _read(self) -> None:
         try:
-            data = self._connection.recv(READ_BYTES)
+            size = self._connection.recv_into(self._room)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            data = b""
-        if not data:
+            size = 0
+        if not size:
             self.end()
             return
         full = 0
-        for number, status, name, body, rows, other, flags in self._inbox.feed(data):
+        for number, status, name, body, rows, other, flags in self._inbox.feed(self._room[:size]):
             full |= flags & FULL
             made, _ = self.waiting.pop(number, (None, 0.0))
             if made is not None and not made.done():

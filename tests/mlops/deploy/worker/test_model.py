@@ -42,7 +42,20 @@ def test_one_question_answers_class_and_probability(tmp_path):
     assert found.classes == ("0", "1", "2")
     answer = found.ask(x, {})
     assert np.array_equal(answer["predict"], made.predict(x))
-    assert np.array_equal(answer["predict_proba"], made.predict_proba(x))
+    assert np.allclose(answer["predict_proba"], made.predict_proba(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_logistic_regression_is_asked_by_its_arithmetic(tmp_path, classes):
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = data()
+    made = LogisticRegression().fit(x, np.minimum(y, classes - 1))
+    found = opened(tmp_path / "m", made)
+    assert "predict_proba" in vars(found._estimator)  # the trial was passed
+    assert np.allclose(found.ask(x, {})["predict_proba"], made.predict_proba(x), rtol=1e-12)
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        found.ask(x[:, :3], {})
 
 
 @pytest.mark.parametrize("kind", ["RandomForestClassifier", "RandomForestRegressor"])

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from operator import itemgetter
 from typing import Any
 
@@ -260,7 +261,7 @@ def _typed(spec: Spec, found: NDArray[Any]) -> NDArray[Any]:
     elif found.ndim != 1:
         raise Wrong(f"{name} is a column and takes no values of the shape {list(found.shape)}")
     want = spec.dtype
-    if want is None or not found.size:
+    if want is None or not found.size or (found.dtype == want and want.kind in "fiub"):
         return found
     if found.dtype.kind == "O" and want.kind in FITTING:
         types = set(map(type, found.ravel().tolist()))
@@ -309,11 +310,12 @@ def _tensor(item: Mapping[str, Any]) -> NDArray[Any]:
     if not isinstance(shape, list) or not all(type(each) is int and each >= 0 for each in shape):
         raise Wrong(f"{name!r} needs a shape, a list of lengths")
     found = _array(_list(item, "data"), name, _bare(name, want))
-    if found.size != np.prod(shape) or (found.ndim > 1 and list(found.shape) != shape):
+    if found.size != prod(shape) or (found.ndim > 1 and list(found.shape) != shape):
         said = f"{name!r} has the shape {shape} and data of {list(found.shape)}"
         raise Wrong(f"{said}: they must hold the same values")
-    flat = _typed(_bare(name, want), found.reshape(-1))
-    return flat.reshape(shape)
+    if found.dtype != want:
+        found = _typed(_bare(name, want), found.reshape(-1))
+    return found.reshape(shape)
 
 
 def _bare(name: str, want: np.dtype[Any]) -> Spec:

@@ -51,7 +51,7 @@ class Inbox:
     def __init__(self) -> None:
         self._held = bytearray()
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes | memoryview) -> list[Frame]:
         """Take bytes; return the frames that are whole now, in order."""
         held = self._held
         held += data

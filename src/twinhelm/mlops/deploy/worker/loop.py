@@ -137,8 +137,9 @@ class Desk:
 def serve(connection: socket.socket, desk: Desk, *, memory_bytes: int) -> None:
     """Answer until the house hangs up."""
     inbox, born, looked = Inbox(), own_bytes(), 0.0
-    while data := connection.recv(1 << 20):
-        frames = inbox.feed(data)
+    room = memoryview(bytearray(1 << 20))
+    while size := connection.recv_into(room):
+        frames = inbox.feed(room[:size])
         if not frames:
             continue
         for replies in desk.answers(frames):
