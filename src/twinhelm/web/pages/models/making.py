@@ -33,7 +33,7 @@ from twinhelm.web.pages.models.parts import (
 )
 from twinhelm.web.pages.sheet import Live, Sheet, follow
 
-__all__ = ["builds", "deeds_of", "versions"]
+__all__ = ["builds", "deeds_of", "verdict_of", "versions"]
 
 OUTCOMES = {"running": "blue", "done": "green", "cached": "green", "failed": "red"}
 MOST = 50
