@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from twinhelm.mlops.govern import Readiness
 from twinhelm.mlops.types import Product, ProductVersion, Stage
 from twinhelm.web.pages.elements import Column, Node, card_head, chip, copier, empty, plural, table
 from twinhelm.web.pages.frame import framed
@@ -62,11 +63,19 @@ def _ask(sheet: Sheet) -> list[_Row]:
                 report.state if report else "unknown",
                 waiting[one.name],
                 ready.score / FULL,
-                ready.steps[0].step if ready.steps else "Nothing is left to do.",
+                _next(one, ready),
             )
         )
     # What needs somebody stands first, twinhelm's own algorithms last.
     return sorted(rows, key=lambda row: (not row.waiting, row.product.owner == OWN_OWNER))
+
+
+def _next(one: Product, ready: Readiness) -> str:
+    if one.owner == OWN_OWNER:
+        return "It is part of twinhelm itself."
+    if not one.spec:
+        return "Frame it: twinhelm product new"
+    return ready.steps[0].step if ready.steps else "Nothing is left to do."
 
 
 def _stage(one: Product, versions: list[ProductVersion]) -> str:
