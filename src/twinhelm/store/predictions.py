@@ -144,8 +144,8 @@ class SqlitePredictions:
             for row in found:
                 segment, start, request, response = row[8:]
                 body = os.pread(opened[segment], request + response, start)
-                told = {"request": body[:request], "response": body[request:]}
-                made.append(Prediction(*row[:8], **told))
+                whole: tuple[Any, ...] = (*row[:8], body[:request], body[request:])
+                made.append(Prediction(*whole))
         return made
 
     def labels(self, product: str, ids: Sequence[str]) -> dict[str, float | str]:

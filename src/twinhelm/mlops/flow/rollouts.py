@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import BadInput, Conflict, TwinhelmError
+from twinhelm.core.errors import Conflict, TwinhelmError
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.kinds.products import (
@@ -35,7 +35,8 @@ from twinhelm.events.kinds.products import (
     VersionStaged,
 )
 from twinhelm.events.workflows import Run, WorkflowPort
-from twinhelm.mlops.deploy import Serving, Tally
+from twinhelm.mlops.deploy import Serving
+from twinhelm.mlops.deploy.steps import check_parts, fails_early, rules_of, way, worse
 from twinhelm.mlops.records import find, get, load, need, put
 from twinhelm.mlops.types import (
     Deployment,
@@ -53,8 +54,6 @@ __all__ = ["Rollouts"]
 log = logging.getLogger(__name__)
 
 MAY_ANSWER = (Stage.APPROVED, Stage.LIVE)
-EARLY_ERRORS = 5
-"""So many errors, over the ratio, end a step before it has run its time."""
 PAUSE_S = 0.05
 ACTOR = "twinhelm"
 
@@ -110,7 +109,7 @@ class Rollouts:
                 said = f"rollout {running.id} is under way"
                 raise Conflict(said, hint="wait for its end, or stop it")
             count = len(find(write, Rollout, product=product)) + 1
-            kind, shares = _way(spec, first=not now.champion)
+            kind, shares = way(rules_of(spec), first=not now.champion)
             rollout = Rollout(
                 f"{product}/{version}/{count}", product, version, now.champion,
                 RolloutState.RUNNING, 0, shares, self.clock.now_ms(), by,
@@ -177,7 +176,7 @@ class Rollouts:
         :class:`Conflict` for a version that is not approved, or while a rollout is under way.
         """
         chosen = tuple(parts)
-        _check_parts(chosen)
+        check_parts(chosen)
         for part in chosen:
             _check_stage(load(self.records, ProductVersion, f"{product}/{part.version}"))
             self._hold(product, part.version)
@@ -246,7 +245,7 @@ class Rollouts:
     def _watch(self, run: Run, name: str, share: float) -> dict[str, Any]:
         """Wait for the step's time and requests; return the reason to give up, or an empty one."""
         rollout = load(self.records, Rollout, name)
-        asked = (self.spec_of(rollout.product) or _SPEC).rollout
+        asked = rules_of(self.spec_of(rollout.product))
         # After a restart the version may not be warm yet, and nothing was counted before.
         self._turn(rollout.product)
         begun = self.serving.tally(rollout.product, rollout.version)
@@ -258,9 +257,8 @@ class Rollouts:
                 return {"reason": "", "measured": measured}
             enough = tally.requests >= asked.min_requests
             over = self.clock.monotonic_s() >= until_s
-            failing = tally.errors >= EARLY_ERRORS and tally.error_ratio > asked.max_error_ratio
-            if failing or (enough and over):
-                return {"reason": _worse(tally, asked, shadow=not share), "measured": measured}
+            if (enough and over) or fails_early(tally, asked):
+                return {"reason": worse(tally, asked, shadow=not share), "measured": measured}
             run.progress(
                 min(tally.requests, asked.min_requests), asked.min_requests,
                 f"{tally.requests} requests, {tally.errors} errors at a share of {share:.0%}",
@@ -382,48 +380,7 @@ def _key(rollout: Rollout) -> str:
     return rollout.id.replace("/", "-")
 
 
-def _way(spec: Spec | None, *, first: bool) -> tuple[str, tuple[float, ...]]:
-    """Return how a version takes over, and the shares of its steps; 0 stands for the shadow."""
-    asked = (spec or _SPEC).rollout
-    if first or asked.kind == "direct":
-        return "direct", ()
-    return asked.kind, (0.0,) if asked.kind == "shadow" else asked.shares
-
-
-def _worse(tally: Tally, asked: Any, *, shadow: bool) -> str:
-    """Say with numbers why a version may not go on; empty where it may."""
-    p99_ms = tally.quantile_s(0.99) * 1e3
-    seen = f"over {tally.requests} requests"
-    if tally.requests and tally.error_ratio > asked.max_error_ratio:
-        said = f"{tally.errors} errors {seen} are {tally.error_ratio:.1%}"
-        return f"{said}; at most {asked.max_error_ratio:.1%} may fail"
-    if tally.requests and p99_ms > asked.max_latency_ms:
-        said = f"the 99th percentile {seen} was {p99_ms:.0f} ms"
-        return f"{said}; at most {asked.max_latency_ms:g} ms may be"
-    if shadow and tally.disagreement > asked.max_disagreement:
-        said = f"{tally.differing} of {tally.compared} rows differ from the champion's"
-        return f"{said}: {tally.disagreement:.1%}; at most {asked.max_disagreement:.1%} may"
-    return ""
-
-
 def _check_stage(version: ProductVersion) -> None:
     if version.stage not in MAY_ANSWER:
         said = f"{version.ref} is {version.stage}, not approved"
         raise Conflict(said, hint="ask for its promotion")
-
-
-def _check_parts(parts: tuple[Part, ...]) -> None:
-    champions = [part for part in parts if part.role == "champion"]
-    total = sum(part.share for part in parts)
-    wrong = [part for part in parts if (part.role == "shadow") != (part.share == 0.0)]
-    if len(champions) != 1 or len({part.version for part in parts}) < len(parts) or wrong:
-        said = "one part must be the champion, each version named once, and only a shadow has none"
-        raise BadInput(said, hint="such as 1=champion:0.9 and 2=canary:0.1")
-    if abs(total - 1.0) > 1e-9:
-        raise BadInput(f"the shares add up to {total:g}, not 1", hint="shares are parts of 1")
-
-
-_SPEC = Spec.model_validate({
-    "product": {"name": "any", "use_case": "any", "decides": "any", "owner": "any", "tier": "low"}
-})  # fmt: skip
-"""What holds for a product without a file: a canary with the usual steps."""
