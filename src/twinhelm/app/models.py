@@ -186,7 +186,11 @@ def open_models(
                 client.set_alias(product, CHAMPION, version)
 
     def training(product: str, version: str) -> Table | None:
-        table, digest = builds.table(product, "train")
+        try:
+            table, digest = builds.table(product, "train")
+        except TwinhelmError as error:
+            log.warning("drift is not known", extra={"product": product, "reason": str(error)})
+            return None
         made_with = desk.version(product, version).data.get("train", digest)
         return table if made_with == digest else None
 
@@ -194,10 +198,14 @@ def open_models(
         spec = desk.spec(product)
         if spec is None or not spec.data.holdout or not spec.data.target:
             return None
-        table, _ = builds.table(product, "holdout")
-        with open_scorer(product, version) as scorer:
-            asked = {name: table[name] for name in features_of(scorer, spec, table)}
-            return HeldOut(table, scorer.score(asked), table[spec.data.target])
+        try:
+            table, _ = builds.table(product, "holdout")
+            with open_scorer(product, version) as scorer:
+                asked = {name: table[name] for name in features_of(scorer, spec, table)}
+                return HeldOut(table, scorer.score(asked), table[spec.data.target])
+        except TwinhelmError as error:
+            log.warning("no estimates", extra={"product": product, "reason": str(error)})
+            return None
 
     def access() -> Mapping[str, str]:
         if not settings.auth.required:
