@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from scipy.optimize import isotonic_regression, root
+from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
@@ -49,6 +51,58 @@ def test_platt_is_the_logistic_regression_of_softened_targets():
         (theirs.coef_[0, 0], theirs.intercept_[0]), abs=1e-4
     )
     assert got.slope == pytest.approx(0.5, abs=0.15)
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2, 15])
+@pytest.mark.parametrize("turned", [1, -1])
+def test_isotonic_steps_are_scipys(digits, turned):
+    p, truth = overconfident(4000, seed=3)
+    p = np.round(p, digits) if digits else np.where(p > 0.5, 0.7, 0.2)
+    truth = truth if turned > 0 else 1 - truth
+    got = fit_calibration(p, truth, way="isotonic")
+    said, place, counts = np.unique(p, return_inverse=True, return_counts=True)
+    theirs = isotonic_regression(np.bincount(place, truth) / counts, weights=counts).x
+    assert got.apply(said) == pytest.approx(theirs, rel=1e-9, abs=0)
+    assert (np.diff(got.so) >= 0).all()
+
+
+FITS = {
+    "many": overconfident(999, seed=4),
+    "turned": (1 - overconfident(300)[0], overconfident(300)[1]),
+    "narrow": (0.3 + 1e-3 * overconfident(300)[0], overconfident(300)[1]),
+    "all near nothing": (1e-5 * overconfident(300)[0], overconfident(300)[1]),
+    "separated": (np.r_[np.zeros(40), np.ones(3)], np.repeat([0.0, 1.0], [40, 3])),
+    "nearly separated": (np.r_[0.4999, np.linspace(0.5, 0.6, 50)], np.r_[0.0, np.ones(50)]),
+    "two rows": (np.array([0.2, 0.3]), np.array([1.0, 0.0])),
+    "one of many": (np.linspace(0, 1, 5000), (np.arange(5000) == 77) * 1.0),
+}
+
+
+@pytest.mark.parametrize("rows", FITS.values(), ids=FITS)
+def test_platt_is_scipys_root_of_the_gradient(rows):
+    p, truth = rows
+    near = np.clip(p, 1e-6, 1 - 1e-6)
+    odds = np.log(near) - np.log1p(-near)
+    ones, n = truth.sum(), len(truth)
+    target = np.where(truth > 0, (ones + 1) / (ones + 2), 1 / (n - ones + 2))
+    scaled = (odds - odds.mean()) / odds.std()  # or their root would be known to few digits
+
+    def gradient(at):
+        off = expit(at[0] * scaled + at[1]) - target
+        return np.array([(off * scaled).sum(), off.sum()])
+
+    theirs = root(gradient, np.array([0.0, logit(target.mean())]), tol=1e-15).x
+    assert gradient(theirs) == pytest.approx([0, 0], abs=1e-9)
+    got = fit_calibration(p, truth, way="platt")
+    assert got.apply(p) == pytest.approx(expit(theirs[0] * scaled + theirs[1]), rel=1e-9)
+    assert got.slope == pytest.approx(theirs[0] / odds.std(), rel=1e-9)
+
+
+def test_platt_of_one_probability_is_the_softened_share():
+    truth = np.repeat([0.0, 1.0], [30, 10])
+    got = fit_calibration(np.full(40, 0.9), truth, way="platt")
+    mean = (10 * 11 / 12 + 30 / 32) / 40
+    assert got.apply(np.array([0.9])) == pytest.approx([mean], rel=1e-9)
 
 
 @pytest.mark.parametrize("n", [ISOTONIC_ROWS - 1, 5 * ISOTONIC_ROWS])

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numba import njit
 
 from twinhelm.core.arrays import F64, Array
 from twinhelm.core.errors import BadInput
@@ -30,6 +31,8 @@ __all__ = ["ISOTONIC_ROWS", "Calibration", "fit_calibration", "reliability"]
 ISOTONIC_ROWS = 1000
 EDGE = 1e-6
 """Probabilities are kept this far from 0 and 1, whose infinite log-odds would rule the fit."""
+SETTLED = 1e-12
+"""The fit ends with the step that gains less than this share of the loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,8 @@ def fit_calibration(
         raise BadInput(told, hint="give rows of both classes")
     if (way or ("isotonic" if len(y) >= ISOTONIC_ROWS else "platt")) == "platt":
         return Calibration(np.empty(0), np.empty(0), *_platt(_log_odds(p), y))
-    from scipy.optimize import isotonic_regression
-
     said, place, counts = np.unique(p, return_inverse=True, return_counts=True)
-    means = np.bincount(place, y) / counts
-    so = np.asarray(isotonic_regression(means, weights=counts).x)
+    so = _pooled(np.bincount(place, y).astype(np.float64), counts.astype(np.float64))
     # Inside a level stretch the corners say nothing that its ends do not.
     bends = np.diff(so, prepend=np.nan, append=np.nan) != 0
     corner = bends[:-1] | bends[1:]
@@ -96,21 +96,48 @@ def _known(probability: F64, truth: Array) -> tuple[F64, F64]:
 
 
 def _platt(odds: F64, y: F64) -> tuple[float, float]:
-    """Fit slope and shift to softened targets, which keeps separated rows from running away."""
-    from scipy.optimize import minimize
+    """Fit slope and shift to softened targets, which keeps separated rows from running away.
 
+    Newton's steps, halved until they do not lead upwards. Where all odds are one, the shortest.
+    """
     ones = y.sum()
     target = np.where(y > 0, (ones + 1.0) / (ones + 2.0), 1.0 / (len(y) - ones + 2.0))
+    x = np.stack([odds, np.ones_like(odds)])
 
-    def loss(at: F64) -> tuple[float, F64]:
-        z = at[0] * odds + at[1]
-        off = _logistic(z) - target
-        grown = np.logaddexp(0.0, z) - target * z
-        return float(grown.mean()), np.array([(off * odds).mean(), off.mean()])
+    def loss(at: F64) -> float:
+        z = at @ x
+        return float((np.logaddexp(0.0, z) - target * z).sum())
 
-    start = np.array([0.0, np.log((ones + 1.0) / (len(y) - ones + 1.0))])
-    slope, shift = minimize(loss, start, jac=True, method="BFGS").x
-    return float(slope), float(shift)
+    at = np.array([0.0, np.log((ones + 1.0) / (len(y) - ones + 1.0))])
+    now, before = loss(at), np.inf
+    while before - now > SETTLED * now:
+        so = _logistic(at @ x)
+        curved = (x * (so * (1.0 - so))) @ x.T
+        step = np.linalg.pinv(curved, rcond=1e-12, hermitian=True) @ (x @ (so - target))
+        while (then := loss(at - step)) > now * (1.0 + SETTLED):
+            step /= 2.0
+        at, now, before = at - step, then, now
+    return float(at[0]), float(at[1])
+
+
+@njit(cache=True, nogil=True)
+def _pooled(positive: F64, rows: F64) -> F64:
+    """Return the non-decreasing shares nearest to ``positive / rows``: neighbours that fall merge.
+
+    Counts are added, not means, so that each share is exact; equal neighbours merge too.
+    """
+    n = len(rows)
+    hits, mass, first = np.empty(n), np.empty(n), np.empty(n + 1, np.int64)
+    top = 0
+    for i in range(n):
+        hits[top], mass[top], first[top] = positive[i], rows[i], i
+        while top and hits[top - 1] * mass[top] >= hits[top] * mass[top - 1]:
+            top -= 1
+            hits[top] += hits[top + 1]
+            mass[top] += mass[top + 1]
+        top += 1
+    first[top] = n
+    return np.repeat(hits[:top] / mass[:top], np.diff(first[: top + 1]))
 
 
 def _log_odds(p: F64) -> F64:

@@ -25,6 +25,7 @@ import numpy as np
 from twinhelm.core.arrays import F64
 from twinhelm.stats.answers import Answers
 from twinhelm.stats.metrics import METRICS, Estimate
+from twinhelm.stats.tails import at_most
 
 __all__ = ["Difference", "difference", "gap", "holm", "mcnemar"]
 
@@ -86,10 +87,7 @@ def mcnemar(challenger: Answers, champion: Answers) -> tuple[int, int, float]:
     n, fewer = only_a + only_b, min(only_a, only_b)
     if n == 0:
         return 0, 0, 1.0
-    # log of n over i for i = 0..fewer: products would leave the range of floats.
-    i = np.arange(1, fewer + 1)
-    logs = np.r_[0.0, np.cumsum(np.log(n - i + 1) - np.log(i))] - n * np.log(2.0)
-    return only_a, only_b, float(min(1.0, 2.0 * np.exp(logs).sum()))
+    return only_a, only_b, min(1.0, 2.0 * at_most(fewer, n, 0.5))
 
 
 def holm(p: Sequence[float]) -> list[float]:

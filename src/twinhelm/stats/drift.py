@@ -46,6 +46,7 @@ from numba import njit
 from twinhelm.core.arrays import F64, I64, Array
 from twinhelm.core.errors import BadInput
 from twinhelm.stats.answers import name_of
+from twinhelm.stats.tails import at_least, at_most, chi_squared_tail, kolmogorov_tail
 
 __all__ = [
     "Kinds", "Numbers", "Profile", "Shift", "chi_squared", "compare", "compare_all", "holm",
@@ -215,7 +216,7 @@ def chi_squared(reference: Array, newer: Array) -> tuple[float, float]:
         return 0.0, 1.0
     expected = np.outer(totals, both.sum(0)) / totals.sum()
     statistic = float(np.sum((both - expected) ** 2 / expected))
-    return statistic, _chi_tail(both.shape[1] - 1, statistic)
+    return statistic, chi_squared_tail(both.shape[1] - 1, statistic)
 
 
 def missing_test(
@@ -232,12 +233,9 @@ def missing_test(
         return chi_squared(
             np.array([reference_missing, present[0]]), np.array([newer_missing, present[1]])
         )[1]
-    from scipy.special import bdtr, bdtrc
-
     share = newer_rows / rows
     seen = newer_missing if few == gone else newer_rows - newer_missing
-    at_least = float(bdtrc(seen - 1, few, share)) if seen else 1.0
-    return min(1.0, 2.0 * min(float(bdtr(seen, few, share)), at_least))
+    return min(1.0, 2.0 * min(at_most(seen, few, share), at_least(seen, few, share)))
 
 
 def holm(p: Array) -> F64:
@@ -259,7 +257,7 @@ def _compare_numbers(reference: Numbers, newer: Numbers) -> Shift:
     n, m = len(reference.ordered), len(newer.ordered)
     if n and m:
         statistic, area = _walk(reference.ordered, newer.ordered)
-        p = _ks_tail(statistic * math.sqrt(n * m / (n + m)))
+        p = kolmogorov_tail(statistic * math.sqrt(n * m / (n + m)))
     if reference.missing or newer.missing:
         gone = missing_test(reference.missing, reference.rows, newer.missing, newer.rows)
         test = "missing" if gone < p else test
@@ -307,18 +305,6 @@ def _binned(column: Numbers, edges: F64) -> I64:
     upto = np.searchsorted(column.ordered, edges, side="right")
     ends = np.concatenate([[0], upto, [len(column.ordered)]])
     return np.append(np.diff(ends), column.missing)
-
-
-def _chi_tail(freedom: int, statistic: float) -> float:
-    from scipy.special import chdtrc
-
-    return float(chdtrc(freedom, statistic))
-
-
-def _ks_tail(scaled: float) -> float:
-    from scipy.special import kolmogorov
-
-    return float(kolmogorov(scaled))
 
 
 def _each(deed: Callable[[A], B], given: Iterable[A], threads: int) -> list[B]:
