@@ -1,6 +1,7 @@
 """Writes the reference pages from the tables that the program itself obeys.
 
-    python docs/generate.py            write docs/settings.md, events.md, commands.md, routes.md
+    python docs/generate.py            write docs/settings.md, events.md, commands.md, routes.md,
+                                       product-file.md
     python docs/generate.py --check    say which of them are not what they should be
 
 Nothing on those pages is written by hand; ``tests/house/test_docs.py`` fails when one is stale.
@@ -11,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from inspect import formatannotation
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,12 @@ from typer.core import TyperGroup
 from twinhelm.core import json
 from twinhelm.core.settings import Settings
 from twinhelm.events.kinds import EVENT_KINDS
+from twinhelm.mlops.frame.sense import LABELLED, UNLABELLED
+from twinhelm.mlops.types import Spec
+from twinhelm.stats.metrics import METRICS
 from twinhelm.web.routes import ROUTES, Route
 
-__all__ = ["PAGES", "commands", "events", "routes", "settings", "stale"]
+__all__ = ["PAGES", "commands", "events", "product_file", "routes", "settings", "stale"]
 
 DOCS = Path(__file__).parent
 HEAD = "<!-- Written by docs/generate.py; `make docs` writes it anew. -->\n"
@@ -75,6 +79,97 @@ def _setting(prefix: str, name: str, info: FieldInfo) -> tuple[str, ...]:
     default = info.get_default(call_default_factory=True)
     shown = json.dumps(str(default) if isinstance(default, Path) else default).decode()
     return f"`{prefix}{name}`", f"`{variable}`", f"`{shown}`", info.description or ""
+
+
+def product_file() -> str:
+    """Write the page of every table and key of a product file: meaning, default, limits."""
+    schema = Spec.model_json_schema()
+    parts = [
+        HEAD,
+        "# The product file\n\n",
+        "A product is declared in `product.toml`, in its makers' own repository. `twinhelm product "
+        "new` asks what is needed and writes one, `twinhelm product check` names everything that "
+        "is wrong by line and column, `twinhelm product frame` takes it; the examples in "
+        "[examples](../examples) are whole. A key that is not on this page is refused, and so are "
+        "sentences that contradict each other.\n\n"
+        "Shares and ratios lie in 0 to 1; paths are relative to the folder of the file. Tables "
+        "with two brackets may be repeated.\n",
+    ]
+    for name, one in schema["properties"].items():
+        inner = one.get("items", one)["$ref"].rpartition("/")[2]
+        _tell_table(name, schema["$defs"][inner], schema["$defs"], parts, many="items" in one)
+    parts.append("\n## Metrics that a gate may name\n\n")
+    metrics = {
+        task: ", ".join(f"`{name}`" for name, one in METRICS.items() if one.task == task)
+        for task in ("classification", "regression")
+    }
+    metrics["either, without right answers"] = ", ".join(f"`{name}`" for name in UNLABELLED)
+    metrics["either, with a target"] = ", ".join(f"`{name}`" for name in LABELLED)
+    parts.append(table(("task", "metrics"), metrics.items()))
+    return "".join(parts)
+
+
+def _tell_table(
+    name: str,
+    table_of: Mapping[str, Any],
+    known: Mapping[str, Any],
+    parts: list[str],
+    *,
+    many: bool,
+) -> None:
+    """Tell one table, and after it the tables that it may hold."""
+    title = f"[[{name}]]" if many else f"[{name}]"
+    parts.append(f"\n## `{title}`\n\n{_dedented(table_of['description'])}\n\n")
+    rows, inner = [], []
+    needed = table_of.get("required", ())
+    for key, one in table_of["properties"].items():
+        ref = one.get("items", {}).get("$ref", "").rpartition("/")[2]
+        if "properties" in known.get(ref, {}):
+            inner.append((f"{name}.{key}", known[ref]))
+        usual = one.get("default")
+        shown = "" if usual in (None, "", [], {}) else f"`{json.dumps(usual).decode()}`"
+        shown = "needed" if key in needed else shown
+        rows.append((f"`{key}`", _kind(one, known), shown, _dedented(one.get("description", ""))))
+    parts.append(table(("key", "what it may be", "default", "meaning"), rows))
+    for path, each in inner:
+        _tell_table(path, each, known, parts, many=True)
+
+
+def _kind(one: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    """Say in words what a value may be."""
+    if ref := one.get("$ref"):
+        return _kind(known[ref.rpartition("/")[2]], known)
+    if choices := one.get("anyOf"):
+        return " or ".join(_kind(each, known) for each in choices if each.get("type") != "null")
+    if values := one.get("enum"):
+        return ", ".join(f"`{each}`" for each in values if each != "")
+    if "const" in one:
+        return f"`{one['const']}`"
+    match one.get("type"):
+        case "array":
+            items = one["items"]
+            table_of = "properties" in known.get(items.get("$ref", "").rpartition("/")[2], {})
+            return "tables" if table_of else f"a list: {_kind(items, known)}".rstrip(": ")
+        case "object":
+            values = one.get("additionalProperties")
+            lists = isinstance(values, dict) and "items" in values
+            return "a table of lists" if lists else "a table"
+        case "string" if "pattern" in one:
+            return f"a text like `{one['pattern']}`"
+        case "string":
+            most = f", at most {one['maxLength']:,} characters" if "maxLength" in one else ""
+            return f"a text{most}"
+        case "boolean":
+            return "true or false"
+        case "number" | "integer" as kind:
+            limits = {
+                "minimum": "at least", "exclusiveMinimum": "above",
+                "maximum": "at most", "exclusiveMaximum": "below",
+            }  # fmt: skip
+            told = [f"{word} {one[key]:g}" for key, word in limits.items() if key in one]
+            return ", ".join(["a whole number" if kind == "integer" else "a number", *told])
+        case _:
+            return "anything"
 
 
 def events() -> str:
@@ -192,6 +287,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "events.md": events,
     "commands.md": commands,
     "routes.md": routes,
+    "product-file.md": product_file,
 }
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from twinhelm.mlops.types import spec
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
@@ -22,11 +24,29 @@ def wanted(group: str = "") -> list[str]:
     return [re.split(r"[\[<>=~ ]", line)[0] for line in lines]
 
 
-@pytest.mark.parametrize("name", ["settings.md", "events.md", "commands.md", "routes.md"])
+PAGES = ["settings.md", "events.md", "commands.md", "routes.md", "product-file.md"]
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_a_reference_page_is_what_the_program_says(name):
     page = runpy.run_path(str(DOCS / "generate.py"))["PAGES"][name]
     written = (DOCS / name).read_text(encoding="utf-8")
     assert written == page(), f"docs/{name} is stale: run `make docs`"
+
+
+def test_every_key_of_a_product_file_has_a_meaning():
+    tables = [
+        value
+        for value in vars(spec).values()
+        if isinstance(value, type) and issubclass(value, spec.Part) and value is not spec.Part
+    ]
+    unsaid = [
+        f"{each.__name__}.{name}"
+        for each in tables
+        for name, field in each.model_fields.items()
+        if each is not spec.Spec and not field.description
+    ]
+    assert not unsaid
 
 
 def test_every_link_leads_somewhere():

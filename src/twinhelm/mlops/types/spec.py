@@ -46,13 +46,17 @@ class Purpose(Part):
     name: Name
     """Unique; also the registered model's name in MLflow."""
     use_case: Text
+    """What it is for, in a sentence."""
     decides: Text
     """The decision that it supports, in a sentence."""
     owner: Text
+    """Who answers for it: a name as people sign in with it."""
     reviewers: tuple[str, ...] = ()
+    """Who may approve at tier high; the owner does not count."""
     affects: str = ""
     """The people that its answers touch, and how."""
     tier: Tier
+    """How much can go wrong for people."""
     reasons: tuple[str, ...] = ()
     """Why this tier."""
     instead: str = ""
@@ -63,8 +67,11 @@ class Success(Part):
     """What it is worth, and what a wrong answer costs."""
 
     measure: str = ""
+    """How it is measured that it was worth it: of the business, not of the model."""
     target: str = ""
+    """What the measure should reach."""
     cost_of_wrong: str = ""
+    """What one wrong answer costs, and whom."""
 
 
 ColumnType = Literal["number", "integer", "category", "boolean", "text", "time"]
@@ -74,10 +81,15 @@ class Column(Part):
     """One column of the contract; ``role`` feature goes into the model."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
+    """As it stands in the data."""
     type: ColumnType
+    """What it holds."""
     role: Literal["feature", "target", "id", "time", "slice"] = "feature"
+    """One column at most is the target, the id, the time; a slice alone only divides."""
     min: float | None = None
+    """The least it may be; of a number or integer."""
     max: float | None = None
+    """The most it may be; of a number or integer."""
     values: tuple[str, ...] = ()
     """Every category there may be; empty: any."""
     missing: Share = 0.0
@@ -94,9 +106,11 @@ class Data(Part):
     holdout: str = ""
     """What it is validated on; never trained on."""
     task: Literal["classification", "regression"] = "classification"
+    """Whether the answer is one of some classes, or a number."""
     positive: str = ""
     """Of two classes, the one that is looked for; empty: the larger label."""
     columns: tuple[Column, ...] = ()
+    """The contract, a table each: `[[data.columns]]`. Data that breaks it is refused."""
 
     @property
     def target(self) -> str:
@@ -113,11 +127,17 @@ class Slice(Part):
     """A part of the population that is measured apart; ``protected`` ones for fairness."""
 
     name: Name
+    """Unique; what gates call it."""
     column: str
+    """The column of the contract that divides."""
     values: tuple[str, ...] = ()
+    """Which categories belong to it; or else a range:"""
     at_least: float | None = None
+    """The least value that belongs to it."""
     below: float | None = None
+    """The first value that does not any more."""
     protected: bool = False
+    """Fairness is measured between the protected slices of a column."""
 
 
 class Gate(Part):
@@ -130,11 +150,17 @@ class Gate(Part):
     """
 
     metric: str
+    """What is measured."""
     at_least: float | None = None
+    """The least that it must be."""
     at_most: float | None = None
+    """The most that it may be."""
     slice: str = ""
+    """The slice that must keep it; empty: everybody."""
     than: Literal["", "champion"] = ""
+    """Whom it is compared with; a gate needs at_least, at_most or this."""
     by: float = 0.0
+    """How much worse than the champion it may be; 0 or more."""
 
 
 class Build(Part):
@@ -145,32 +171,44 @@ class Build(Part):
     environment: Literal["own", "locked"] = "own"
     """``own``: twinhelm's interpreter. ``locked``: one made by uv of requirements.txt."""
     requirements: str = ""
+    """For `locked`: the file below this folder; empty: `requirements.txt`."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """What `random` and numpy are seeded with."""
     params: dict[str, Any] = Field(default_factory=dict)
+    """What the recipe finds in its environment, by name in capitals."""
     search: dict[str, tuple[Any, ...]] = Field(default_factory=dict)
     """A grid: every combination is a run, the best by ``best`` is registered."""
     best: str = ""
+    """The logged metric that decides, with - in front where low is good."""
     every_hours: Positive | None = None
+    """So long after the last run began, the next one begins by itself."""
     time_limit_minutes: Positive = 60.0
+    """A run that takes longer is ended."""
 
 
 class Rollout(Part):
     """How a new version takes over."""
 
     kind: Literal["direct", "canary", "shadow"] = "canary"
+    """At once, by rising shares, or answering unheard beside the champion."""
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = (0.1, 0.5)
+    """Of a canary: the traffic of each step, ascending; then it is champion."""
     step_s: Positive = 300.0
     """How long each share lasts at least."""
     min_requests: Annotated[int, Field(ge=0)] = 100
     """A step is not judged before the new version has answered so many."""
     max_error_ratio: Share = 0.01
+    """So many of its answers may fail."""
     max_latency_ms: Positive = 500.0
     """The 99th percentile that the new version must keep."""
     max_disagreement: Share = 1.0
     """In shadow: how often its answer may differ from the champion's."""
     memory_mb: Annotated[int, Field(ge=64)] = 1024
+    """What each of its processes may take."""
     timeout_s: Positive = 10.0
+    """A process that has not moved for so long is replaced."""
     workers: Annotated[int, Field(ge=1, le=16)] = 1
+    """Processes of each version."""
 
 
 class Monitor(Part):
@@ -179,7 +217,9 @@ class Monitor(Part):
     log: Share = 1.0
     """The share of predictions that is logged."""
     window_minutes: Positive = 60.0
+    """What is looked at: the newest so many minutes, further back where too little came."""
     min_rows: Annotated[int, Field(ge=20)] = 200
+    """Fewer rows say nothing."""
     false_alarms: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     """Reports in so many that may tell of drift where there is none."""
     psi: Positive = 0.2
@@ -189,7 +229,9 @@ class Monitor(Part):
     floor: float | None = None
     """The worst that the metric may be; empty: what its gate asks."""
     cost_per_request: Annotated[float, Field(ge=0)] = 0.0
+    """In any currency; published as model_cost_total."""
     cost_per_cpu_hour: Annotated[float, Field(ge=0)] = 0.0
+    """Likewise, for what its processes computed."""
 
 
 class Trigger(StrEnum):
@@ -206,7 +248,9 @@ class Retrain(Part):
     """When a new version is made without anybody asking."""
 
     on: tuple[Trigger, ...] = ()
+    """What may begin it; nothing here raises `data` and `incident` so far."""
     cooldown_hours: Annotated[float, Field(ge=0)] = 24.0
+    """How long after one retraining none begins."""
     promote: Literal["ask", "automatic"] = "ask"
     """``automatic`` holds for tier low alone: elsewhere a person approves."""
 
@@ -215,6 +259,7 @@ class Retention(Part):
     """How long things are kept; a legal hold stops all of it."""
 
     predictions_days: Positive = 90.0
+    """How long predictions and their labels are kept."""
     versions: Annotated[int, Field(ge=2)] = 50
     """Retired versions beyond this lose their files, never their records."""
 
