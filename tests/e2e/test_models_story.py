@@ -29,6 +29,7 @@ API = "/api/twinhelm/v1"
 NAME = "breast-cancer"
 PASSWORD = "correct horse battery"
 PATIENCE_S = 120.0
+POINTS = "worst_concave_points"
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="models run in processes of Linux"),
@@ -252,7 +253,8 @@ def walk(story, server, page, folder, rng):
     third = story.build()
     found = story.validated(third)
     assert not [c for c in found["checks"] if c["verdict"] == "fail"], found["checks"]
-    with Load(story, moved) as load:
+    worse = [{**row, POINTS: str(3 * float(row[POINTS]))} for row in moved]
+    with Load(story, worse) as load:
         story.post(f"/products/{NAME}/versions/{third}/promote").raise_for_status()
         approve(page, server, third, signed_in=True)
         story.wait(lambda: any(
@@ -325,7 +327,7 @@ from sklearn.preprocessing import SplineTransformer, StandardScaler
 table = pd.read_csv("data/train.csv")
 table = table[: 398]
 x, y = table.drop(columns="diagnosis"), table["diagnosis"]
-known = np.array([[0.0], [0.1], [table["worst_concave_points"].max()]])
+known = np.array([[0.0], [0.1], [1.5 * table["worst_concave_points"].max()]])
 strict = ColumnTransformer(
     [("points", SplineTransformer(knots=known, extrapolation="error"), ["worst_concave_points"])],
     remainder=StandardScaler(),

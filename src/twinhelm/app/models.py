@@ -26,6 +26,7 @@ from twinhelm.events.workflows import WorkflowPort
 from twinhelm.mlops.deploy import BatchScoring, Serving
 from twinhelm.mlops.flow.arrivals import Arrivals
 from twinhelm.mlops.flow.builds import Builds
+from twinhelm.mlops.flow.datasets import reference
 from twinhelm.mlops.flow.evidence import EvidenceDesk
 from twinhelm.mlops.flow.follow import Follow
 from twinhelm.mlops.flow.gate import PromotionGate
@@ -186,13 +187,16 @@ def open_models(
                 client.set_alias(product, CHAMPION, version)
 
     def training(product: str, version: str) -> Table | None:
+        made = desk.version(product, version)
         try:
+            work = data / RUNS / product / (made.build or "none")
+            if (known := reference(work)) is not None:
+                return known
             table, digest = builds.table(product, "train")
         except TwinhelmError as error:
             log.warning("drift is not known", extra={"product": product, "reason": str(error)})
             return None
-        made_with = desk.version(product, version).data.get("train", digest)
-        return table if made_with == digest else None
+        return table if made.data.get("train", digest) == digest else None
 
     def held_out(product: str, version: str) -> HeldOut | None:
         spec = desk.spec(product)

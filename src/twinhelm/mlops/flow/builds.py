@@ -31,7 +31,7 @@ from twinhelm.mlops.build.data import file_digest, is_query, save
 from twinhelm.mlops.build.environment import code, described, locked
 from twinhelm.mlops.build.recipe import Order, run_recipe
 from twinhelm.mlops.build.tracked import ATTEMPT, BUILD, TrackingApi, close_runs, logged
-from twinhelm.mlops.flow.datasets import look
+from twinhelm.mlops.flow.datasets import keep_reference, look
 from twinhelm.mlops.flow.products import ProductDesk
 from twinhelm.mlops.types import Product, Run, Spec, Stage, Table
 
@@ -239,6 +239,8 @@ class Builds:
             if is_query(source):
                 places[role] = str(work / f"{role}.parquet")
                 save(table, Path(places[role]))
+            if role == "train":
+                keep_reference(table, work, seed=run.seed)
             del table  # the recipe needs the memory
         python, facts = "", described()
         if spec.build.environment == "locked":

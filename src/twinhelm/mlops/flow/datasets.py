@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput
 from twinhelm.core.logs import strike_secrets
@@ -9,10 +11,13 @@ from twinhelm.core.ports import Record
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import DataSeen
 from twinhelm.mlops.build.contract import check
-from twinhelm.mlops.build.data import read
+from twinhelm.mlops.build.data import read, save
 from twinhelm.mlops.types import Product, Spec, Table, rows_of
 
-__all__ = ["look"]
+__all__ = ["keep_reference", "look", "reference"]
+
+REFERENCE = "reference.parquet"
+MOST_ROWS = 200_000
 
 
 def look(
@@ -42,3 +47,20 @@ def look(
         said = f"the {role} data of {product.name} breaks its contract: {'; '.join(problems)}"
         raise BadInput(said, hint="mend the data, or data.columns in the product file")
     return table, digest
+
+
+def keep_reference(table: Table, work: Path, *, seed: int) -> None:
+    """Keep rows that a run trains on beside it, by which drift is known later.
+
+    The file that they come from moves on; at most ``MOST_ROWS`` are kept, chosen by ``seed``.
+    """
+    if rows_of(table) > MOST_ROWS:
+        rng = np.random.default_rng(seed)
+        chosen = np.sort(rng.choice(rows_of(table), MOST_ROWS, replace=False))
+        table = {column: values[chosen] for column, values in table.items()}
+    save(table, work / REFERENCE)
+
+
+def reference(work: Path) -> Table | None:
+    """Return the rows that a run kept; None where it kept none."""
+    return read(REFERENCE, work)[0] if (work / REFERENCE).is_file() else None
