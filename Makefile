@@ -2,6 +2,7 @@
 #   make run    start server and lab      make test    all tests (absent peers are skipped)
 #   make venv   build .venv               make check   lint, format, types, import contracts
 #   make bench  measure against peers     make lock    pin dependencies anew, with hashes
+#   make story  walk a model product down its whole road, told as it goes
 # ARGS is handed on: `make run ARGS="--data /var/lib/twinhelm"`, `make test ARGS="tests/core -x"`.
 
 SHELL := /bin/sh
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 # Some systems ship Python without ensurepip: then the outer pip installs into the environment.
 PIP = $$(test -x $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pip --python $(BIN)/python)
 
-.PHONY: venv run test check format bench lock docs clean
+.PHONY: venv run story test check format bench lock docs clean
 
 venv: .venv/.dev
 
@@ -42,6 +43,9 @@ run: .venv/.run
 
 test: .venv/.dev
 	@$(BIN)/python -m pytest $(ARGS)
+
+story: .venv/.dev
+	@$(BIN)/python -m pytest -s tests/e2e/test_models_story.py $(ARGS)
 
 check: .venv/.dev
 	@$(BIN)/ruff check .

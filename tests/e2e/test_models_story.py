@@ -274,8 +274,11 @@ def walk(story, server, page, folder, rng):
     assert pdf.startswith(b"%PDF")
     pack = json.loads(story.web.get(f"{evidence}.json", headers=story.ada).content)
     assert pack
-    page.goto(f"{server.url}{evidence}.html")
-    page.get_by_text("Article", exact=False).first.wait_for()
+    shown = folder / "evidence.html"
+    shown.write_bytes(story.web.get(f"{evidence}.html", headers=story.ada).content)
+    page.goto(shown.as_uri())
+    page.get_by_role("heading").first.wait_for()
+    assert NAME in page.content()
     picture(page, "evidence")
     verified = story.get("/journal/verification")
     assert verified["ok"], verified
