@@ -27,6 +27,8 @@ BENCHMARKS: dict[str, tuple[str, list[str], list[str]]] = {
     "detect": ("Detection", [], []),
     "store": ("The telemetry store", [], ["--rows", "4000000", "--seconds", "20"]),
     "start": ("Start and memory", [], ["--quick"]),
+    "serving": ("Answers of models, beside MLServer and mlflow", [], ["--quick"]),
+    "drift": ("Drift, beside scipy and Evidently", [], ["--rows", "200000", "--reports", "100"]),
 }
 """Title, arguments of the whole run, and of the quick one."""
 
