@@ -111,9 +111,10 @@ class Story:
     def journal(self, kind):
         return self.get("/journal", kind=kind, limit=200)
 
-    def rows(self, file="holdout.csv"):
-        with (self.folder / "data" / file).open() as lines:
-            return list(csv.DictReader(lines))
+
+def rows(folder):
+    with (folder / "data" / "holdout.csv").open() as lines:
+        return list(csv.DictReader(lines))
 
 
 class Load:
@@ -150,6 +151,14 @@ def ask(web, row):
     return web.post(f"/models/{NAME}/invocations", json=body)
 
 
+def answered(web, row):
+    """Ask until the model is warm."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (answer := ask(web, row)).status_code == 503 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return answer
+
+
 def other_hospital(rows, rng):
     """The same cases, measured by another microscope: masses look larger and rougher."""
     moved = []
@@ -184,6 +193,20 @@ def test_a_product_walks_the_whole_road(start_twinhelm, page, tmp_path):
     with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as web:
         walk(Story(server, folder, web), server, page, folder, rng)
 
+    # A copy is whole: another server, on what was restored, answers with the same champion.
+    copy, elsewhere = tmp_path / "copy", tmp_path / "elsewhere"
+    program = str(Path(sys.executable).with_name("twinhelm"))
+    for words in (["backup", str(copy), "--data", str(server.data)],
+                  ["restore", str(copy), "--data", str(elsewhere)]):  # fmt: skip
+        subprocess.run([program, *words], check=True)
+    server.stop()
+    for data in (server.data, elsewhere):
+        again = start_twinhelm("--no-host", data=data)
+        with httpx.Client(base_url=again.url, timeout=60, trust_env=False) as web:
+            answer = answered(web, rows(folder)[0])
+            assert answer.status_code == 200, answer.text
+        again.stop()
+
 
 def walk(story, server, page, folder, rng):
 
@@ -212,12 +235,12 @@ def walk(story, server, page, folder, rng):
     # A second person agrees, in the browser.
     approve(page, server, first)
     story.wait(lambda: story.champion() == first)
-    answer = ask(story.web, story.rows()[0])
+    answer = ask(story.web, rows(folder)[0])
     assert answer.status_code == 200, answer.text
     story.tell(f"version {first} is live")
 
     # The population changes; new cases with their truth reach the training data meanwhile.
-    moved = other_hospital(story.rows(), rng)
+    moved = other_hospital(rows(folder), rng)
     with (folder / "data" / "train.csv").open("a") as lines:
         csv.DictWriter(lines, list(moved[0]), lineterminator="\n").writerows(moved[::2])
     for row in moved:

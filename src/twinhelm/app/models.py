@@ -48,7 +48,7 @@ __all__ = ["Models", "open_models"]
 log = logging.getLogger(__name__)
 
 SHELF, TRACKING, RUNS = "models", "mlflow", "runs"
-KEY = "secrets/signing.pem"
+KEY = "keys/signing.pem"
 CHAMPION = "champion"
 BUILDS_TOKEN = "builds"  # noqa: S105 - a name
 FOLLOW_S = 2.0
@@ -229,7 +229,7 @@ def open_models(
             "size_bytes": float(desk.version(product, version).size_bytes)
         },
     )  # fmt: skip
-    arrivals = Arrivals(records, registrar, validations, tracking.client, most)
+    arrivals = Arrivals(records, registrar, tracking.client, most)
     rollouts = Rollouts(
         records, journal, clock, workflows,
         serving=serving,
@@ -237,6 +237,7 @@ def open_models(
         opened=registrar.opened,
         on_live=on_live,
     )  # fmt: skip
+    desk.withdraw = rollouts.withdraw
     promotions = Promotions(
         records, journal, clock,
         start_rollout=lambda product, version, by: rollouts.start(product, version, by=by),
@@ -283,7 +284,7 @@ def open_models(
             requirements_of=lambda product, version: _requirements(shelf, product, version),
         ),
         batch=BatchScoring(workflows, open_scorer),
-        follow=Follow(records, journal, promotions),
+        follow=Follow(records, journal, promotions, validations),
     )  # fmt: skip
     return models
 

@@ -9,9 +9,12 @@ from twinhelm.core.errors import NotFound
 from twinhelm.core.settings import Settings
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import RestoreDone
+from twinhelm.store.predictions import FILE
 from twinhelm.store.records import open_records, restore_records
 
 __all__ = ["restore_backup"]
+
+FOLDERS = ("telemetry", "blobs", "models", "keys", "runs", "mlflow", "predictions")
 
 
 def restore_backup(source: Path, settings: Settings, *, by: str) -> None:
@@ -30,6 +33,8 @@ def restore_backup(source: Path, settings: Settings, *, by: str) -> None:
             write.event(RestoreDone(str(source), rows, lines))
     finally:
         records.close()
-    for name in ("telemetry", "blobs"):
+    for name in FOLDERS:
         if (source / name).is_dir():
             shutil.copytree(source / name, settings.data / name)
+    if (source / FILE).is_file():
+        shutil.copy2(source / FILE, settings.data / FILE)

@@ -1,8 +1,8 @@
-"""From MLflow into the register: what was registered there is taken, sealed and measured here.
+"""From MLflow into the register: what was registered there is taken and sealed here.
 
 In: the word of the door that a version was created, or of a build that a run is over. Out: a
-version in the register, and a validation begun where there is a product file. Hearing of the same
-version again changes nothing, so a call that was cut off half-way is simply made again.
+version in the register; :mod:`.follow` has it measured. Hearing of the same version again changes
+nothing, so a call that was cut off half-way is simply made again.
 """
 
 import tempfile
@@ -14,10 +14,9 @@ from twinhelm.core.ports import Records
 from twinhelm.core.roles import ANONYMOUS
 from twinhelm.mlops.build.tracked import BUILD
 from twinhelm.mlops.flow.registering import Registrar
-from twinhelm.mlops.flow.validations import Validations
 from twinhelm.mlops.records import get
 from twinhelm.mlops.tracking import Client
-from twinhelm.mlops.types import Product, ProductVersion, Run, Stage
+from twinhelm.mlops.types import ProductVersion, Run
 
 __all__ = ["Arrivals"]
 
@@ -30,7 +29,6 @@ class Arrivals:
 
     records: Records
     registrar: Registrar
-    validations: Validations
     client: Callable[[], Client]
     max_bytes: int
 
@@ -41,8 +39,10 @@ class Arrivals:
         """
         with self.records.reading() as unit:
             known = get(unit, ProductVersion, f"{product}/{version}")
-        if known is not None:
-            return known
+        return known or self._taken(product, version, by)
+
+    def _taken(self, product: str, version: str, by: str) -> ProductVersion:
+        """Fetch a version's files and what its run logged, and have it registered."""
         with self.client() as client, tempfile.TemporaryDirectory(prefix="twinhelm-") as place:
             found = client.version(product, version)
             logged = client.run(found["run_id"]) if found["run_id"] else {"tags": {}, "metrics": {}}
@@ -50,7 +50,7 @@ class Arrivals:
             target.mkdir()
             client.download(str(found["source"]), target, max_bytes=self.max_bytes)
             run = self._build_of(product, logged["tags"])
-            taken = self.registrar.take(
+            return self.registrar.take(
                 product,
                 version,
                 target,
@@ -61,11 +61,6 @@ class Arrivals:
                 metrics={name: float(each) for name, each in logged["metrics"].items()},
                 by=run.by if run else by,
             )
-        with self.records.reading() as unit:
-            framed = get(unit, Product, product)
-        if taken.stage == Stage.REGISTERED and framed is not None and framed.spec:
-            self.validations.start(product, version, by="twinhelm")
-        return taken
 
     def heard(self, product: str, version: str, by: str) -> None:
         """Take a version, as :meth:`hear` does, for those who want no answer."""

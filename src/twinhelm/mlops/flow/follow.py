@@ -1,8 +1,9 @@
-"""What follows by itself: a version that a retraining made, once measured, is asked to go live.
+"""What follows by itself: a new version is measured, and one of a retraining asks to go live.
 
-The asking is the same as a person's, in the name of the house: gates first, then people by the
-risk tier. At tier low it happens only where the product file says ``promote = "automatic"``.
-Asked once per version: what came of it stands in the journal, also where it was a refusal.
+Measured is what is registered, framed and was not measured yet. The asking is the same as a
+person's, in the name of the house: gates first, then people by the risk tier. At tier low it
+happens only where the product file says ``promote = "automatic"``. Asked once per version: what
+came of it stands in the journal, also where it was a refusal.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import PromotionRefused
 from twinhelm.mlops.flow.promotions import Promotions
+from twinhelm.mlops.flow.validations import Validations
 from twinhelm.mlops.records import find, get
 from twinhelm.mlops.types import (
     Approval,
@@ -38,7 +40,9 @@ class Follow:
     records: Records
     journal: Journal
     promotions: Promotions
+    validations: Validations
     _writes: int = -1
+    _measured: set[str] = field(default_factory=set)
     _asked: set[str] = field(default_factory=set)
 
     def look(self) -> list[str]:
@@ -46,6 +50,9 @@ class Follow:
         if self.journal.writes == self._writes:
             return []
         self._writes = self.journal.writes
+        for one in self._unmeasured():
+            self._measured.add(one.ref)
+            self.validations.start(one.product, one.version, by=HOUSE)
         ready = [one for one in self._ready() if one.ref not in self._asked]
         for one in ready:
             self._asked.add(one.ref)
@@ -54,6 +61,17 @@ class Follow:
             except Denied:
                 continue  # it stands in the journal, with all that is in the way
         return [one.ref for one in ready]
+
+    def _unmeasured(self) -> list[ProductVersion]:
+        with self.records.reading() as unit:
+            framed = {each.name for each in find(unit, Product) if each.spec}
+            return [
+                one
+                for one in find(unit, ProductVersion, state=Stage.REGISTERED, newest_first=True)
+                if one.product in framed
+                and one.ref not in self._measured
+                and get(unit, Validation, one.ref) is None
+            ]
 
     def _ready(self) -> list[ProductVersion]:
         found = []

@@ -6,7 +6,7 @@ already is no event.
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class ProductDesk:
     records: Records
     journal: Journal
     clock: Clock
+    withdraw: Callable[..., None] | None = None
+    """Lets nobody answer for a product any more: (product, by=, reason=)."""
     _specs: dict[str, tuple[str, Spec]] = field(default_factory=dict)
 
     def frame(self, text: str, *, folder: str, by: str) -> Product:
@@ -121,12 +123,13 @@ class ProductDesk:
     def retire(self, name: str, reason: str, *, by: str) -> None:
         """Let a product answer no more, or, with an empty reason, take it up again.
 
-        Raises :class:`Conflict` while a version of it answers.
+        Raises :class:`Conflict` while a version of it answers and nobody can end that.
         """
         product = self.product(name)
         if reason and product.live:
-            hint = "stop its deployment first"
-            raise Conflict(f"version {product.live} of {name} answers still", hint=hint)
+            if self.withdraw is None:
+                raise Conflict(f"version {product.live} of {name} answers still")
+            self.withdraw(name, by=by, reason=reason)
         self._change(name, by, ProductRetired(name, reason), retired=_short(reason))
 
     def hold(self, name: str, reason: str, *, by: str) -> None:

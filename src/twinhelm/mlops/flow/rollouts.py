@@ -159,6 +159,18 @@ class Rollouts:
             raise Conflict(f"no rollout of {product} is under way")
         self._end(running, RolloutState.STOPPED, reason, by=by)
 
+    def withdraw(self, product: str, *, by: str, reason: str) -> None:
+        """Let nobody answer for a product any more; a rollout under way is stopped first."""
+        with suppress(Conflict):
+            self.stop(product, by=by, reason=reason)
+        with self._turning, self.journal.writing(by) as write:
+            now = get(write, Deployment, product)
+            for part in now.parts if now else ():
+                self._stage(write, product, part.version, Stage.RETIRED, reason)
+            self._deployed(write, product, (), before="", reason=reason)
+            self._crowned(write, product, "")
+        self._turn(product)
+
     def deployment(self, product: str) -> Deployment | None:
         """Return who answers; None where nobody ever did."""
         with self.records.reading() as unit:

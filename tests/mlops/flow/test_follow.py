@@ -1,0 +1,114 @@
+"""What is new is measured once; what a retraining made asks once, in the name of the house."""
+
+from __future__ import annotations
+
+import pytest
+
+from peers.memory_records import MemoryRecords
+from twinhelm.core.clock import FakeClock
+from twinhelm.core.errors import Denied
+from twinhelm.events.journal import Journal
+from twinhelm.events.kinds import PromotionRefused
+from twinhelm.mlops.flow.follow import Follow
+from twinhelm.mlops.records import put
+from twinhelm.mlops.types import Approval, Product, ProductVersion, Run, Stage, Validation
+
+SPEC = {
+    "product": {"name": "churn", "use_case": "u", "decides": "d", "owner": "ada", "tier": "low"},
+    "retrain": {"promote": "automatic"},
+}
+
+
+class Room:
+    """A product with one version, and desks that note what they are asked."""
+
+    def __init__(self, tier="high", spec=SPEC, reason="drift", measured=True):
+        self.records = MemoryRecords()
+        self.journal = Journal(self.records, FakeClock())
+        self.started, self.asked = [], []
+        self.keep(
+            Product("churn", "d", "ada", tier, spec=spec),
+            ProductVersion("churn", "2", Stage.REGISTERED, 0, "m", build="1"),
+            Run("churn", 1, "done", "twinhelm", 0, reason=reason, version="2"),
+        )
+        if measured:
+            self.keep(Validation("churn", "2", 0, (), ()))
+        self.follow = Follow(self.records, self.journal, self, self)
+
+    def keep(self, *values):
+        with self.journal.writing("test") as write:
+            for value in values:
+                put(write, value)
+
+    def start(self, product, version, *, by):
+        self.started.append((product, version, by))
+
+    def ask(self, product, version, *, by, door):
+        self.asked.append((product, version, by, door))
+
+
+def test_what_was_never_measured_is_measured_once():
+    room = Room(measured=False)
+    room.follow.look()
+    room.keep(Product("other", "d", "ada", "low"))
+    room.follow.look()
+    assert room.started == [("churn", "2", "twinhelm")]
+    assert room.asked == []
+
+
+def test_without_a_product_file_nothing_is_measured():
+    room = Room(spec={}, measured=False)
+    room.follow.look()
+    assert room.started == []
+
+
+def test_a_retraining_asks_once():
+    room = Room()
+    assert room.follow.look() == ["churn/2"]
+    room.keep(Product("other", "d", "ada", "low"))
+    assert room.follow.look() == []
+    assert room.asked == [("churn", "2", "twinhelm", "retrain")]
+
+
+@pytest.mark.parametrize("reason", ["asked", "again 1"])
+def test_what_a_person_built_a_person_promotes(reason):
+    room = Room(reason=reason)
+    assert room.follow.look() == []
+
+
+@pytest.mark.parametrize(
+    ("promote", "asks"), [("automatic", ["churn/2"]), ("ask", [])], ids=["automatic", "ask"]
+)
+def test_at_tier_low_the_file_decides(promote, asks):
+    room = Room(tier="low", spec={**SPEC, "retrain": {"promote": promote}})
+    assert room.follow.look() == asks
+
+
+def test_a_request_of_before_a_crash_is_not_made_again():
+    room = Room()
+    room.keep(Approval("churn/2/1", "churn", "2", "twinhelm", 0, 1))
+    assert room.follow.look() == []
+
+
+def test_a_refusal_of_before_a_crash_stands():
+    room = Room()
+    with room.journal.writing("twinhelm") as write:
+        write.event(PromotionRefused("churn", "2", "a gate does not hold", "retrain"))
+    assert room.follow.look() == []
+
+
+def test_a_refusal_ends_nothing():
+    room = Room()
+
+    def refuse(*_, **__):
+        raise Denied("a gate does not hold")
+
+    room.ask = refuse
+    assert room.follow.look() == ["churn/2"]
+
+
+def test_while_nothing_was_written_nothing_is_read():
+    room = Room()
+    room.follow.look()
+    room.records.reading = None
+    assert room.follow.look() == []
