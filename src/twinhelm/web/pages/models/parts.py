@@ -105,9 +105,9 @@ def health_chip(state: str) -> Node:
 
 
 def check_table(found: Sequence[Check]) -> None:
-    """Show checks, what failed and what is unknown first."""
+    """Show checks: what failed, what is unknown, gates, and what every version must keep."""
     table(
-        sorted(found, key=lambda one: WORST_FIRST.index(one.verdict)),
+        sorted(found, key=lambda one: (WORST_FIRST.index(one.verdict), not one.wanted)),
         Column("Verdict", "tightcol", lambda one: verdict_chip(one.verdict)),
         Column("Check", "", _check_words),
         Column("Found", "num tightcol", lambda one: "" if one.value is None else number(one.value)),

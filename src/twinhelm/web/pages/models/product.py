@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from twinhelm.core.ports import JournalRow
 from twinhelm.core.roles import Right
 from twinhelm.mlops.types import Health, Product, ProductVersion, Remark, Stage, Validation
-from twinhelm.web.pages.elements import Node, Region, When, card_head, chip, empty, say, segments
+from twinhelm.web.pages.elements import (
+    Node,
+    Region,
+    When,
+    card_head,
+    chip,
+    empty,
+    plural,
+    say,
+    segments,
+)
 from twinhelm.web.pages.frame import framed, title_row
 from twinhelm.web.pages.ledgers import journal_rows
 from twinhelm.web.pages.models.evidence import evidence
@@ -116,9 +126,9 @@ def _road(found: _Known) -> None:
     state = found.health.state if found.health else "unknown"
     steps = (
         ("Framed", bool(one.spec), f"tier {one.tier}" if one.spec else "no product file"),
-        ("Built", bool(known), f"{len(known)} versions" if len(known) != 1 else "1 version"),
+        ("Built", bool(known), plural(len(known), "version")),
         ("Validated", verdict == "passed" or bool(agreed), verdict),
-        ("Approved", bool(agreed), "waiting" if found.waiting else f"{len(agreed)} versions"),
+        ("Approved", bool(agreed), "waiting" if found.waiting else plural(len(agreed), "version")),
         ("Live", bool(one.live), one.live or "not yet"),
         ("Watched", state != "unknown", state),
     )

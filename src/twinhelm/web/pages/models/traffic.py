@@ -23,7 +23,7 @@ from twinhelm.web.pages.elements import (
     range_link,
     table,
 )
-from twinhelm.web.pages.models.parts import Deeds, listed, models_of, path_of
+from twinhelm.web.pages.models.parts import Deeds, models_of, number, path_of
 from twinhelm.web.pages.sheet import Live, Sheet, follow
 
 __all__ = ["charts", "now"]
@@ -73,7 +73,7 @@ def _split(name: str, found: Deployment | None, measures: Measures) -> None:
         Column("Version", "", lambda one: Node("a", one.version, href=path_of(name, one.version))),
         Column("Role", "tightcol", lambda one: chip(one.role, "green" * (one.role == "champion"))),
         Column("Share", "num tightcol", _share),
-        Column("Measured", "cutoff", lambda one: listed(measures.get(one.version, {}), 6)),
+        Column("Measured", "cutoff", lambda one: _told(measures.get(one.version, {}))),
     )
     with Node("p", "Since ", "muted small"):
         When(found.since_ms)
@@ -113,7 +113,7 @@ def _rollouts(name: str, found: list[Rollout]) -> None:
         Column("From", "tightcol", lambda one: one.before or "nothing"),
         Column("State", "tightcol", lambda one: chip(one.state, STATES.get(one.state, ""))),
         Column("Steps", "tightcol", _steps),
-        Column("Measured", "cutoff", lambda one: listed(one.measured, 6)),
+        Column("Measured", "cutoff", lambda one: _told(one.measured)),
         Column("Why", "cutoff", lambda one: one.reason),
         Column("Who", "namecol", lambda one: one.by),
         nothing=lambda: empty("No rollout yet.", "Ask for promotion under Versions."),
@@ -167,3 +167,15 @@ def _drawn(
     drawing = sheet.drawer.draw([info.id for info in infos], start, end, names=names)
     title = metric.removeprefix("model_").replace("_", " ")
     return title, range_link(query_of(infos[0].labels), start, end), drawing
+
+
+def _told(measured: Mapping[str, float]) -> str:
+    """Say what was counted of a version, in words."""
+    if not measured.get("requests"):
+        return "no request yet" if measured else ""
+    told = f"{measured['requests']:,.0f} requests, {measured.get('error_ratio', 0.0):.2%} failed, "
+    told += f"half within {number(measured.get('p50_ms'))} ms, 99 of 100 within "
+    told += f"{number(measured.get('p99_ms'))} ms"
+    if measured.get("compared"):
+        told += f"; {measured.get('disagreement', 0.0):.1%} answered otherwise than the champion"
+    return told
