@@ -19,7 +19,8 @@ _STYLE = """
 padding:0 1rem;color:#1c2430;background:#fff}h1{font-size:20px}h2{font-size:16px;margin-top:2rem;
 border-bottom:1px solid #d9dee5;break-after:avoid}table{border-collapse:collapse;width:100%;
 font-size:13px}th,td{padding:4px 8px;text-align:left;vertical-align:top;overflow-wrap:anywhere;
-border-bottom:1px solid #d9dee5}th{font-weight:600}tr{break-inside:avoid}p{white-space:pre-line}
+border-bottom:1px solid #d9dee5}th{font-weight:600}tr{break-inside:avoid}
+td[class]{white-space:nowrap}p{white-space:pre-line}
 .evidenced{color:#146c43;font-weight:600}.partly{color:#8a5a00;font-weight:600}
 .missing{color:#a4262c;font-weight:600}.unknown{color:#5a6472;font-weight:600}
 svg{display:block;margin:8px 0;max-width:100%}svg text{font:12px system-ui,sans-serif}

@@ -80,7 +80,8 @@ def _test(control: Control, facts: Mapping[str, Fact]) -> Tested:
                   if _hold(shown)), (0.0, []))  # fmt: skip
     told = tuple(f"{fact.says}: {fact.text} ({fact.source})" for fact in found[1])
     gaps = (fact.wants for fact in (*by_itself, *once) if not fact.known)
-    step = " ".join([control.missing, *(f"[{gap}]" for gap in dict.fromkeys(gaps))])
+    wanted = ", ".join(dict.fromkeys(gaps))
+    step = f"{control.missing} Missing: {wanted}." if wanted else control.missing
     return Tested(control.id, control.section, control.title, found[0], told, step, control.way)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from twinhelm.aiops.words import quantity
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.roles import Right
 from twinhelm.mlops.types import Approval, Field, Measured, ProductVersion, Validation
@@ -122,7 +123,7 @@ def _made(one: ProductVersion) -> None:
         {
             "method": one.method,
             "flavor": one.flavor,
-            "size": f"{one.size_bytes / 1e6:,.1f} MB" if one.size_bytes else "",
+            "size": _size(one) if one.size_bytes else "",
             "MLflow run": one.run_id,
             "build": f"#{one.build}" if one.build else "",
             **{f"{role} data": digest for role, digest in one.data.items()},
@@ -264,7 +265,7 @@ def _pair(found: _Pair) -> None:
         ("Made by", a.author, b.author),
         ("Method", a.method, b.method),
         ("Logged metrics", listed(a.metrics, 8), listed(b.metrics, 8)),
-        ("Size", f"{a.size_bytes / 1e6:,.1f} MB", f"{b.size_bytes / 1e6:,.1f} MB"),
+        ("Size", _size(a), _size(b)),
         *((f"Data, {role}", a.data.get(role, ""), b.data.get(role, "")) for role in a.data),
     ]
     with Node("section", classes="card flush"):
@@ -279,3 +280,7 @@ def _pair(found: _Pair) -> None:
         for one in (a, b):
             Node("a", f"Version {one.version}", href=path_of(one.product, one.version))
             stage_chip(one.stage)
+
+
+def _size(one: ProductVersion) -> str:
+    return quantity(one.size_bytes, "bytes")
