@@ -17,6 +17,7 @@ import threading
 import time
 from pathlib import Path
 
+import duckdb
 import httpx
 import numpy as np
 import pytest
@@ -286,6 +287,15 @@ def walk(story, server, page, folder, rng):
     assert story.champion() == second
     assert set(load.statuses) == {200}
     story.tell(f"version {third} was rolled back: {len(load.statuses)} requests, none failed")
+
+    # A whole file is answered beside the traffic.
+    scored = folder / "scored.parquet"
+    program = str(Path(sys.executable).with_name("twinhelm"))
+    source = f"sql:select * exclude (diagnosis) from '{folder / 'data' / 'holdout.csv'}'"  # noqa: S608 - our own file
+    words = [program, "score", NAME, source, str(scored), "--data", str(server.data)]
+    subprocess.run(words, check=True)
+    (found,) = duckdb.read_parquet(str(scored)).aggregate("count(*), count(prediction)").fetchall()
+    assert found == (len(rows(folder)), len(rows(folder)))
 
     # Who let what in, and the evidence of it.
     live = story.get("/live")

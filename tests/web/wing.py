@@ -10,7 +10,7 @@ from peers.governed import known
 from peers.memory_predictions import MemoryPredictions
 from peers.memory_workflows import MemoryWorkflows
 from twinhelm.core.errors import Unavailable
-from twinhelm.mlops.deploy import Tally
+from twinhelm.mlops.deploy import BatchScoring, Tally
 from twinhelm.mlops.flow.builds import Builds
 from twinhelm.mlops.flow.evidence import EvidenceDesk
 from twinhelm.mlops.flow.health import HealthDesk
@@ -101,8 +101,9 @@ def wing(house, folder):
         ),
         evidence=EvidenceDesk(*first, lambda *_: {"MLmodel": "1" * 64}, lambda *_: "numpy\n"),
         workflows=workflows,
+        batch=BatchScoring(workflows, no_scorer),
     )
-    for flow in (flows.builds, flows.validations, rollouts):
+    for flow in (flows.builds, flows.validations, rollouts, flows.batch):
         flow.register()
     return flows
 

@@ -43,13 +43,15 @@ from twinhelm.mlops.tracking import Tracking, import_workflow
 from twinhelm.mlops.types import HeldOut, Scorer, Table
 from twinhelm.mlops.validate.ask import features_of
 
-__all__ = ["Models", "open_models"]
+__all__ = ["MODELS_IMPORT", "Models", "open_models"]
 
 log = logging.getLogger(__name__)
 
 SHELF, TRACKING, RUNS = "models", "mlflow", "runs"
 KEY = "keys/signing.pem"
 CHAMPION = "champion"
+MODELS_IMPORT = "mlflow-import"
+"""The workflow that reads another MLflow server."""
 BUILDS_TOKEN = "builds"  # noqa: S105 - a name
 FOLLOW_S = 2.0
 """How often it is looked at what follows by itself."""
@@ -91,7 +93,7 @@ class Models:
             self.arrivals.heard,
             max_bytes=self.settings.models.max_artifact_bytes,
         )
-        self.workflows.register("import models", imported)
+        self.workflows.register(MODELS_IMPORT, imported)
 
     def start(self, stopping: threading.Event) -> None:
         """Turn serving to the records, and begin the rounds; returns at once."""

@@ -128,6 +128,7 @@ build POST /api/twinhelm/v1/products/{name}/versions/{version}/validate Measure 
 build POST /api/twinhelm/v1/products/{name}/versions/{version}/promote Ask that it go live.
 rollback POST /api/twinhelm/v1/products/{name}/deployment/rollback Back to the champion before.
 rollback POST /api/twinhelm/v1/products/{name}/deployment/route Split the traffic by hand.
+build POST /api/twinhelm/v1/products/{name}/score Answer a whole file on this machine.
 predict POST /api/twinhelm/v1/products/{name}/labels Tell what answered rows turned out to be.
 approve POST /api/twinhelm/v1/approvals Agree that a version go live, or refuse.
 operate POST /api/twinhelm/v1/incidents/{incident_id}/acknowledge Take an incident.
@@ -136,6 +137,7 @@ operate POST /api/twinhelm/v1/incidents/{incident_id}/comments Add a remark to a
 operate POST /api/twinhelm/v1/backfills Read history from a Prometheus-compatible API.
 operate DELETE /api/twinhelm/v1/jobs/{run_id} Cancel a back-fill or an import.
 admin POST /api/twinhelm/v1/clock Move the clock of a driven server, judging what falls between.
+build POST /api/twinhelm/v1/mlflow-imports Copy runs and models of another MLflow server.
 admin POST /api/twinhelm/v1/imports Read a CSV or Parquet file that lies on this machine.
 admin POST /api/twinhelm/v1/backups Write a complete copy into an empty directory.
 admin GET /api/twinhelm/v1/people Who can sign in, with which roles.

@@ -247,3 +247,20 @@ def test_a_missing_number_is_null_wherever_it_stands():
     assert said(Check, Check("a", Verdict.UNKNOWN, ""))["value"] is None
     version = ProductVersion("p", "1", "live", 0, "m", metrics={"loss": nan})
     assert said(ProductVersion, version)["metrics"] == {"loss": None}
+
+
+@pytest.mark.parametrize(
+    ("version", "target", "status"),
+    [
+        ("", "/data/out.parquet", 202),
+        ("3", "/data/out.parquet", 202),
+        ("4", "/data/out.parquet", 409),
+        ("9", "/data/out.parquet", 404),
+        ("3", "out.parquet", 400),
+        ("3", "/data/out.csv", 400),
+    ],
+    ids=["live", "by name", "not let in", "unknown", "relative", "no Parquet"],
+)
+def test_a_file_is_answered_by_what_was_let_in(client, mia, version, target, status):
+    wish = {"source": "rows.parquet", "target": target, "version": version}
+    assert client.post(f"{CANCER}/score", json=wish, headers=mia).status_code == status

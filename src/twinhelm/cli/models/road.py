@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import typer
 
-from twinhelm.cli.asked import Asked, command, moment_ms
+from twinhelm.cli.asked import Asked, command, header, moment_ms
 from twinhelm.cli.jobs import Wait, follow
 from twinhelm.cli.models.products import PANEL, Name, path_of, rows
 from twinhelm.cli.shown import heading, say, when
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "again", "app", "approvals", "approve", "build", "deployment", "evidence", "health",
-    "inventory", "labels", "live", "promote", "rollback", "runs", "validate",
+    "import_models", "inventory", "labels", "live", "promote", "rollback", "runs", "score",
+    "validate",
 ]  # fmt: skip
 
 app = typer.Typer()
@@ -80,6 +81,48 @@ def again(
     """Build again with the data, code and seed of an earlier build."""
     there = to.reach()
     _built(to, there, there.post(path_of(name, "builds", str(number), "again")), wait)
+
+
+@command(app.command(rich_help_panel=PANEL))
+def score(
+    to: Asked,
+    name: Name,
+    source: Annotated[str, typer.Argument(help="A Parquet file or glob, or sql: and a query.")],
+    target: Annotated[Path, typer.Argument(help="The Parquet file to write, on the server.")],
+    version: Annotated[str, typer.Option(help="Which version; the live one unless told.")] = "",
+    wait: Wait = True,
+) -> None:
+    """Answer a whole file: its columns, and what the model says of each row."""
+    there, file = to.reach(), source
+    if not source.startswith("sql:"):
+        file = str(Path(source).absolute())
+    wish = {"source": file, "target": str(target.absolute()), "version": version}
+    _told(to, there, there.post(path_of(name, "score"), wish)["id"], wait)
+
+
+@command(app.command("import-models", rich_help_panel=PANEL))
+def import_models(
+    to: Asked,
+    url: Annotated[str, typer.Argument(help="Such as http://mlflow:5000.")],
+    headers: Annotated[
+        list[str] | None, typer.Option("--header", help="'Name: value' to send along; repeatable.")
+    ] = None,
+    wait: Wait = True,
+) -> None:
+    """Copy runs and registered models of another MLflow server; nothing goes live by it."""
+    there = to.reach()
+    wish = {"url": url, "headers": dict(header(each) for each in headers or ())}
+    _told(to, there, there.post("mlflow-imports", wish)["id"], wait)
+
+
+def _told(to: Asked, there: Server, job: str, wait: bool) -> None:
+    """Say what came of long work, or how to follow it."""
+    if not wait:
+        to.answer({"id": job}, f"It goes on in the server. Follow it: twinhelm jobs {job} --follow")
+        return
+    _finish(to, there, job)
+    done = there.get("jobs", id=job)[0]
+    to.answer(done, ", ".join(f"{key} {each}" for key, each in done["result"].items()))
 
 
 def _built(to: Asked, there: Server, run: dict[str, Any], wait: bool) -> None:

@@ -7,13 +7,14 @@ from fastapi import Body, Query
 from fastapi import Path as InPath
 from pydantic import AfterValidator, BaseModel, Field
 
+from twinhelm.app.models import MODELS_IMPORT
 from twinhelm.core.errors import BadInput, Conflict
 from twinhelm.events.kinds import JobCancelled
 from twinhelm.events.workflows import WorkflowStatus
 from twinhelm.web.api.words import LATEST_MS, By, Limit, Of, Router, TenantOf
 from twinhelm.web.prometheus.selector import parse_selector
 
-__all__ = ["router"]
+__all__ = ["Begun", "absolute", "router"]
 
 router = Router(tags=["jobs"])
 
@@ -23,7 +24,8 @@ RunId = Annotated[str, Query(alias="id", max_length=MAX_PATH)]
 Time = Annotated[int, Field(ge=0, le=LATEST_MS)]
 
 
-def _absolute(text: str) -> str:
+def absolute(text: str) -> str:
+    """Return a path of this machine; raises ValueError for one that hangs on where one stands."""
     if "\0" in text or not pathlib.Path(text).is_absolute():
         raise ValueError(f"{text[:200]!r} is not an absolute path on the server")
     return text
@@ -32,7 +34,7 @@ def _absolute(text: str) -> str:
 Path = Annotated[
     str,
     Body(embed=True, min_length=1, max_length=MAX_PATH, description="On twinhelm's machine."),
-    AfterValidator(_absolute),
+    AfterValidator(absolute),
 ]
 
 
@@ -94,6 +96,18 @@ def backfill(house: Of, by: By, tenant: TenantOf, wish: Wish) -> Begun:
 def import_file(house: Of, by: By, tenant: TenantOf, path: Path) -> Begun:
     """Start reading a CSV or Parquet file."""
     return Begun(id=house.history.import_file(pathlib.Path(path), tenant=tenant, by=by))
+
+
+@router.post("/mlflow-imports", status_code=202)
+def import_models(
+    house: Of,
+    by: By,
+    url: Annotated[str, Body(pattern=r"^https?://[^\s/]+", max_length=2000)],
+    headers: Annotated[dict[str, str] | None, Body(max_length=20)] = None,
+) -> Begun:
+    """Start copying what another MLflow server holds: runs and registered models."""
+    wish = {"url": url, "headers": headers or {}, "by": by}
+    return Begun(id=house.workflows.start(MODELS_IMPORT, wish))
 
 
 @router.post("/backups", status_code=201)

@@ -1,13 +1,16 @@
 """What makes versions, what answers for a product, and how that fares: builds, traffic, health."""
 
+import pathlib
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Body, Path
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
+from twinhelm.core.errors import Conflict
 from twinhelm.core.ports import Labelling
-from twinhelm.mlops.types import Deployment, Health, Part, Rollout, Run
+from twinhelm.mlops.types import Deployment, Health, Part, Rollout, Run, Stage
+from twinhelm.web.api.jobs import Begun, absolute
 from twinhelm.web.api.products import Named
 from twinhelm.web.api.words import By, Of, Router
 
@@ -114,6 +117,23 @@ def route(
     """Split the traffic by hand among versions that are approved."""
     wanted = [Part(one.version, one.role, one.share) for one in parts]
     return house.models.rollouts.route(name, wanted, by=by, reason=reason)
+
+
+@router.post("/score", status_code=202)
+def score(
+    house: Of,
+    by: By,
+    name: Named,
+    source: Annotated[str, Body(min_length=1, max_length=4000)],
+    target: Annotated[str, Body(max_length=1000), AfterValidator(absolute)],
+    version: Annotated[str, Body(max_length=60)] = "",
+) -> Begun:
+    """Start answering a Parquet file, glob or ``sql:`` query into a Parquet file on the server."""
+    chosen = version or house.models.desk.product(name).live
+    if house.models.desk.version(name, chosen).stage not in (Stage.APPROVED, Stage.LIVE):
+        raise Conflict(f"{name}/{chosen} was not let in", hint="score with an approved version")
+    start = house.models.batch.start
+    return Begun(id=start(name, chosen, source, pathlib.Path(target), by=by))
 
 
 @router.post("/labels")
