@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import uvicorn
+from nicegui import core
 
 from peers.processes import free_port
 from twinhelm.aiops.records import incident_ref, put_anomaly, put_claims, put_incident
@@ -102,6 +103,10 @@ def lit_house(tmp_path_factory):
 @pytest.fixture(scope="module")
 def address(lit_house):
     """The address at which the house's whole site is served."""
+    # The page framework keeps one application per process, which takes no more once it has
+    # served: for the next module's house it begins anew.
+    core.app.middleware_stack = None
+    core.app.user_middleware.clear()
     port = free_port()
     config = uvicorn.Config(
         build_app(lit_house),
