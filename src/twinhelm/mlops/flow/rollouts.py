@@ -182,15 +182,16 @@ class Rollouts:
             return find(unit, Rollout, product=product, newest_first=True)
 
     def route(self, product: str, parts: Sequence[Part], *, by: str, reason: str) -> Deployment:
-        """Split the traffic by hand among approved versions, as for an A/B test.
+        """Split the traffic by hand among what was let in, the last champion too: an A/B test.
 
         Raises :class:`BadInput` where shares do not add up or there is not one champion, and
         :class:`Conflict` for a version that is not approved, or while a rollout is under way.
         """
-        chosen = tuple(parts)
+        chosen, known = tuple(parts), self.deployment(product)
         check_parts(chosen)
         for part in chosen:
-            _check_stage(load(self.records, ProductVersion, f"{product}/{part.version}"))
+            if known is None or part.version != known.before:
+                _check_stage(load(self.records, ProductVersion, f"{product}/{part.version}"))
             self._hold(product, part.version)
         with self._turning, self.journal.writing(by) as write:
             if running := self._running(write, product):
