@@ -171,6 +171,7 @@ def open_models(
     most = settings.models.max_artifact_bytes
     tracking = Tracking(data / TRACKING)
     serving = Serving(predictions, clock, max_rows=settings.models.max_predict_rows)
+    serving.waits = True
     desk = ProductDesk(records, journal, clock)
     shelf = Shelf(data / SHELF, max_bytes=4 * most)
     seal = Seal(data / KEY)

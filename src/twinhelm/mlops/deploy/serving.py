@@ -106,6 +106,8 @@ class Serving:
         self._routes: dict[str, _Route] = {}
         self._tallies: dict[tuple[str, str], Tally] = {}
         self._ids = (f"{prefix}{n:06x}" for prefix in [secrets.token_hex(6)] for n in count())
+        self.waits = False
+        """True until a start has turned every product to its record."""
         self._shadowing: set[asyncio.Task[None]] = set()
 
     def hold(
@@ -211,8 +213,8 @@ class Serving:
         )
 
     def ready(self) -> bool:
-        """Tell whether every deployed version is warm."""
-        return all(
+        """Tell whether every deployed version is warm, and known after a start."""
+        return not self.waits and all(
             (pool := self._pools.get((product, part.version))) is not None and pool.workers
             for product, route in list(self._routes.items())
             for part in route.answering

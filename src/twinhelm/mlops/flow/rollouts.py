@@ -89,6 +89,7 @@ class Rollouts:
             running = find(unit, Rollout, state=RolloutState.RUNNING)
         for each in deployments:
             self._turn(each.product)
+        self.serving.waits = False
         for rollout in running:
             self._begin(rollout)
 
