@@ -56,6 +56,8 @@ GOOD = {
     "promote": ["none", "1"],
     "approvals": [],
     "approve": ["none/1/1"],
+    "score": ["none", "rows.parquet", "out.parquet"],
+    "import-models": ["http://127.0.0.1:1", "--no-wait"],
     "rollback": ["none"],
     "deployment": ["none"],
     "health": ["none"],
@@ -69,7 +71,7 @@ GOOD = {
 REFUSED = {"incident", "user remove", "user roles", "user password", "user link"}
 REFUSED |= {"token revoke", "restore", "product show", "product retire", "product hold"}
 REFUSED |= {"product remark", "build", "run again", "validate", "promote", "approve", "rollback"}
-REFUSED |= {"deployment", "health", "labels", "evidence"}
+REFUSED |= {"deployment", "health", "labels", "evidence", "score"}
 """Those whose arguments above name what is not there."""
 
 LONE = {"backtest detect", "product new", "product check"}
