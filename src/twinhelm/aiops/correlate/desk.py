@@ -16,7 +16,7 @@ from twinhelm.core.labels import metric_name
 
 __all__ = ["DAMPING_MS", "QUIET_MS", "Desk", "raised_of"]
 
-QUIET_MS = 60_000
+QUIET_MS = 40_000
 DAMPING_MS = 600_000
 CAUSE_MS = 40_000
 """What is the matter with a service itself (a leak, a full disk, drift) shows with the first

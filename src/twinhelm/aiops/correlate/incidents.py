@@ -178,4 +178,4 @@ def _count(sign: Sign) -> float:
 
 def _recent(sign: Sign, now_ms: int) -> bool:
     """Tell whether a sign is still news: it lasts, or ended moments ago."""
-    return sign.end_ms is None or now_ms - sign.last_ms <= 2 * QUIET_MS
+    return sign.end_ms is None or now_ms - sign.last_ms <= 3 * QUIET_MS
