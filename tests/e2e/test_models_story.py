@@ -302,7 +302,9 @@ def walk(story, server, page, folder, rng):
     assert [(row["product"], row["version"]) for row in live if row["product"] == NAME] == [
         (NAME, second)
     ]
-    evidence = f"{API}/products/{NAME}/versions/{second}/evidence/eu-ai-act"
+    evidence = f"/products/{NAME}/versions/{second}/evidence"
+    made = story.post(evidence, {"catalogue": "eu-ai-act"}).raise_for_status().json()
+    evidence = f"{API}{evidence}/{made['digest']}"
     pdf = story.web.get(f"{evidence}.pdf", headers=story.ada).raise_for_status().content
     assert pdf.startswith(b"%PDF")
     pack = json.loads(story.web.get(f"{evidence}.json", headers=story.ada).content)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from peers.governed import known
+from peers.memory_blobs import MemoryBlobs
 from peers.memory_predictions import MemoryPredictions
 from peers.memory_workflows import MemoryWorkflows
 from twinhelm.core.errors import Unavailable
@@ -99,7 +100,9 @@ def wing(house, folder):
         health=HealthDesk(
             *(*first, MemoryPredictions(), desk.spec, lambda *_: None, lambda _rows: None)
         ),
-        evidence=EvidenceDesk(*first, lambda *_: {"MLmodel": "1" * 64}, lambda *_: "numpy\n"),
+        evidence=EvidenceDesk(
+            *(*first, MemoryBlobs(), lambda *_: {"MLmodel": "1" * 64}, lambda *_: "numpy\n")
+        ),
         workflows=workflows,
         batch=BatchScoring(workflows, no_scorer),
     )

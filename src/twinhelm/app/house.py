@@ -248,8 +248,9 @@ def _furnished(
         journal, records, clock if driven is None else SystemClock(), settings.auth
     )
     models = open_models(
-        settings, clock, records, journal, workflows, predictions, identities, Publish(intake)
-    )
+        settings, clock, records, journal, workflows, predictions, blobs, identities,
+        publish=Publish(intake),
+    )  # fmt: skip
     models.register(journal)
     housekeeping = Housekeeping(telemetry, records, journal, clock, settings, meters, intake, watch)
     house = House(

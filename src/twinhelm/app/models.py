@@ -17,7 +17,7 @@ from pathlib import Path
 
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import TwinhelmError
-from twinhelm.core.ports import Predictions, Records
+from twinhelm.core.ports import Blobs, Predictions, Records
 from twinhelm.core.roles import Role
 from twinhelm.core.settings import Settings
 from twinhelm.events.identities import Identities
@@ -163,6 +163,7 @@ def open_models(
     journal: Journal,
     workflows: WorkflowPort,
     predictions: Predictions,
+    blobs: Blobs,
     identities: Identities,
     publish: Callable[[Sequence[Row]], None],
 ) -> Models:
@@ -282,7 +283,7 @@ def open_models(
         ),
         retrains=retrains,
         evidence=EvidenceDesk(
-            records, journal, clock,
+            records, journal, clock, blobs,
             files_of=lambda product, version: _files(shelf, seal, product, version),
             requirements_of=lambda product, version: _requirements(shelf, product, version),
         ),

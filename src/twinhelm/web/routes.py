@@ -105,7 +105,8 @@ read GET /api/twinhelm/v1/products/{name}/versions Its versions.
 read GET /api/twinhelm/v1/products/{name}/versions/{version} One version: validation, requests.
 read GET /api/twinhelm/v1/products/{name}/versions/{version}/card The model card, in Markdown.
 read GET /api/twinhelm/v1/products/{name}/versions/{version}/bom The bill of materials, CycloneDX.
-read GET /api/twinhelm/v1/products/{name}/versions/{version}/evidence/{file} An evidence pack.
+read GET /api/twinhelm/v1/products/{name}/versions/{version}/evidence Packs made of it.
+read GET /api/twinhelm/v1/products/{name}/versions/{version}/evidence/{file} One form of a pack.
 read GET /api/twinhelm/v1/products/{name}/compare Two versions side by side.
 read GET /api/twinhelm/v1/products/{name}/readiness How ready it is, and the next best step.
 read GET /api/twinhelm/v1/products/{name}/lineage What came of what, from data to deployment.
@@ -124,6 +125,7 @@ remark POST /api/twinhelm/v1/products/{name}/remarks Say something about a produ
 remark PUT /api/twinhelm/v1/products/{name}/watch Be told of what happens to a product.
 build POST /api/twinhelm/v1/products/{name}/builds Begin a build.
 build POST /api/twinhelm/v1/products/{name}/builds/{number}/again Build again with the same inputs.
+remark POST /api/twinhelm/v1/products/{name}/versions/{version}/evidence Make an evidence pack.
 build POST /api/twinhelm/v1/products/{name}/versions/{version}/validate Measure a version.
 build POST /api/twinhelm/v1/products/{name}/versions/{version}/promote Ask that it go live.
 rollback POST /api/twinhelm/v1/products/{name}/deployment/rollback Back to the champion before.

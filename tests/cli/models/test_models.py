@@ -128,10 +128,13 @@ def test_labels_are_sent_in_parts_with_numbers_as_numbers(twinhelm, other, tmp_p
 
 
 def test_evidence_is_written_as_files(twinhelm, other, tmp_path):
-    other.answers = [(200, b"<html>"), (200, b"%PDF"), (200, b"{}"), (200, b"# card"), (200, b"{}")]
+    files = [b"<html>", b"%PDF", b"{}", b"# card", b"{}"]
+    other.answers = [(201, {"digest": "d" * 64}), *((200, each) for each in files)]
     ran = twinhelm("evidence", "digits", "4", "--out", "pack", "--json", "--server", other.url)
     assert (tmp_path / "pack" / "digits-4-eu-ai-act.pdf").read_bytes() == b"%PDF"
     assert len(ran.json["files"]) == 5
+    assert ran.json["digest"] == "d" * 64
+    assert other.asked[1][1].endswith(f"evidence/{'d' * 64}.html")
 
 
 def test_what_was_live_is_told_with_its_approvers(twinhelm, other):

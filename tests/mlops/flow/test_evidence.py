@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
+from typing import Any
 
 import pytest
 
 from peers.governed import NOW, known
+from peers.memory_blobs import MemoryBlobs
 from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
-from twinhelm.core.errors import BadInput, NotFound
+from twinhelm.core.errors import NotFound
 from twinhelm.core.json import dumps, loads
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import DriftFound, ProductFramed, VersionRegistered
-from twinhelm.mlops.flow.evidence import EvidenceDesk
+from twinhelm.mlops.flow.evidence import EvidenceDesk, Kept
 from twinhelm.mlops.records import put
 from twinhelm.mlops.types import ApprovalState, Deployment, Part, Product
 
@@ -38,7 +41,9 @@ def house(*, filled: bool = True) -> EvidenceDesk:
                 put(write, value)
             write.event(VersionRegistered("cancer", "3", "c" * 64))
             write.event(DriftFound("cancer", "2", ("radius",), "another version's"))
-    return EvidenceDesk(records, journal, clock, files, lambda *_: "scikit-learn==1.7.2\n")
+    return EvidenceDesk(
+        records, journal, clock, MemoryBlobs(), files, lambda *_: "scikit-learn==1.7.2\n"
+    )
 
 
 def test_facts_are_read_from_every_record() -> None:
@@ -67,21 +72,47 @@ def test_card_and_bill_are_of_the_version() -> None:
     desk = house()
     assert "# cancer, version 3" in desk.card("cancer", "3")
     assert desk.bom("cancer", "3")["metadata"]["timestamp"] == "2023-11-14T22:13:20Z"
-    assert next(each.title for each in desk.parts("cancer", "3")) == "Model details"
+    assert "## Model details" in desk.card("cancer", "3")
 
 
-def test_a_pack_is_journaled_with_its_digest_and_tells_the_head_before() -> None:
+def told(desk: EvidenceDesk, made: Kept) -> Any:
+    return loads(desk.file("cancer", "3", made.digest, "json")[1])
+
+
+def test_a_pack_is_journaled_once_and_tells_the_head_before() -> None:
     desk = house()
     head = desk.journal.head()
-    made = desk.pack("cancer", "3", by="eve")
+    made = desk.pack("cancer", "3", "eu-ai-act", by="eve")
     row = desk.journal.read(newest_first=True, limit=1)[0]
     assert (row.kind, row.actor, row.subject) == (
         "evidence.exported", "eve", "version/cancer/3")  # fmt: skip
-    assert row.body["digest"] == made.digest
-    assert made.json["journal"]["head"] == head.hash
-    assert made.json["journal"]["whole"] is True
-    again = desk.pack("cancer", "3", by="eve")
-    assert again.json["facts"]["journal.exported"]["source"] == f"journal row {row.seq}"
+    assert (row.seq, row.body["digest"]) == (head.seq + 1, made.digest)
+    assert told(desk, made)["journal"]["head"] == head.hash
+    assert told(desk, made)["journal"]["whole"] is True
+    again = desk.pack("cancer", "3", "eu-ai-act", by="eve")
+    assert told(desk, again)["facts"]["journal.exported"]["source"] == f"journal row {row.seq}"
+    assert desk.packs("cancer", "3") == [again, made]
+
+
+def test_the_three_forms_of_a_pack_are_one_and_reading_them_changes_nothing() -> None:
+    desk = house()
+    made = desk.pack("cancer", "3", "eu-ai-act", by="eve")
+    head = desk.journal.head()
+    files = {form: desk.file("cancer", "3", made.digest, form) for form in ("json", "html", "pdf")}
+    assert desk.journal.head() == head
+    assert {catalogue for catalogue, _ in files.values()} == {"eu-ai-act"}
+    assert sha256(files["json"][1]).hexdigest() == made.digest
+    assert made.digest.encode() in files["html"][1]
+    assert files["pdf"][1].startswith(b"%PDF-")
+    assert desk.file("cancer", "3", made.digest, "html") == files["html"]
+
+
+@pytest.mark.parametrize(("version", "form"), [("3", "exe"), ("2", "json"), ("9", "json")], ids=str)
+def test_what_was_not_made_is_not_there_and_says_how_to_make_it(version: str, form: str) -> None:
+    desk = house()
+    made = desk.pack("cancer", "3", "eu-ai-act", by="eve")
+    with pytest.raises(NotFound, match=f"twinhelm evidence cancer {version}"):
+        desk.file("cancer", version, made.digest, form)
 
 
 def test_an_unknown_catalogue_is_refused_and_nothing_is_journaled() -> None:
@@ -89,28 +120,9 @@ def test_an_unknown_catalogue_is_refused_and_nothing_is_journaled() -> None:
     before = desk.journal.head()
     with pytest.raises(NotFound, match="eu-ai-act"):
         desk.pack("cancer", "3", "nope", by="eve")
-    with pytest.raises(BadInput):
-        desk.pack("cancer", "3", text="nope", by="eve")
     with pytest.raises(NotFound):
-        desk.pack("cancer", "9", by="eve")
+        desk.pack("cancer", "9", "eu-ai-act", by="eve")
     assert desk.journal.head() == before
-
-
-def test_a_catalogue_of_ones_own_goes_before_the_bundled() -> None:
-    text = """
-        name = "own"
-        title = "Ours"
-        source = "us"
-        notice = "ours"
-        [[control]]
-        id = "1"
-        title = "owner"
-        facts = ["product.owner"]
-        missing = "name one"
-    """
-    made = house().pack("cancer", "3", text=text, by="eve")
-    assert made.json["counts"]["evidenced"] == 1
-    assert made.json["catalogue"]["name"] == "own"
 
 
 def test_the_inventory_has_a_line_per_product_and_is_json() -> None:
@@ -124,7 +136,8 @@ def test_the_inventory_has_a_line_per_product_and_is_json() -> None:
 
 def test_the_inventory_of_an_empty_house_is_empty() -> None:
     records, clock = MemoryRecords(), FakeClock(NOW)
-    desk = EvidenceDesk(records, Journal(records, clock), clock, files, lambda *_: "")
+    journal = Journal(records, clock)
+    desk = EvidenceDesk(records, journal, clock, MemoryBlobs(), files, lambda *_: "")
     assert desk.inventory() == []
 
 
@@ -157,13 +170,6 @@ def test_lineage_of_a_product_and_of_a_version() -> None:
     for name, version in (("nope", ""), ("cancer", "9")):
         with pytest.raises(NotFound):
             desk.lineage(name, version)
-
-
-def test_a_build_is_told_as_openlineage() -> None:
-    desk = house()
-    assert [each["eventType"] for each in desk.openlineage("cancer", 4)] == ["START", "COMPLETE"]
-    with pytest.raises(NotFound):
-        desk.openlineage("cancer", 99)
 
 
 def test_the_catalogues_are_listed() -> None:

@@ -12,9 +12,10 @@ import yaml
 
 from peers.governed import HOLDOUT, NOW, ROOT, TRAIN, known
 from twinhelm.core.json import dumps, loads
-from twinhelm.mlops.govern import Section, Sources, bill, card, gather, parts
+from twinhelm.mlops.govern import Sources, bill, card, gather
+from twinhelm.mlops.govern.card import parts
 from twinhelm.mlops.govern.charts import Range, curve, ranges
-from twinhelm.mlops.govern.page import html, markdown
+from twinhelm.mlops.govern.page import Section, html, markdown
 from twinhelm.mlops.govern.pdf import latin, pdf
 
 NASTY = (

@@ -79,7 +79,7 @@ def test_products_are_listed_and_one_is_opened(client):
     ["none", "none/versions", "none/builds", "none/deployment", "none/health", "none/readiness",
      "cancer/versions/9", "cancer/versions/9/card", "cancer/builds/77/log",
      "cancer/compare?a=3&b=9", "cancer/versions/3/evidence/none.pdf",
-     "cancer/versions/3/evidence/eu-ai-act.exe"],
+     "cancer/versions/9/evidence", "cancer/versions/3/evidence/eu-ai-act.exe"],
 )  # fmt: skip
 def test_what_is_not_there_is_answered_404(client, path):
     answer = client.get(f"{V1}/products/{path}")
@@ -163,17 +163,39 @@ def test_traffic_is_split_by_hand_among_approved_versions_only(client, mia):
     )
 
 
+@pytest.fixture
+def packed(client, named):
+    """An evidence pack of cancer/3, made by grace."""
+    grace = named("grace", Role.APPROVER)
+    made = client.post(f"{CANCER}/versions/3/evidence", json={}, headers=grace)
+    assert made.status_code == 201
+    return made.json()
+
+
 @pytest.mark.parametrize(
     ("ending", "kind", "begins"),
     [("pdf", "application/pdf", b"%PDF"), ("html", "text/html", b"<!"), ("json", "json", b"{")],
 )
-def test_an_evidence_pack_is_a_file_to_keep_and_journaled(client, house, ending, kind, begins):
-    answer = client.get(f"{CANCER}/versions/3/evidence/eu-ai-act.{ending}")
+def test_an_evidence_pack_is_made_once_and_read_as_often_as_wanted(
+    client, house, packed, ending, kind, begins
+):
+    head = house.journal.head()
+    answer = client.get(f"{CANCER}/versions/3/evidence/{packed['digest']}.{ending}")
     assert answer.status_code == 200
     assert kind in answer.headers["content-type"]
-    assert answer.headers["content-disposition"].startswith("attachment")
+    said = answer.headers["content-disposition"]
+    assert said == f"attachment; filename*=UTF-8''cancer-3-eu-ai-act.{ending}"
     assert answer.content.startswith(begins)
-    assert house.journal.read(kind="evidence.exported", newest_first=True, limit=1)
+    assert house.journal.head() == head
+    (row,) = house.journal.read(kind="evidence.exported", newest_first=True, limit=1)
+    assert (row.actor, row.body["digest"]) == ("grace", packed["digest"])
+    assert client.get(f"{CANCER}/versions/3/evidence").json()[0] == packed
+
+
+def test_a_pack_for_an_unknown_catalogue_says_which_there_are(client, mia):
+    answer = client.post(f"{CANCER}/versions/3/evidence", json={"catalogue": "x"}, headers=mia)
+    assert answer.status_code == 404
+    assert "eu-ai-act" in answer.json()["hint"]
 
 
 def test_card_bill_readiness_lineage_and_comparison_are_read(client):

@@ -284,7 +284,8 @@ def evidence(
     there = to.reach()
     base = path_of(name, "versions", version)
     stem = quote(f"{name}-{version}", safe="")
-    wanted = {f"{stem}-{catalogue}.{kind}": f"evidence/{catalogue}.{kind}" for kind in KINDS}
+    made = there.post(f"{base}/evidence", {"catalogue": catalogue})["digest"]
+    wanted = {f"{stem}-{catalogue}.{kind}": f"evidence/{made}.{kind}" for kind in KINDS}
     wanted |= {f"{stem}-card.md": "card", f"{stem}-bom.json": "bom"}
     written = []
     for file, path in wanted.items():
@@ -292,7 +293,8 @@ def evidence(
         out.mkdir(parents=True, exist_ok=True)
         (out / file).write_bytes(content)
         written.append(str(out / file))
-    to.answer({"files": written}, "Wrote " + ", ".join(written))
+    told = f"Wrote {', '.join(written)}. The pack's digest, as the journal has it: {made}"
+    to.answer({"digest": made, "files": written}, told)
 
 
 @command(app.command(rich_help_panel=PANEL))

@@ -255,7 +255,7 @@ class RetrainTriggered(Event):
 
 @event("evidence.exported", "version/{product}/{version}")
 class EvidenceExported(Event):
-    """An evidence pack was made, for the control catalogue ``catalogue``."""
+    """An evidence pack was made for ``catalogue``; ``digest`` is the SHA-256 of its JSON file."""
 
     product: str
     version: str

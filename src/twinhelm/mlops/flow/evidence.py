@@ -1,9 +1,9 @@
 """What can be shown of a product: card, bill, pack, score, inventory and lineage, from records.
 
-It loads what was recorded of a version in one reading transaction, lets
-:mod:`twinhelm.mlops.govern` make the document, and journals every pack that left the house.
-Nothing else is written. A product without a product file, such as twinhelm's own algorithms, has
-the same documents with more that is unknown.
+It loads what was recorded of a version in one reading transaction and lets
+:mod:`twinhelm.mlops.govern` make the document. An evidence pack is kept as it was made, and the
+journal says so once; nothing else is written. A product without a product file, such as twinhelm's
+own algorithms, has the same documents with more that is unknown.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,19 +12,29 @@ from typing import Any
 
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import NotFound
-from twinhelm.core.ports import JournalRow, Records
+from twinhelm.core.ports import Blobs, JournalRow, Records
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import EvidenceExported
 from twinhelm.mlops import govern, types
-from twinhelm.mlops.govern import Catalogue, Fact, Lineage, Pack, Readiness, Section, Sources
+from twinhelm.mlops.govern import Catalogue, Fact, Lineage, Readiness, Sources
 from twinhelm.mlops.records import find, get, need
 from twinhelm.mlops.types import Approval, ApprovalState, Product, ProductVersion, Run
 
-__all__ = ["EvidenceDesk"]
+__all__ = ["EvidenceDesk", "Kept"]
 
 JOURNAL_ROWS = 1000
 """The newest rows of a product and of a version that facts are read from."""
 LINEAGE_VERSIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An evidence pack that is kept: ``digest`` is the SHA-256 of its JSON file."""
+
+    digest: str
+    catalogue: str
+    made_ms: int
+    made_by: str
 
 
 @dataclass(slots=True)
@@ -38,6 +48,7 @@ class EvidenceDesk:
     records: Records
     journal: Journal
     clock: Clock
+    blobs: Blobs
     files_of: Callable[[str, str], Mapping[str, str]]
     requirements_of: Callable[[str, str], str]
 
@@ -49,28 +60,54 @@ class EvidenceDesk:
         """Return the model card: Markdown with front matter as Hugging Face reads it."""
         return govern.card(self.facts(product, version))
 
-    def parts(self, product: str, version: str) -> list[Section]:
-        """Return the same card as sections, for a page."""
-        return govern.parts(self.facts(product, version))
-
     def bom(self, product: str, version: str) -> dict[str, Any]:
         """Return the bill of materials as CycloneDX 1.6."""
         return govern.bill(self.facts(product, version), made_ms=self.clock.now_ms())
 
-    def pack(
-        self, product: str, version: str, catalogue: str = "eu-ai-act", *, by: str, text: str = ""
-    ) -> Pack:
-        """Make an evidence pack, and journal that it was made.
+    def pack(self, product: str, version: str, catalogue: str, *, by: str) -> Kept:
+        """Make an evidence pack, keep it in its three forms, and journal that it was made.
 
-        ``text`` is a catalogue of one's own as TOML and goes before the name of a bundled one.
-        Raises :class:`NotFound` for an unknown one, BadInput for one that cannot be read.
+        Raises :class:`NotFound` for an unknown product, version or catalogue.
         """
-        wanted = govern.parse(text) if text else self._catalogue(catalogue)
-        sources = self._sources(product, version, verify=True)
-        facts = govern.gather(sources)
-        made = govern.pack(sources, facts, wanted, made_ms=self.clock.now_ms(), made_by=by)
+        wanted = self._catalogue(catalogue)
+        sources, now = self._sources(product, version, verify=True), self.clock.now_ms()
+        made = govern.pack(sources, govern.gather(sources), wanted, made_ms=now, made_by=by)
+        # Files first: a crash here leaves files that nothing names, never a row without files.
+        for form, content in made.files.items():
+            self.blobs.put(f"evidence/{made.digest}.{form}", content)
         with self.journal.writing(by) as write:
             write.event(EvidenceExported(product, version, wanted.name, made.digest))
+        return self._kept(product, version, made.digest)
+
+    def packs(self, product: str, version: str) -> list[Kept]:
+        """List the packs that were made of a version, newest first."""
+        rows = self.journal.read(
+            subject=f"version/{product}/{version}",
+            kind=EvidenceExported.kind,
+            newest_first=True,
+            limit=JOURNAL_ROWS,
+        )
+        return [
+            Kept(row.body["digest"], row.body["catalogue"], row.time_ms, row.actor) for row in rows
+        ]
+
+    def file(self, product: str, version: str, digest: str, form: str) -> tuple[str, bytes]:
+        """Return the catalogue and one form (json, html, pdf) of a pack that was made.
+
+        Raises :class:`NotFound` where no such pack of the version was made, or it is not kept.
+        """
+        made = self._kept(product, version, digest)
+        content = self.blobs.get(f"evidence/{digest}.{form}")
+        if content is None:
+            said = f"the evidence pack {digest[:12]} is not kept as {form!r}"
+            raise NotFound(said, hint=f"make one: twinhelm evidence {product} {version}")
+        return made.catalogue, content
+
+    def _kept(self, product: str, version: str, digest: str) -> Kept:
+        made = next((each for each in self.packs(product, version) if each.digest == digest), None)
+        if made is None:
+            said = f"there is no evidence pack {digest[:12]!r} of {product}/{version}"
+            raise NotFound(said, hint=f"make one: twinhelm evidence {product} {version}")
         return made
 
     def readiness(self, product: str) -> Readiness:
@@ -94,13 +131,6 @@ class EvidenceDesk:
         walked = [govern.edges(self._sources(product, each)) for each in numbers]
         found = tuple(dict.fromkeys(edge for edges in walked for edge in edges))
         return Lineage(govern.mermaid(found), found)
-
-    def openlineage(self, product: str, number: int) -> list[dict[str, Any]]:
-        """Tell one build as OpenLineage run events; raises :class:`NotFound`."""
-        with self.records.reading() as unit:
-            run = need(unit, Run, f"{product}/{number}")
-            framed = need(unit, Product, product)
-        return govern.run_events(run, Sources(product=framed).spec, folder=framed.folder)
 
     def catalogues(self) -> list[dict[str, str]]:
         """List the bundled catalogues: name, title, source, notice."""

@@ -6,17 +6,14 @@ of materials, the evidence pack and the readiness score. Values in, documents ou
 """
 
 from twinhelm.mlops.govern.bom import bill
-from twinhelm.mlops.govern.card import card, parts
+from twinhelm.mlops.govern.card import card
 from twinhelm.mlops.govern.catalogue import Catalogue, Control, bundled, parse
 from twinhelm.mlops.govern.facts import Fact, Sources, gather
 from twinhelm.mlops.govern.lineage import Edge, Lineage, edges, mermaid
-from twinhelm.mlops.govern.openlineage import DataRef, inputs_of, run_events
 from twinhelm.mlops.govern.pack import Pack, pack
-from twinhelm.mlops.govern.page import Section
 from twinhelm.mlops.govern.readiness import Readiness, Tested, score
 
 __all__ = [
-    "Catalogue", "Control", "DataRef", "Edge", "Fact", "Lineage", "Pack", "Readiness", "Section",
-    "Sources", "Tested", "bill", "bundled", "card", "edges", "gather", "inputs_of", "mermaid",
-    "pack", "parse", "parts", "run_events", "score",
+    "Catalogue", "Control", "Edge", "Fact", "Lineage", "Pack", "Readiness", "Sources", "Tested",
+    "bill", "bundled", "card", "edges", "gather", "mermaid", "pack", "parse", "score",
 ]  # fmt: skip

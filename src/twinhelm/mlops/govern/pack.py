@@ -1,8 +1,9 @@
 """The evidence pack: for each control of a catalogue, what is shown, by what, and what is not.
 
 In come facts, a catalogue, the journal rows and the head of the chain; out goes one
-:class:`Pack` as JSON, as a page and as a PDF, all three of the same numbers. It carries a digest
-of its facts and the journal's head hash, so that anybody can see later that nothing was altered.
+:class:`Pack` as JSON, as a page and as a PDF, all three of the same numbers. Its digest is the
+SHA-256 of the JSON file, which holds all that the other two show: both name it, and so does the
+journal, so that anybody can see later (``sha256sum``) that nothing was altered.
 
 A control is *evidenced* where every fact it asks for is known and holds, *partly* where some are,
 *missing* where none is and something known speaks against it, *unknown* where nothing is known.
@@ -33,19 +34,16 @@ HISTORY_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """An evidence pack in three forms; ``digest`` is the SHA-256 of its facts as JSON."""
+    """An evidence pack: ``files`` by form (json, html, pdf); ``digest`` is of the JSON."""
 
     digest: str
-    json: dict[str, Any]
-    html: str
-    pdf: bytes
+    files: Mapping[str, bytes]
 
 
 def pack(sources: Sources, facts: Mapping[str, Fact], catalogue: Catalogue, *, made_ms: int,
          made_by: str) -> Pack:  # fmt: skip
     """Make the pack; ``sources`` are those that the facts were gathered from."""
     told = {name: _json(fact) for name, fact in facts.items()}
-    digest = sha256(dumps(told)).hexdigest()
     controls = [
         {"id": each.id, "title": each.title, "state": state_of(wanted), "missing": each.missing,
          "facts": [fact.name for fact in wanted],
@@ -60,7 +58,6 @@ def pack(sources: Sources, facts: Mapping[str, Fact], catalogue: Catalogue, *, m
         "version": version,
         "catalogue": catalogue.model_dump(include={"name", "title", "source", "notice"}),
         "made": {"at": instant(made_ms), "by": made_by},
-        "digest": digest,
         "journal": {"rows": chain.rows, "head": chain.head_hash, "whole": chain.ok,
                     "reason": chain.reason},
         "counts": {state: sum(each["state"] == state for each in controls) for state in STATES},
@@ -68,9 +65,12 @@ def pack(sources: Sources, facts: Mapping[str, Fact], catalogue: Catalogue, *, m
         "facts": told,
         "history": [_row(each) for each in sources.journal[:HISTORY_ROWS]],
     }  # fmt: skip
+    plain = dumps(made, indent=True)
+    digest = sha256(plain).hexdigest()
     title = f"Evidence pack: {product}, version {version}"
-    sections = _sections(made, sources, facts)
-    return Pack(digest, made, html(title, sections), pdf(title, sections, made_ms=made_ms))
+    sections = _sections(made, digest, sources, facts)
+    drawn = pdf(title, sections, made_ms=made_ms)
+    return Pack(digest, {"json": plain, "html": html(title, sections).encode(), "pdf": drawn})
 
 
 def state_of(facts: Sequence[Fact]) -> str:
@@ -96,7 +96,7 @@ def _row(row: JournalRow) -> dict[str, Any]:
 
 
 def _sections(
-    made: Mapping[str, Any], sources: Sources, facts: Mapping[str, Fact]
+    made: Mapping[str, Any], digest: str, sources: Sources, facts: Mapping[str, Fact]
 ) -> list[Section]:
     about, chain, controls = made["catalogue"], made["journal"], made["controls"]
     counts = ", ".join(f"{count} {state}" for state, count in made["counts"].items())
@@ -104,7 +104,7 @@ def _sections(
     intro = (
         f"{about['title']} ({about['source']}). {about['notice']}\n"
         f"Made by {made['made']['by']}, {made['made']['at']}. Controls: {counts}.\n"
-        f"Digest of the facts (SHA-256): {made['digest']}\n"
+        f"Digest of this pack (SHA-256 of its JSON file): {digest}\n"
         f"Journal: {chain['rows']} rows, {whole}; head {chain['head'] or UNKNOWN}"
     )
     first = [

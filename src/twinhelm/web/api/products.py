@@ -1,13 +1,13 @@
 """Model products: framed, versioned, validated, compared, promoted, explained and talked about."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import Body, Path, Query
 from starlette.responses import Response
 
-from twinhelm.core.errors import NotFound
-from twinhelm.core.json import dumps
+from twinhelm.mlops.flow.evidence import Kept
 from twinhelm.mlops.govern import Lineage, Readiness
 from twinhelm.mlops.types import (
     Approval,
@@ -172,25 +172,39 @@ def bom(house: Of, name: Named, version: Version) -> Response:
     return json_answer(house.models.evidence.bom(name, version)).response()
 
 
-@router.get("/{name}/versions/{version}/evidence/{file}")
-def evidence(
+@router.get("/{name}/versions/{version}/evidence")
+def packs(house: Of, name: Named, version: Version) -> list[Kept]:
+    """List the evidence packs that were made of a version, the newest first."""
+    house.models.desk.version(name, version)
+    return house.models.evidence.packs(name, version)
+
+
+@router.post("/{name}/versions/{version}/evidence", status_code=201)
+def pack(
     house: Of,
     by: By,
     name: Named,
     version: Version,
-    file: Annotated[str, Path(max_length=100, description="CATALOGUE.json, .html or .pdf")],
+    catalogue: Annotated[str, Body(embed=True, max_length=100)] = "eu-ai-act",
+) -> Kept:
+    """Make an evidence pack for a catalogue of controls, keep it, and journal that it was made."""
+    return house.models.evidence.pack(name, version, catalogue, by=by)
+
+
+@router.get("/{name}/versions/{version}/evidence/{file}")
+def evidence(
+    house: Of,
+    name: Named,
+    version: Version,
+    file: Annotated[str, Path(max_length=100, description="DIGEST.json, .html or .pdf")],
 ) -> Response:
-    """Make the evidence pack for a catalogue of controls, as a file to keep."""
-    catalogue, _, ending = file.rpartition(".")
-    if ending not in KINDS or not catalogue:
-        said = f"there is no evidence {file!r}"
-        raise NotFound(said, hint="ask for CATALOGUE.json, CATALOGUE.html or CATALOGUE.pdf")
-    pack = house.models.evidence.pack(name, version, catalogue, by=by)
-    made: Any = getattr(pack, ending)
-    made = dumps(made, indent=True) if ending == "json" else made
+    """Return one form of an evidence pack as it was made, as a file to keep."""
+    digest, _, form = file.rpartition(".")
+    catalogue, content = house.models.evidence.file(name, version, digest, form)
     # A page among ours would have our rights in a browser; as a file it has none.
-    headers = {"content-disposition": f'attachment; filename="{catalogue}.{ending}"'}
-    return Response(made, media_type=KINDS[ending], headers=headers)
+    called = quote(f"{name}-{version}-{catalogue}.{form}", safe="")
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{called}"}
+    return Response(content, media_type=KINDS[form], headers=headers)
 
 
 @router.get("/{name}/compare")

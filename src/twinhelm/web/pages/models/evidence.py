@@ -13,9 +13,20 @@ from urllib.parse import quote
 from nicegui import ui
 
 from twinhelm.core.roles import Right
+from twinhelm.mlops.flow.evidence import Kept
 from twinhelm.mlops.govern import Lineage, Readiness, Tested
 from twinhelm.mlops.types import Product
-from twinhelm.web.pages.elements import Column, Node, Region, card_head, empty, entry, table
+from twinhelm.web.pages.elements import (
+    Column,
+    Node,
+    Region,
+    When,
+    card_head,
+    empty,
+    entry,
+    plural,
+    table,
+)
 from twinhelm.web.pages.models.parts import Deeds, bar, facts, models_of, path_of
 from twinhelm.web.pages.models.portfolio import FULL
 from twinhelm.web.pages.sheet import Live, Sheet, follow
@@ -25,7 +36,7 @@ __all__ = ["card_of", "evidence", "files_of"]
 WHY = "ending-reason"
 MANY = 12
 """A longer list is counted, not shown."""
-KINDS = ("html", "pdf", "json")
+FORMS = ("html", "pdf", "json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,7 @@ class _Known:
 
     product: Product
     version: str
+    packs: list[Kept]
     readiness: Readiness
     lineage: Lineage
 
@@ -45,15 +57,15 @@ async def evidence(sheet: Sheet, name: str, deeds: Deeds) -> None:
     def ask() -> _Known:
         one, known = models.desk.product(name), models.desk.versions(name)
         version = one.live or (known[0].version if known else "")
-        return _Known(
-            one, version, models.evidence.readiness(name), models.evidence.lineage(name, version)
-        )
+        desk = models.evidence
+        packs = desk.packs(name, version) if version else []
+        return _Known(one, version, packs, desk.readiness(name), desk.lineage(name, version))
 
     def show(found: _Known) -> None:
         ready.show(found.readiness, _ready)
         drawn.show(found.lineage, _lineage)
         rules.show(found.product.spec, _rules)
-        files.show(found.version, lambda version: _files(sheet, name, version))
+        files.show((found.version, found.packs), lambda _: _files(found, deeds))
         end.show((found.product.retired, found.product.hold), lambda _: _end(found.product, deeds))
 
     with Node("div", classes="twos"):
@@ -128,31 +140,59 @@ def _plain(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _files(sheet: Sheet, name: str, version: str) -> None:
+def _files(found: _Known, deeds: Deeds) -> None:
+    name, version = found.product.name, found.version
     card_head("Files to keep", f"Version {version}" if version else "", path_of(name, version))
-    if not version:
+    if version:
+        files_of(deeds, name, version, found.packs)
+    else:
         empty("There is no version to tell of yet.")
-        return
-    files_of(sheet, name, version)
 
 
-def files_of(sheet: Sheet, name: str, version: str) -> None:
-    """Offer card, bill of materials, and a pack for each catalogue of controls."""
+def files_of(deeds: Deeds, name: str, version: str, packs: list[Kept]) -> None:
+    """Offer card, bill of materials, and for each catalogue of controls its packs."""
     base = f"/api/twinhelm/v1/products/{quote(name, safe='')}/versions/{quote(version, safe='')}"
+    desk = models_of(deeds.sheet).evidence
+    newest = {one.catalogue: one for one in reversed(packs)}
+    older = [one for one in packs if one is not newest[one.catalogue]]
 
-    def kinds(catalogue: dict[str, str]) -> None:
-        with Node("div", classes="row", style="flex-wrap:nowrap"):
-            for kind in KINDS:
-                Node("a", kind.upper(), href=f"{base}/evidence/{catalogue['name']}.{kind}")
+    def made(one: Kept | None) -> None:
+        if one is None:
+            Node("span", "none made yet", "muted")
+            return
+        with Node("div", classes="row"):
+            for form in FORMS:
+                Node("a", form.upper(), href=f"{base}/evidence/{one.digest}.{form}")
+        with Node("div", classes="muted small"):
+            When(one.made_ms)
+            Node("span", f", {one.made_by}, digest ")
+            Node("code", one.digest[:8], title=one.digest)
+
+    def make(catalogue: str) -> None:
+        deeds.button(
+            "Make one" if catalogue not in newest else "Make a new one",
+            Right.REMARK,
+            lambda who, _: desk.pack(name, version, catalogue, by=who),
+            done=f"The pack for {catalogue} is made and journaled; its files stand beside it.",
+        )
 
     with Node("p", classes="row"):
         Node("a", "Model card (Markdown)", href=f"{base}/card", download=f"{name}-card.md")
         Node("a", "Bill of materials (CycloneDX)", href=f"{base}/bom", download=f"{name}-bom.json")
     table(
-        models_of(sheet).evidence.catalogues(),
+        desk.catalogues(),
         Column("Evidence pack", "cutoff", lambda one: one["title"]),
-        Column("", "tightcol", kinds),
+        Column("Newest", "tightcol", lambda one: made(newest.get(one["name"]))),
+        Column("", "tightcol", lambda one: make(one["name"])),
     )
+    if older:
+        with Node("details"):
+            Node("summary", plural(len(older), "earlier pack"))
+            table(
+                older,
+                Column("For", "cutoff", lambda one: one.catalogue),
+                Column("Files", "tightcol", made),
+            )
 
 
 async def card_of(sheet: Sheet, name: str, version: str) -> None:

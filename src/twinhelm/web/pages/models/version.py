@@ -13,6 +13,7 @@ from typing import Any
 from twinhelm.aiops.words import quantity
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.roles import Right
+from twinhelm.mlops.flow.evidence import Kept
 from twinhelm.mlops.types import Approval, Field, Measured, ProductVersion, Validation
 from twinhelm.web.pages.elements import (
     Column,
@@ -87,9 +88,13 @@ async def version(sheet: Sheet) -> None:
                 takes, asked = Region("card"), Region("card")
         checks = Region("stack")
         await Live(sheet, ask, show).start()
-        with Node("section", classes="card"):
+
+        def files(packs: list[Kept]) -> None:
             card_head("Files to keep")
-            files_of(sheet, name, number_)
+            files_of(deeds, name, number_, packs)
+
+        packs = lambda: models.evidence.packs(name, number_)  # noqa: E731 - one of two
+        await follow(sheet, packs, files, classes="card stack tight")
         await card_of(sheet, name, number_)
 
 
