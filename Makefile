@@ -4,10 +4,12 @@
 #   make bench  measure against peers     make lock    pin dependencies anew, with hashes
 #   make story  walk a model product down its whole road, told as it goes
 # ARGS is handed on: `make run ARGS="--data /var/lib/twinhelm"`, `make test ARGS="tests/core -x"`.
+# Two processes share the tests; `make test WORKERS=0` runs them in one, as --pdb wants it.
 
 SHELL := /bin/sh
 BIN := .venv/bin
 ARGS ?=
+WORKERS ?= 2
 # A directory outside the tree, so that the lock's tool never enters the environment it pins.
 LOCK_TOOL := .cache/lock
 
@@ -42,7 +44,7 @@ run: .venv/.run
 	@exec $(BIN)/twinhelm up --lab $(ARGS)
 
 test: .venv/.dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
 story: .venv/.dev
 	@$(BIN)/python -m pytest -s tests/e2e/test_models_story.py $(ARGS)

@@ -6,7 +6,7 @@ import pytest
 
 from peers.programs import require
 
-pytest_plugins = ("peers.fixtures", "peers.played_lab", "peers.server")
+pytest_plugins = ("peers.fixtures", "peers.played_lab", "peers.server", "peers.sharing")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -81,7 +81,7 @@ def other():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.asked, server.tokens, server.answers = [], [], []
         server.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
         server.shutdown()

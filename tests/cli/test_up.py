@@ -90,9 +90,10 @@ def test_a_directory_in_use_and_a_port_in_use_are_told(tmp_path, live):
     assert "another process uses" in error
     assert "--data" in hint
     error, hint = refused("up", "--data", tmp_path / "other", "--listen", live.address)
-    assert "in use" in error
+    assert live.address in error
     assert "--listen" in hint
     assert (live.data / "server.json").exists()
+    assert httpx.get(f"{live.url}/-/ready", trust_env=False).status_code == 200
 
 
 def test_a_newer_format_is_told(tmp_path):
@@ -102,6 +103,7 @@ def test_a_newer_format_is_told(tmp_path):
     error, hint = refused("up", "--data", tmp_path / "data", "--listen", "127.0.0.1:0")
     assert "format 99" in error
     assert "newer release" in hint
+    assert (telemetry / "FORMAT").read_text() == "99\n"
 
 
 def test_a_data_directory_that_cannot_be_is_told(twinhelm, tmp_path):

@@ -41,6 +41,11 @@ def test_an_alert_is_delivered_while_it_fires_and_when_it_ends(alertmanager, sta
             rows = http.get("/api/twinhelm/v1/journal", params={"kind": "alert.received"}).json()
             return [row for row in rows if row["body"]["firing"] is firing]
 
+        def failed():
+            lines = httpx.get(f"{peer.url}/metrics", trust_env=False).text.splitlines()
+            webhook = 'alertmanager_notification_requests_failed_total{integration="webhook"'
+            return sum(float(line.split()[-1]) for line in lines if line.startswith(webhook))
+
         def post(**more):
             answer = httpx.post(
                 f"{peer.url}/api/v2/alerts", json=[{**alert, **more}], trust_env=False
@@ -55,7 +60,7 @@ def test_an_alert_is_delivered_while_it_fires_and_when_it_ends(alertmanager, sta
         # The server is away when the end is told: the sender tries again, nothing is lost.
         server.kill9()
         post(endsAt=datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).isoformat())
-        time.sleep(2)
+        wait(failed)
         server.start()
         wait(lambda: told(False))
         assert len(told(True)) == 1

@@ -87,7 +87,7 @@ def main(folder: Path, *how: str) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         said = {"url": f"http://127.0.0.1:{server.server_port}", "secret": "open sesame"}
         (folder / "control.json").write_text(json.dumps(said | {"pid": os.getpid()}))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         threading.Thread(target=_end_with_stdin, daemon=True).start()
         signal.sigwait([signal.SIGTERM])
         server.shutdown()

@@ -113,7 +113,7 @@ def played_lab(three_faults, tmp_path):
             "host": "box",
         }
         (server.folder / "plan.json").write_bytes(orjson.dumps(plan))
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
         server.shutdown()

@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle, islice
 from pathlib import Path
 
 import httpx
@@ -15,11 +16,34 @@ import httpx
 __all__ = ["Peer", "answers", "free_port"]
 
 
+PORTS = range(10_000, 20_000)
+"""Below those that systems give to outgoing connections (from 32768 on Linux) and below the
+lab's, so that nobody takes a port before its program is up, or while it is being restarted."""
+
+
+def _ports_of_this_process() -> Iterator[int]:
+    """Go round an equal share of the ports, from some place on: other runs may be under way."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = PORTS[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    return islice(cycle(mine), os.getpid() * 97 % len(mine), None)
+
+
+_ports = _ports_of_this_process()
+
+
 def free_port() -> int:
-    """Ask the system for a port of 127.0.0.1 that is free now."""
+    """Find a port of 127.0.0.1 that is free, and was not given to another test of this run."""
+    return next(port for port in _ports if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def answers(url: str) -> Callable[[], bool]:

@@ -197,7 +197,7 @@ class Served:
         self._thread.start()
         assert stood.wait(20)
         self._server = servers[0]
-        self.http = httpx.Client(base_url=self.url, trust_env=False)
+        self.http = httpx.Client(base_url=self.url, trust_env=False, timeout=60)
         self.address = ("127.0.0.1", httpx.URL(self.url).port)
 
     def ask_to_end(self):

@@ -24,8 +24,9 @@ from twinhelm.core.errors import NotFound, Refused, TwinhelmError, Unavailable
 
 __all__ = ["Lab", "LabFault"]
 
-PATIENCE_S = 10.0
-"""How long the lab may take to end in order."""
+PATIENCE_S = 30.0
+"""How long the lab may take to end in order: longer than all that it waits for itself, since what
+a killed lab leaves behind is gone a moment later only."""
 TIMEOUT_S = httpx.Timeout(5.0, read=60.0)
 """Breaking and repairing restart processes."""
 TAIL = 300

@@ -22,10 +22,8 @@ def counts(engine: Engine) -> dict[str, int]:
 
 
 def check_filled(url: str) -> None:
-    began_s = time.monotonic()
     prepare(url)
     prepare(url)
-    assert time.monotonic() - began_s < 10  # Under 3 s; here others may keep the machine busy.
     engine = connect(url, name="test")
     try:
         orders = list(baskets())

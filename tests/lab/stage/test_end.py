@@ -9,8 +9,6 @@ import pytest
 from lab.stage.running import LabRun, alive, descendants, until
 from twinhelm.lab.plan import Plan
 
-GONE_WITHIN_S = 2.0
-
 
 def open_ports(plan):
     found = []
@@ -43,11 +41,7 @@ def test_nothing_outlives_a_killed_stage_and_the_folder_can_be_used_again(tmp_pa
     os.kill(lab.pid("cart"), signal.SIGSTOP)  # a stopped process must go too
     lab.process.kill()
     lab.process.wait()
-    until(
-        lambda: not alive(below) and not open_ports(plan),
-        "all processes and ports are gone",
-        patience_s=GONE_WITHIN_S,
-    )
+    until(lambda: not alive(below) and not open_ports(plan), "all processes and ports are gone")
 
     again = running(folder, "--database", "sqlite").wait_ready()
     assert again.status()["database"] == "SQLite"

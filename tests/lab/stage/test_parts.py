@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import signal
 import ssl
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import sys
 import pytest
 
 from peers.processes import free_port
+from twinhelm.lab.plan import Backend, Plan
 from twinhelm.lab.stage import database as database_module
 from twinhelm.lab.stage.certificates import Authority
+from twinhelm.lab.stage.children import Children
 from twinhelm.lab.stage.database import Database
 from twinhelm.lab.stage.edge import Edge
 from twinhelm.lab.stage.place import PORTS, claim, free_ports
@@ -69,6 +72,25 @@ def test_ports_are_free_and_different_and_a_taken_one_is_named():
                 free_ports(["gateway"], gateway=wanted)
 
     asyncio.run(taken())
+
+
+def test_who_awaits_the_end_of_the_nursery_awaits_that_of_its_children(tmp_path):
+    plan = Plan(tmp_path, {"cache": free_port()}, "", Backend(), "secret", "host")
+    plan.save(tmp_path / "plan.json")
+
+    async def run():
+        children = Children(lambda: None)
+        await children.open(tmp_path / "nursery.log")
+        asked = ["cache", "--plan", str(tmp_path / "plan.json")]
+        pid = await children.spawn("cache", asked, tmp_path / "cache.log", lambda _status: None)
+        os.kill(pid, signal.SIGSTOP)  # so that it hears of nothing
+        await children.close()
+        return pid
+
+    pid = asyncio.run(run())
+    assert (tmp_path / "nursery.log").read_text() == ""
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_without_postgresql_the_database_is_a_file_unless_asked_for(tmp_path, monkeypatch):

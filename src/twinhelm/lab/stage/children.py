@@ -24,7 +24,7 @@ from twinhelm.lab.words import LabError
 
 __all__ = ["Children"]
 
-PATIENCE_S = 2.0
+PATIENCE_S = 10.0
 Ended = Callable[[int], None]
 """Called with an exit status, or minus the number of the signal that killed it."""
 

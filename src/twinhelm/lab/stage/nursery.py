@@ -6,7 +6,8 @@ process asked for, which also share that memory.
 
 It reads lines of JSON on a socket: ``{"name", "arguments", "output"}``; it answers ``{"pid"}`` to
 each in order, and says ``{"gone", "status"}`` of each that ended (minus the signal's number where
-one killed it). It dies with the stage, and its children with it.
+one killed it). When the socket closes it ends what is left, and itself once all of them are gone.
+It dies with the stage, and its children with it.
 
 Wrong where a library starts threads or connections when it is imported: forks lack them.
 """
@@ -81,15 +82,19 @@ def _serve(channel: socket.socket) -> dict[str, Any] | None:
         both.register(channel, selectors.EVENT_READ)
         both.register(bell, selectors.EVENT_READ)
         unread = b""
+        living: set[int] = set()
         while True:
             ready = {key.fileobj for key, _ in both.select()}
             if bell in ready:
                 bell.recv(4096)
-                _reap(channel)
+                _reap(channel, living)
             if channel not in ready:
                 continue
-            got = channel.recv(65536)
+            got = b""
+            with suppress(ConnectionResetError):  # it closed without hearing us out
+                got = channel.recv(65536)
             if not got:
+                _end(living)
                 return None
             *lines, unread = (unread + got).split(b"\n")
             for line in lines:
@@ -99,17 +104,31 @@ def _serve(channel: socket.socket) -> dict[str, Any] | None:
                     for mine in (channel, bell, ring):
                         mine.close()
                     return dict(orjson.loads(line))
-                channel.sendall(orjson.dumps({"pid": child}) + b"\n")
+                living.add(child)
+                _tell(channel, {"pid": child})
 
 
-def _reap(channel: socket.socket) -> None:
+def _reap(channel: socket.socket, living: set[int]) -> None:
     with suppress(ChildProcessError):
         while True:
             child, status = os.waitpid(-1, os.WNOHANG)
             if child == 0:
                 return
-            ended = {"gone": child, "status": os.waitstatus_to_exitcode(status)}
-            channel.sendall(orjson.dumps(ended) + b"\n")
+            living.remove(child)
+            _tell(channel, {"gone": child, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _tell(channel: socket.socket, said: dict[str, int]) -> None:
+    with suppress(BrokenPipeError, ConnectionResetError):  # the next look at the socket shows it
+        channel.sendall(orjson.dumps(said) + b"\n")
+
+
+def _end(living: set[int]) -> None:
+    """End them and see them gone, so that whoever awaits our end has awaited theirs."""
+    for child in living:
+        os.kill(child, signal.SIGKILL)
+    for child in living:
+        os.waitpid(child, 0)
 
 
 def _become(asked: dict[str, Any]) -> None:

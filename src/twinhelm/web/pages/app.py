@@ -61,7 +61,8 @@ def pages_app(house: House) -> FastAPI:
     """Make the application that serves every page of a house."""
     app = FastAPI(openapi_url=None)
     drawer = Drawer(house)
-    run.process_pool_start_method = "spawn"
+    # Never used; any other way begins a process that outlives ours by a moment.
+    run.process_pool_start_method = "fork"
     framework.config.socket_io_js_transports = ["websocket"]
     for path, (title, build) in PAGES.items():
         ui.page(path, title=f"{title} - twinhelm")(_page(house, drawer, title, build))
