@@ -22,7 +22,7 @@ PIP = $$(test -x $(BIN)/pip && echo $(BIN)/python -m pip || echo $(PYTHON) -m pi
 
 .PHONY: venv run story test check format bench lock docs clean
 
-venv: .venv/.dev
+venv: .venv/.dev .venv/.kernels
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed; set PYTHON=/path/to/it" >&2; exit 1; }
@@ -32,6 +32,10 @@ $(BIN)/python:
 .venv/.run: requirements.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(PIP) install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# What would else be compiled at the first start.
+.venv/.kernels: .venv/.run
 	@$(BIN)/python -c "from twinhelm.app import compile_kernels; compile_kernels()"
 	@touch $@
 
@@ -40,13 +44,13 @@ $(BIN)/python:
 	@$(PIP) install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-run: .venv/.run
+run: .venv/.kernels
 	@exec $(BIN)/twinhelm up --lab $(ARGS)
 
-test: .venv/.dev
+test: .venv/.dev .venv/.kernels
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
 
-story: .venv/.dev
+story: .venv/.dev .venv/.kernels
 	@$(BIN)/python -m pytest -s tests/e2e/test_models_story.py $(ARGS)
 
 check: .venv/.dev
@@ -59,7 +63,7 @@ format: .venv/.dev
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/.dev
+bench: .venv/.dev .venv/.kernels
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 docs: .venv/.dev
