@@ -79,6 +79,8 @@ def test_one_order_is_one_trace_through_all_services(shop: Shop) -> None:
 
 def test_every_service_tells_what_it_does(shop: Shop) -> None:
     own = {"process.cpu.time", "process.memory.usage", "process.open_file_descriptor.count"}
+    assert shop.ask("gateway", "GET", "/").status_code == 200
+    assert shop.order(1).status_code == 201
     told = shop.sink.metrics
     want = {
         "gateway": {"http.server.request.duration", "http.client.request.duration"},
@@ -102,6 +104,7 @@ def test_every_service_tells_what_it_does(shop: Shop) -> None:
 
 
 def test_every_service_writes_its_log_where_it_belongs(shop: Shop) -> None:
+    assert shop.order(1).status_code == 201
     shop.until(lambda: any("INFO order" in line for line in shop.sink.logs.get("checkout", [])))
     assert "INFO cart: user 1 added 2 of product 7" in shop.plan.log_file("cart").read_text()
     inventory = shop.plan.output("inventory").read_text()
