@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from nicegui import core
 
 from peers.processes import free_port
@@ -149,6 +150,15 @@ class Watched:
         )
         return answer
 
+    def grave(self):
+        """List what is serious or critical for people with disabilities, and where it stands."""
+        found = Axe().run(self.page).response["violations"]
+        return [
+            (each["id"], [node["html"][:200] for node in each["nodes"]])
+            for each in found
+            if each["impact"] in {"serious", "critical"}
+        ]
+
     def sign_in(self, name):
         """Sign somebody in by the form."""
         self.page.goto(self.base + "/sign-in")
@@ -161,5 +171,5 @@ class Watched:
 @pytest.fixture
 def browser_page(page, address):
     """A :class:`Watched` page of a fresh profile."""
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     return Watched(page, address)
