@@ -1,4 +1,4 @@
-"""What the stage's tests share: backends, and one lab for all that only look at it."""
+"""What the stage's tests share: backends, and one lab for all tests of a module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def sink():
     sink.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab_sink():
     """The backend of ``lab``."""
     sink = Sink()
@@ -23,9 +23,9 @@ def lab_sink():
     sink.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory, lab_sink):
-    """A lab that is up and scrapes twice a second."""
+    """A lab that is up and scrapes twice a second; no longer than needed, for it is busy."""
     folder = tmp_path_factory.mktemp("lab") / "shop"
     lab = LabRun(folder, "--to", lab_sink.url, "--interval", "0.5")
     try:
