@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from twinhelm.web.thinning import thin
@@ -33,7 +33,6 @@ def test_a_series_of_missing_values_stays_missing():
     assert 0 < len(kept) <= 30
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.floats(width=32) | st.just(float("nan")), min_size=1, max_size=300),
     st.integers(3, 40),

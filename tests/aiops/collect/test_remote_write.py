@@ -382,7 +382,7 @@ series = st.tuples(
 ).map(lambda pair: (tuple(pair[0].items()), pair[1]))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(series, max_size=12))
 def test_whatever_the_reference_encodes_is_decoded_to_the_same(many):
     decoder, index = fresh()
@@ -401,7 +401,7 @@ def test_whatever_the_reference_encodes_is_decoded_to_the_same(many):
     assert rows(decoder.decode_v2(v2(*many)), index) == wanted
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.sampled_from([1, 2]),
     st.lists(series, max_size=4),
@@ -423,7 +423,7 @@ def test_damaged_bytes_are_refused_or_decoded_but_never_crash(version, many, fli
         assert len(received.samples) <= len(raw)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused_or_decoded_but_never_crash(raw):
     decoder, _ = fresh()

@@ -26,7 +26,6 @@ LIMITS = LimitSettings()  # type: ignore[call-arg]
 NOW_MS = 1_700_000_000_000
 BUDGET = settings(
     max_examples=60,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -47,14 +47,14 @@ row = st.tuples(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(row, max_size=120))
 def test_any_rows_come_back(rows: list[tuple[int, int, int]]) -> None:
     columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
     assert_comes_back(block(*columns))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.integers(0, 2**64 - 1).map(lambda v: v >> (v % 64)), max_size=100), st.booleans()
 )
@@ -67,7 +67,7 @@ def test_any_numbers_come_back(numbers: list[int], shifted: bool) -> None:
     assert back.tolist() == numbers
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.integers(0, 199), st.integers(1, 255))
 def test_rubbish_is_refused_or_read_but_never_runs_wild(
     rubbish: bytes, place: int, flip: int

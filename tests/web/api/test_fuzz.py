@@ -13,9 +13,7 @@ from schemathesis.specs.openapi.checks import (
 from twinhelm.core.roles import Role
 from web.wing import furnish, wing
 
-BUDGET = settings(
-    max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
+BUDGET = settings(max_examples=15, derandomize=True, suppress_health_check=list(HealthCheck))
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     status_code_conformance,

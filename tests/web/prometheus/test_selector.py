@@ -163,7 +163,7 @@ def test_a_duration_keeps_its_order_of_units():
     assert read_duration("5") is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet='up{}[]()"=~!,0159mhs.+-*/^@ offsetbyNa\\`\n', max_size=60))
 def test_any_text_is_read_or_refused(query):
     try:

@@ -136,7 +136,7 @@ def test_an_empty_tree_is_no_reading_and_no_error(tmp_path: Path) -> None:
 
 
 @linux
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from([*FILES, "42/stat"]), junk=st.binary(max_size=200))
 def test_rubbish_in_any_file_is_skipped(
     tmp_path_factory: pytest.TempPathFactory, name: str, junk: bytes

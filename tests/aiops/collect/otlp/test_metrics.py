@@ -433,7 +433,7 @@ requests = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(requests, max_size=3))
 def test_bytes_and_messages_decode_to_the_same(parts):
     whole = ExportMetricsServiceRequest()
@@ -442,7 +442,7 @@ def test_bytes_and_messages_decode_to_the_same(parts):
     same(whole)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(requests, st.lists(st.tuples(st.integers(0), st.integers(0, 255)), max_size=5), st.binary())
 def test_damaged_bytes_are_refused_or_decoded_but_never_crash(message, flips, tail):
     decoder, _ = fresh()
@@ -457,7 +457,7 @@ def test_damaged_bytes_are_refused_or_decoded_but_never_crash(message, flips, ta
     assert len(received.samples.series) == len(received.samples.time_ms)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_refused_or_decoded_but_never_crash(raw):
     decoder, _ = fresh()

@@ -209,7 +209,7 @@ def test_many_parquet_rows_come_in_chunks(tmp_path: Path) -> None:
     assert np.concatenate([history.value for history in found]).tolist() == list(range(120_000))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(
     name=st.sampled_from(["a.csv", "b.csv.gz", "c.parquet"]),
     head=st.sampled_from([b"", b"time,cpu\n", b"time,metric,value\n1,a,2\n", b"PAR1"]),

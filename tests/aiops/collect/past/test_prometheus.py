@@ -199,7 +199,7 @@ def test_a_name_is_quoted_into_the_selector() -> None:
     assert with_name(" {} ", 'a"b') == '{__name__="a\\"b",}'
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_rubbish_answers_are_refused(data: st.DataObject) -> None:
     good = {"metric": {"__name__": "up"}, "values": [[1, "1"]]}

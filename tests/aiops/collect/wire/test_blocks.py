@@ -22,7 +22,7 @@ def look_up(table, block):
     return slot
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.binary(max_size=40), max_size=60), st.integers(0, 100))
 def test_a_block_has_one_slot_and_a_slot_one_block(blocks, seed):
     table = BlockTable(np.random.default_rng(seed))

@@ -89,7 +89,7 @@ def test_an_unknown_encoding_is_unsupported():
         decompress(b"", "br", max_bytes=10)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(PACKED), st.binary(max_size=300), st.binary(max_size=40), st.integers(0))
 def test_rubbish_is_refused_or_stays_within_the_bound(encoding, data, patch, where):
     body = bytearray(PACK[encoding](data))
