@@ -17,7 +17,7 @@ __all__ = ["compile_kernels"]
 
 
 def compile_kernels() -> None:
-    """Walk a few samples through a house of its own, so that every kernel is compiled.
+    """Walk a few samples, in no order, through a house of its own: every kernel is compiled.
 
     Compiled kernels are kept beside the sources (or in numba's cache directory where those are
     read-only). The set-up calls this once, so that the first start is a warm one: about 20 s of
@@ -29,12 +29,13 @@ def compile_kernels() -> None:
             Settings(data=Path(folder), host=HostSettings(enabled=False)), clock=SystemClock()
         )
         try:
-            ids = house.intake.decoders(DEFAULT_TENANT).intern([(("__name__", "warm_total"),)])
+            names = ("warm_total", "warm_ratio")
+            decoders = house.intake.decoders(DEFAULT_TENANT)
+            ids = decoders.intern([(("__name__", name),) for name in names])
             now = house.clock.now_ms()
             for second in range(64):
-                block = SampleBlock(
-                    ids, np.array([now - 64_000 + second * 1000]), np.array([float(second)])
-                )
+                times = np.full(2, now - 64_000 + second * 1000)
+                block = SampleBlock(ids[::-1], times, np.full(2, float(second)))
                 house.intake.take(Received(samples=block), door="warm", tenant=DEFAULT_TENANT)
             house.watch.tick()
             house.telemetry.flush()
