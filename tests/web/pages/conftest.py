@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import numpy as np
@@ -10,7 +11,6 @@ import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from nicegui import core
 
-from peers.processes import free_port
 from twinhelm.aiops.records import incident_ref, put_anomaly, put_claims, put_incident
 from twinhelm.aiops.types import Anomaly, Direction, Incident, IncidentState, Rejected, Resource
 from twinhelm.app import open_house
@@ -108,21 +108,21 @@ def address(lit_house):
     # served: for the next module's house it begins anew.
     core.app.middleware_stack = None
     core.app.user_middleware.clear()
-    port = free_port()
     config = uvicorn.Config(
         build_app(lit_house),
-        port=port,
         ws="websockets-sansio",
         log_config=None,
         lifespan="on",
         timeout_graceful_shutdown=2,
     )
     server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(20)
+    # It listens from here on: who comes before it serves is kept waiting, not turned away.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run, args=([listener],))
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(20)
     assert not thread.is_alive()
 
 
