@@ -31,8 +31,6 @@ __all__ = [
     "postgresql",
     "postgresql_server",
     "prometheus",
-    "require_peer",
-    "victoria_metrics",
 ]
 
 CHROMIUM_ARGS = [
@@ -44,12 +42,6 @@ CHROMIUM_ARGS = [
     "--disable-sync",
     "--no-first-run",
 ]
-
-
-@pytest.fixture
-def require_peer() -> Callable[[str], Path]:
-    """Skip the test (or fail it, in CI) unless the named program is installed."""
-    return require
 
 
 @contextmanager
@@ -133,25 +125,6 @@ def node_exporter(tmp_path: Path) -> Iterator[Peer]:
         url=f"http://{address}",
         log=tmp_path / "node_exporter.log",
         ready=answers(f"http://{address}/metrics"),
-    ).start()
-    with _ending([peer]):
-        yield peer
-
-
-@pytest.fixture
-def victoria_metrics(tmp_path: Path) -> Iterator[Peer]:
-    """An empty VictoriaMetrics that keeps ten years."""
-    address = f"127.0.0.1:{free_port()}"
-    peer = Peer(
-        [
-            str(require("victoria_metrics")),
-            f"-storageDataPath={tmp_path / 'victoria-metrics'}",
-            f"-httpListenAddr={address}",
-            "-retentionPeriod=10y",
-        ],
-        url=f"http://{address}",
-        log=tmp_path / "victoria-metrics.log",
-        ready=answers(f"http://{address}/health"),
     ).start()
     with _ending([peer]):
         yield peer

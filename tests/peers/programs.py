@@ -31,7 +31,6 @@ PROGRAMS = {
     "node_exporter": Program(
         ("prometheus-node-exporter", "node_exporter"), "prometheus-node-exporter"
     ),
-    "victoria_metrics": Program(("victoria-metrics", "victoria-metrics-prod"), "victoria-metrics"),
     # Debian keeps the server out of PATH, one folder per major version.
     "postgresql": Program(("initdb",), "postgresql", ("/usr/lib/postgresql/*/bin",)),
     # Of PyPI, in an environment of its own; it forgets to ask for pyOpenSSL.
