@@ -120,9 +120,8 @@ class Shop:
         for name in names:
             self.until(lambda name=name: self.healthy(name), within_s=30)
 
-    def stop(self, *names: str) -> float:
-        """End processes in order; returns how long the slowest took, in seconds."""
-        began_s = time.monotonic()
+    def stop(self, *names: str) -> None:
+        """End processes in order; fails where one does not."""
         for name in names:
             self.processes[name].terminate()
         for name in names:
@@ -130,7 +129,6 @@ class Shop:
             process.wait(10)
             assert process.stdin
             process.stdin.close()
-        return time.monotonic() - began_s
 
     def healthy(self, name: str) -> bool:
         assert self.processes[name].poll() is None, self.plan.output(name).read_text()[-2000:]
