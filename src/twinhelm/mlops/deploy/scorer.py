@@ -20,7 +20,7 @@ from twinhelm.core import json
 from twinhelm.core.errors import BadInput, Unavailable
 from twinhelm.mlops.deploy.described import described
 from twinhelm.mlops.deploy.seeds import Limits, Seeds, Started
-from twinhelm.mlops.deploy.worker.frames import Form, Frame, Inbox, pack
+from twinhelm.mlops.deploy.worker.frames import Form, Frame, pack, receive
 from twinhelm.mlops.types import Schema, Scored, Scorer, Table, rows_of
 
 __all__ = ["open_scorer"]
@@ -49,7 +49,7 @@ class _Scorer:
 
     def __init__(self, started: Started, schema: Schema, limits: Limits) -> None:
         self.schema = schema
-        self._started, self._limits, self._inbox = started, limits, Inbox()
+        self._connection, self._limits = started.connection, limits
         self._classes = tuple(str(each) for each in started.about["classes"])
         started.connection.settimeout(limits.timeout_s)
 
@@ -70,21 +70,15 @@ class _Scorer:
         """Ask for some rows; returns the outputs, the model's first one as ``predict``."""
         columns = self._columns(table)
         body = {"inputs": [_tensor(name, each[start:end]) for name, each in columns.items()]}
-        connection = self._started.connection
         try:
-            connection.sendall(pack(Frame(1, Form.V2, "", json.dumps(body))))
-            while True:
-                data = connection.recv(1 << 20)
-                if not data:
-                    raise EOFError("the process ended")
-                if found := self._inbox.feed(data):
-                    break
+            self._connection.sendall(pack(Frame(1, Form.V2, "", json.dumps(body))))
+            found = receive(self._connection)
         except (OSError, EOFError) as error:
             said = f"the model did not answer rows {start} to {end}: {error!r}"
             raise Unavailable(said, hint="raise rollout.timeout_s or memory_mb") from error
-        reply = json.loads(found[0].body, max_bytes=1 << 30, what="answer")
-        if found[0].code != 200:
-            hint = "the table must fit the model's signature" if found[0].code < 500 else ""
+        reply = json.loads(found.body, max_bytes=1 << 30, what="answer")
+        if found.code != 200:
+            hint = "the table must fit the model's signature" if found.code < 500 else ""
             raise BadInput(f"rows {start} to {end}: {reply['error']}", hint=hint)
         outputs = {
             each["name"]: np.array(each["data"]).reshape(each["shape"]) for each in reply["outputs"]

@@ -104,7 +104,9 @@ class Seeds:
             "max_rows": limits.max_rows, "memory_bytes": limits.memory_mb << 20,
         }  # fmt: skip
         try:
-            told = _greeted(connection, json.dumps(config))
+            connection.settimeout(WARM_S)
+            connection.sendall(frames.pack(frames.Frame(0, 0, "", json.dumps(config))))
+            told = frames.receive(connection)
             if told.code != 200:
                 said = told.body.decode(errors="replace")[:1000]
                 raise DoesNotLoad(f"{name}/{version} does not load: {said}")
@@ -182,14 +184,3 @@ class _Seed:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-
-
-def _greeted(connection: socket.socket, config: bytes) -> frames.Frame:
-    """Tell a worker what to serve; return what it says when it is warm, or why it is not."""
-    connection.settimeout(WARM_S)
-    connection.sendall(frames.pack(frames.Frame(0, 0, "", config)))
-    inbox = frames.Inbox()
-    while data := connection.recv(1 << 16):
-        if found := inbox.feed(data):
-            return found[0]
-    raise EOFError("it hung up")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .asked import Wrong
+from .asked import V2_TYPES, Wrong
 from .frames import Form
 from .model import Outputs
 
@@ -22,11 +22,7 @@ __all__ = ["answer", "differing", "failure", "read"]
 TOLERANCE = 0.01
 """Numbers that differ by less than this part of each other count as the same answer."""
 
-V2_NAMES = {
-    "?": "BOOL", "u1": "UINT8", "u2": "UINT16", "u4": "UINT32", "u8": "UINT64", "i1": "INT8",
-    "i2": "INT16", "i4": "INT32", "i8": "INT64", "f2": "FP16", "f4": "FP32", "f8": "FP64",
-}  # fmt: skip
-BY_TYPE = {np.dtype(short): name for short, name in V2_NAMES.items()}
+BY_TYPE = {np.dtype(short): name for name, short in V2_TYPES.items() if short != "O"}
 
 read: Callable[[bytes], Any]
 _write: Callable[[Any], bytes]

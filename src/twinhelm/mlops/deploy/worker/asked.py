@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Asked", "Given", "Reader", "Spec", "Wrong"]
+__all__ = ["V2_TYPES", "Asked", "Given", "Reader", "Spec", "Wrong"]
 
 Given = NDArray[Any] | dict[str, NDArray[Any]]
 
@@ -115,7 +115,7 @@ class Reader:
         name = body.get("id") or ""
         if not isinstance(name, str) or len(name) > MAX_ID:
             raise Wrong(f"the id must be a string of at most {MAX_ID} characters")
-        return self._asked(self._named(given), name, tuple(wanted), kept)
+        return self._asked(self.typed(given), name, tuple(wanted), kept)
 
     def mlflow(self, body: Any) -> Asked:
         """Read a request of MLflow's scoring protocol."""
@@ -133,13 +133,13 @@ class Reader:
         if forms[0] == "dataframe_split":
             given = self._split(data)
         elif isinstance(data, dict):
-            given = self._named({name: _array(each, name) for name, each in data.items()})
+            given = self.typed({name: _array(each, name) for name, each in data.items()})
         elif isinstance(data, list) and data and isinstance(data[0], dict):
             given = self._records(data)
         elif forms[0] == "dataframe_records":
             raise Wrong("dataframe_records must be a list of objects")
         else:
-            given = self._rows(list(self._specs), data) if self._table else self._named(
+            given = self._rows(list(self._specs), data) if self._table else self.typed(
                 {"": _array(data, forms[0])})  # fmt: skip
         return self._asked(given, "", (), params)
 
@@ -182,7 +182,7 @@ class Reader:
         if rows and len(columns) != len(names):
             raise Wrong(f"the rows have {len(columns)} values for {len(names)} columns")
         columns = columns or [() for _ in names]
-        return self._named({
+        return self.typed({
             name: _array(each, name, self._specs.get(name))
             for name, each in zip(names, columns, strict=True)
         })  # fmt: skip
@@ -196,8 +196,8 @@ class Reader:
             return name in ("", self._tensor.name) or not self._tensor.name
         return self.numbers and name not in self._specs and only.ndim == 2
 
-    def _named(self, given: dict[str, NDArray[Any]]) -> Given:
-        """Give each input its type; a matrix where that is what the model takes."""
+    def typed(self, given: dict[str, NDArray[Any]]) -> Given:
+        """Give each input its type: a matrix where that is what the model takes."""
         if not self._specs:
             return next(iter(given.values())) if len(given) == 1 else given
         if self._lone(given):

@@ -117,13 +117,7 @@ class Desk:
             if config["example"]:
                 asked = self._reader.mlflow(read(config["example"].encode()))
             elif specs:
-                asked = Asked({spec.name: _made_up(spec) for spec in specs}, 1)
-                if self._reader.numbers or specs[0].shape:
-                    given = asked.given
-                    assert isinstance(given, dict)  # noqa: S101 - made just above
-                    columns = list(given.values())
-                    joined = columns[0] if specs[0].shape else np.column_stack(columns)
-                    asked = Asked(joined.astype(float) if self._reader.numbers else joined, 1)
+                asked = Asked(self._reader.typed({each.name: _made_up(each) for each in specs}), 1)
             else:
                 return []
             found = self._model.ask(asked.given, asked.params)

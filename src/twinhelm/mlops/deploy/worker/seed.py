@@ -28,9 +28,8 @@ import warnings
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from .frames import Frame, Inbox, pack
+from .frames import Frame, pack, receive
 from .loop import Desk, serve
 from .model import PRELOADED
 
@@ -109,7 +108,7 @@ def _live(connection: socket.socket) -> None:
             return
         with suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("500")
-        config = _first(connection)
+        config = json.loads(receive(connection).body)  # noqa: TID251 - the house's own door is not here
         memory = int(config["memory_bytes"])
         most = _data_bytes() + memory + memory // 4 + SLACK_BYTES
         for what, bound in (
@@ -129,23 +128,13 @@ def _live(connection: socket.socket) -> None:
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
         serve(connection, desk, memory_bytes=memory)
-    except (BrokenPipeError, ConnectionResetError):
+    except (EOFError, BrokenPipeError, ConnectionResetError):
         return
     finally:
         # Whatever it forked goes with it, and nothing of the seed's is run at exit.
         with suppress(OSError):
             os.killpg(0, signal.SIGKILL)
         os._exit(1)
-
-
-def _first(connection: socket.socket) -> Any:
-    inbox = Inbox()
-    while True:
-        data = connection.recv(1 << 20)
-        if not data:
-            raise BrokenPipeError("the house hung up")
-        if found := inbox.feed(data):
-            return json.loads(found[0].body)  # noqa: TID251 - the house's own door is not here
 
 
 def _data_bytes() -> int:
