@@ -14,7 +14,7 @@ import pytest
 from peers.memory_records import MemoryRecords
 from peers.memory_workflows import MemoryWorkflows
 from twinhelm.core.clock import SystemClock
-from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound
+from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound, Unavailable
 from twinhelm.events.journal import Journal
 from twinhelm.mlops.deploy import Limits, Tally
 from twinhelm.mlops.flow.rollouts import Rollouts
@@ -338,6 +338,76 @@ def test_rollback_and_crown_at_the_same_moment_leave_one_champion():
         assert desk.parts == [("1", "champion", 1.0)]
         assert desk.serving.turned[-1].champion == "1"
         assert desk.journal.verify().ok
+
+
+def test_a_rollout_whose_job_fails_is_rolled_back():
+    desk = Desk()
+    desk.crown("1")
+    name = desk.start("2")
+    desk.at_step(name, 1)
+
+    def lost(*_):
+        raise Unavailable("the database does not answer")
+
+    desk.serving.tally = lost
+    until(lambda: desk.workflows.status(desk.rollout(name).job).state.over)
+    assert desk.rollout(name).state is RolloutState.RUNNING
+    desk.rollouts.settle()
+    ended = desk.rollout(name)
+    assert ended.state is RolloutState.ROLLED_BACK
+    assert ended.reason == "its job was failed: the database does not answer"
+    assert desk.parts == [("1", "champion", 1.0)]
+    assert (desk.stage("1"), desk.stage("2")) == ("live", "retired")
+    told = desk.journal.verify()
+    desk.rollouts.settle()
+    assert desk.journal.verify() == told
+
+
+def test_a_rollout_whose_job_is_cancelled_is_rolled_back():
+    desk = Desk()
+    desk.crown("1")
+    name = desk.start("2")
+    desk.at_step(name, 1)
+    desk.workflows.cancel(desk.rollout(name).job)
+    until(lambda: desk.workflows.status(desk.rollout(name).job).state.over)
+    desk.rollouts.settle()
+    assert desk.rollout(name).reason == "its job was cancelled: no reason"
+    assert desk.parts == [("1", "champion", 1.0)]
+
+
+def test_a_rollout_without_a_job_is_begun():
+    desk = Desk()
+    desk.crown("1")
+    begin, desk.rollouts.workflows = desk.workflows, Unborn(desk.workflows)
+    with pytest.raises(ConnectionError):
+        desk.start("2")
+    desk.rollouts.workflows = begin
+    name = desk.rollouts.rollouts("m")[0].id
+    desk.rollouts.settle()
+    desk.at_step(name, 1)
+    desk.rollouts.stop("m", by="ada", reason="over")
+    desk.over(name)
+
+
+class Unborn:
+    """Workflows of a house that dies as it begins one."""
+
+    def __init__(self, workflows):
+        self.status = workflows.status
+
+    def start(self, *_, **__):
+        raise ConnectionError
+
+
+def test_what_a_split_by_hand_named_is_retired_by_a_rollback():
+    desk = Desk(kind="direct")
+    desk.crown("1")
+    desk.crown("2")
+    parts = [Part("2", "champion", 0.5), Part("3", "canary", 0.5)]
+    desk.rollouts.route("m", parts, by="ada", reason="A/B")
+    desk.rollouts.rollback("m", by="bob", reason="both are wrong")
+    assert desk.parts == [("1", "champion", 1.0)]
+    assert [desk.stage(version) for version in "123"] == ["live", "retired", "retired"]
 
 
 PROGRAM = """

@@ -10,7 +10,8 @@ transaction of its event, of the versions' stages and of the rollout, so at any 
 champion; Serving is turned to the record afterwards. ``kill -9`` at any point: at the start Serving
 is turned to the record, and the workflow goes on at the step that was lost; a step that had
 committed finds so, and changes nothing twice. Once a rollout is stopped or rolled back, its
-workflow finds that too, and ends.
+workflow finds that too, and ends. A workflow that fails or is cancelled takes its rollout with it:
+the next :meth:`Rollouts.settle` gives the traffic back.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import Conflict, TwinhelmError
+from twinhelm.core.errors import Conflict, NotFound, TwinhelmError
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.kinds.products import (
@@ -86,12 +87,26 @@ class Rollouts:
         """Turn Serving to the records: called at the start, returns before models are warm."""
         with self.records.reading() as unit:
             deployments = find(unit, Deployment)
-            running = find(unit, Rollout, state=RolloutState.RUNNING)
         for each in deployments:
             self._turn(each.product)
         self.serving.waits = False
-        for rollout in running:
-            self._begin(rollout)
+        self.settle()
+
+    def settle(self) -> None:
+        """Begin rollouts that a crash left without a job; end those whose job ended without them.
+
+        To be called now and then, after the workflows were resumed.
+        """
+        with self.records.reading() as unit:
+            running = find(unit, Rollout, state=RolloutState.RUNNING)
+        for each in running:
+            try:
+                job = self.workflows.status(each.job)
+            except NotFound:  # killed between the record and the job
+                self._begin(each)
+                continue
+            if job.state.over:
+                self._give_up(each.id, f"its job was {job.state}: {job.error or 'no reason'}")
 
     def start(self, product: str, version: str, *, by: str) -> str:
         """Begin to let a version take over; returns the rollout's id.
@@ -131,7 +146,7 @@ class Rollouts:
             running = self._running(unit, product)
         if running is not None and running.before:
             with suppress(Conflict):  # it ended just now: perhaps it is the champion
-                return self._end(running, RolloutState.ROLLED_BACK, reason, by=by)
+                return self._end(running.id, RolloutState.ROLLED_BACK, reason, by=by)
             now = load(self.records, Deployment, product)
         if not now.before:
             said = f"{product} has had no champion before {now.champion or 'this'}"
@@ -139,15 +154,10 @@ class Rollouts:
         self._hold(product, now.before)
         with self._turning, self.journal.writing(by) as write:
             now = need(write, Deployment, product)
-            old, new = now.champion, now.before
-            if not new:
+            if not (new := now.before):
                 raise Conflict(f"{product} was rolled back just now")
-            made = self._deployed(
-                write, product, (Part(new, "champion", 1.0),), before="", reason=reason
-            )
-            self._stage(write, product, new, Stage.LIVE, reason)
-            self._stage(write, product, old, Stage.RETIRED, reason)
-            self._crowned(write, product, new)
+            parts = (Part(new, "champion", 1.0),)
+            made = self._deploy(write, product, parts, before="", reason=reason)
         self._turn(product)
         self.on_live(product, new)
         return made
@@ -158,18 +168,14 @@ class Rollouts:
             running = self._running(unit, product)
         if running is None:
             raise Conflict(f"no rollout of {product} is under way")
-        self._end(running, RolloutState.STOPPED, reason, by=by)
+        self._end(running.id, RolloutState.STOPPED, reason, by=by)
 
     def withdraw(self, product: str, *, by: str, reason: str) -> None:
         """Let nobody answer for a product any more; a rollout under way is stopped first."""
         with suppress(Conflict):
             self.stop(product, by=by, reason=reason)
         with self._turning, self.journal.writing(by) as write:
-            now = get(write, Deployment, product)
-            for part in now.parts if now else ():
-                self._stage(write, product, part.version, Stage.RETIRED, reason)
-            self._deployed(write, product, (), before="", reason=reason)
-            self._crowned(write, product, "")
+            self._deploy(write, product, (), before="", reason=reason)
         self._turn(product)
 
     def deployment(self, product: str) -> Deployment | None:
@@ -201,14 +207,7 @@ class Rollouts:
             old = now.champion if now else ""
             new = next(part.version for part in chosen if part.role == "champion")
             before = old if old != new else (now.before if now else "")
-            made = self._deployed(write, product, chosen, before=before, reason=reason)
-            named = {part.version for part in chosen}
-            for part in now.parts if now else ():
-                if part.version not in named:
-                    self._stage(write, product, part.version, Stage.RETIRED, reason)
-            for version in named:
-                self._stage(write, product, version, Stage.LIVE, reason)
-            self._crowned(write, product, new)
+            made = self._deploy(write, product, chosen, before=before, reason=reason)
         self._turn(product)
         if new != old:
             self.on_live(product, new)
@@ -250,8 +249,7 @@ class Rollouts:
                 role = "canary" if share else "shadow"
                 parts = (Part(rollout.before, "champion", 1.0 - share), Part(version, role, share))
                 before = need(write, Deployment, product).before
-                self._deployed(write, product, parts, before=before, reason=f"rollout {name}")
-                self._stage(write, product, version, Stage.LIVE, f"rollout {name}")
+                self._deploy(write, product, parts, before=before, reason=f"rollout {name}")
                 write.event(RolloutAdvanced(product, version, name, share))
         self._turn(rollout.product)
         return True
@@ -289,11 +287,7 @@ class Rollouts:
                 parts = (Part(version, "champion", 1.0),)
                 reason = f"rollout {name} is done"
                 before = now.champion if now.champion != version else now.before
-                self._deployed(write, product, parts, before=before, reason=reason)
-                self._stage(write, product, version, Stage.LIVE, reason)
-                if now.champion:
-                    self._stage(write, product, now.champion, Stage.RETIRED, reason)
-                self._crowned(write, product, version)
+                self._deploy(write, product, parts, before=before, reason=reason)
                 put(write, replace(rollout, state=RolloutState.DONE, reason=reason))
                 write.event(RolloutEnded(product, version, name, RolloutState.DONE, reason))
             elif rollout.state is not RolloutState.DONE:
@@ -302,14 +296,13 @@ class Rollouts:
         return True
 
     def _give_up(self, name: str, reason: str, measured: Mapping[str, float] | None = None) -> str:
-        rollout = load(self.records, Rollout, name)
-        if rollout.state is RolloutState.RUNNING:
-            self._end(rollout, RolloutState.ROLLED_BACK, reason, by=ACTOR, measured=measured)
+        with suppress(Conflict):  # it has ended another way
+            self._end(name, RolloutState.ROLLED_BACK, reason, by=ACTOR, measured=measured)
         return load(self.records, Rollout, name).state
 
     def _end(
         self,
-        rollout: Rollout,
+        name: str,
         state: RolloutState,
         reason: str,
         *,
@@ -317,17 +310,17 @@ class Rollouts:
         measured: Mapping[str, float] | None = None,
     ) -> Deployment:
         """End a rollout before its version is champion; all traffic goes back to who was."""
-        product, version = rollout.product, rollout.version
         with self._turning, self.journal.writing(by) as write:
-            rollout = need(write, Rollout, rollout.id)
-            now = get(write, Deployment, product) or Deployment(product, (), 0)
+            rollout = need(write, Rollout, name)
             if rollout.state is not RolloutState.RUNNING:
-                raise Conflict(f"rollout {rollout.id} is {rollout.state}", hint="look again")
+                raise Conflict(f"rollout {name} is {rollout.state}", hint="look again")
+            product, version = rollout.product, rollout.version
+            now = get(write, Deployment, product) or Deployment(product, (), 0)
             put(write, replace(rollout, state=state, reason=reason, measured=measured or {}))
-            write.event(RolloutEnded(product, version, rollout.id, state, reason))
+            write.event(RolloutEnded(product, version, name, state, reason))
             if any(part.version == version for part in now.parts):
                 parts = (Part(rollout.before, "champion", 1.0),)
-                now = self._deployed(write, product, parts, before=now.before, reason=reason)
+                now = self._deploy(write, product, parts, before=now.before, reason=reason)
             self._stage(write, product, version, Stage.RETIRED, reason)
         self._turn(product)
         return now
@@ -336,7 +329,7 @@ class Rollouts:
         found = find(unit, Rollout, product=product, state=RolloutState.RUNNING)
         return found[0] if found else None
 
-    def _deployed(
+    def _deploy(
         self,
         write: JournalWriter,
         product: str,
@@ -345,10 +338,19 @@ class Rollouts:
         before: str,
         reason: str,
     ) -> Deployment:
+        """Record who answers from now on, and what that makes of them and of who did."""
+        was = get(write, Deployment, product)
         made = Deployment(product, parts, self.clock.now_ms(), before)
         put(write, made)
         told = tuple((part.version, part.role, part.share) for part in parts)
         write.event(DeploymentChanged(product, told, before, reason))
+        named = [part.version for part in parts]
+        for version in named:
+            self._stage(write, product, version, Stage.LIVE, reason)
+        for part in was.parts if was else ():
+            if part.version not in named:
+                self._stage(write, product, part.version, Stage.RETIRED, reason)
+        put(write, replace(need(write, Product, product), live=made.champion))
         return made
 
     def _stage(
@@ -359,9 +361,6 @@ class Rollouts:
             told = reason if stage is Stage.RETIRED else ""
             put(write, replace(known, stage=stage.value, reason=told))
             write.event(VersionStaged(product, version, known.stage, stage.value, reason))
-
-    def _crowned(self, write: JournalWriter, product: str, version: str) -> None:
-        put(write, replace(need(write, Product, product), live=version))
 
     def _hold(self, product: str, version: str, *, wait: bool = True) -> None:
         """Make a version warm; its files are verified now, before anything is opened."""
