@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import TwinhelmError
+from twinhelm.core.errors import Refused, TwinhelmError
 from twinhelm.core.ports import Blobs, Predictions, Records
 from twinhelm.core.roles import Role
 from twinhelm.core.settings import Settings
@@ -53,6 +53,8 @@ CHAMPION = "champion"
 MODELS_IMPORT = "mlflow-import"
 """The workflow that reads another MLflow server."""
 BUILDS_TOKEN = "builds"  # noqa: S105 - a name
+PATIENT_S = 300.0
+"""How long a build waits for MLflow's server side, which may just be starting."""
 FOLLOW_S = 2.0
 """How often it is looked at what follows by itself."""
 
@@ -128,8 +130,10 @@ class Models:
     def _live(self, stopping: threading.Event) -> None:
         """Walk the rounds until the house stops; what fails is told and tried again."""
         looked_s = self.clock.monotonic_s()
-        self._attempt("promotions", self.promotions.resume)
+        self._attempt("builds", lambda: self.builds.due(self.clock.now_ms()))
+        self._attempt("what follows", self.follow.look)
         while not stopping.wait(FOLLOW_S):
+            self._attempt("rollouts", self.rollouts.settle)
             self._attempt("what follows", self.follow.look)
             if self.clock.monotonic_s() - looked_s < self.settings.models.look_s:
                 continue
@@ -184,10 +188,9 @@ def open_models(
         with serving.scorer(registrar.opened(product, version), limits) as scorer:
             yield scorer
 
-    def on_live(product: str, version: str) -> None:
-        promotions.went_live(product, version)
+    def tell(product: str, version: str) -> None:
         if tracking.exists:
-            with suppress(TwinhelmError), tracking.client(patience_s=5.0) as client:
+            with suppress(Refused), tracking.client(patience_s=5.0) as client:
                 client.set_alias(product, CHAMPION, version)
 
     def training(product: str, version: str) -> Table | None:
@@ -233,13 +236,14 @@ def open_models(
             "size_bytes": float(desk.version(product, version).size_bytes)
         },
     )  # fmt: skip
-    arrivals = Arrivals(records, registrar, tracking.client, most)
+    patient = partial(tracking.client, patience_s=PATIENT_S)
+    arrivals = Arrivals(records, registrar, patient, most)
     rollouts = Rollouts(
         records, journal, clock, workflows,
         serving=serving,
         spec_of=desk.spec,
         opened=registrar.opened,
-        on_live=on_live,
+        on_live=lambda product, version: promotions.went_live(product, version),
     )  # fmt: skip
     desk.withdraw = rollouts.withdraw
     promotions = Promotions(
@@ -252,7 +256,7 @@ def open_models(
         folder=data / RUNS,
         tracking_url=lambda: f"{models.url}/mlflow",
         collect=arrivals.collect,
-        api=tracking.client(),
+        api=patient(),
         access=access,
         opened=registrar.opened,
     )  # fmt: skip
@@ -288,7 +292,7 @@ def open_models(
             requirements_of=lambda product, version: _requirements(shelf, product, version),
         ),
         batch=BatchScoring(workflows, open_scorer),
-        follow=Follow(records, journal, promotions, validations),
+        follow=Follow(records, journal, promotions, validations, tell),
     )  # fmt: skip
     return models
 

@@ -12,7 +12,7 @@ import pytest
 
 from mlops.deploy import models
 from mlops.deploy.conftest import until
-from twinhelm.core.errors import NotFound
+from twinhelm.core.errors import NotFound, Unavailable
 from twinhelm.core.json import dumps, loads
 from twinhelm.mlops.deploy import Form
 from twinhelm.mlops.deploy.serving import _Route
@@ -66,6 +66,14 @@ def test_unknown_products_and_versions_are_not_found(bench, tmp_path):
     with pytest.raises(NotFound, match="'2' of m does not answer"):
         bench.ask(version="2")
     assert bench.ask(version="1").version == "1"
+
+
+def test_while_it_is_not_known_who_answers_the_caller_is_asked_to_come_again(bench, tmp_path):
+    bench.serving.waits = True
+    with pytest.raises(Unavailable, match="who answers is not known yet"):
+        bench.ask()
+    bench.live("1", models.odd(tmp_path / "m"))
+    assert bench.ask().version == "1"
 
 
 def test_requests_that_wait_together_are_answered_together(bench, tmp_path):

@@ -6,12 +6,21 @@ import pytest
 
 from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
-from twinhelm.core.errors import Denied
+from twinhelm.core.errors import Denied, Unavailable
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds import PromotionRefused
 from twinhelm.mlops.flow.follow import Follow
 from twinhelm.mlops.records import put
-from twinhelm.mlops.types import Approval, Product, ProductVersion, Run, Stage, Validation
+from twinhelm.mlops.types import (
+    Approval,
+    Deployment,
+    Part,
+    Product,
+    ProductVersion,
+    Run,
+    Stage,
+    Validation,
+)
 
 SPEC = {
     "product": {"name": "churn", "use_case": "u", "decides": "d", "owner": "ada", "tier": "low"},
@@ -25,7 +34,7 @@ class Room:
     def __init__(self, tier="high", spec=SPEC, reason="drift", measured=True):
         self.records = MemoryRecords()
         self.journal = Journal(self.records, FakeClock())
-        self.started, self.asked = [], []
+        self.started, self.asked, self.resumed = [], [], 0
         self.keep(
             Product("churn", "d", "ada", tier, spec=spec),
             ProductVersion("churn", "2", Stage.REGISTERED, 0, "m", build="1"),
@@ -33,7 +42,9 @@ class Room:
         )
         if measured:
             self.keep(Validation("churn", "2", 0, (), ()))
-        self.follow = Follow(self.records, self.journal, self, self)
+        self.told = []
+        tell = lambda *champion: self.told.append(champion)  # noqa: E731
+        self.follow = Follow(self.records, self.journal, self, self, tell)
 
     def keep(self, *values):
         with self.journal.writing("test") as write:
@@ -42,6 +53,9 @@ class Room:
 
     def start(self, product, version, *, by):
         self.started.append((product, version, by))
+
+    def resume(self):
+        self.resumed += 1
 
     def ask(self, product, version, *, by, door):
         self.asked.append((product, version, by, door))
@@ -105,6 +119,56 @@ def test_a_refusal_ends_nothing():
 
     room.ask = refuse
     assert room.follow.look() == ["churn/2"]
+
+
+def test_what_could_not_be_done_is_done_the_next_time(monkeypatch):
+    room = Room(measured=False)
+
+    def busy(*_, **__):
+        raise Unavailable("the database does not answer")
+
+    with monkeypatch.context() as now:
+        now.setattr(room, "start", busy)
+        with pytest.raises(Unavailable):
+            room.follow.look()
+    room.follow.look()
+    assert room.started == [("churn", "2", "twinhelm")]
+
+
+def test_what_was_approved_and_waits_is_begun():
+    room = Room()
+    room.follow.look()
+    room.follow.look()
+    assert room.resumed == 1
+    room.keep(Product("other", "d", "ada", "low"))  # such as the end of another rollout
+    room.follow.look()
+    assert room.resumed == 2
+
+
+def test_mlflow_is_told_of_each_champion_once():
+    room = Room()
+    for version in ("1", "1", "2"):
+        room.keep(Deployment("churn", (Part(version, "champion", 1.0),), 0))
+        room.follow.look()
+    room.keep(Deployment("churn", (), 0, "2"))
+    room.follow.look()
+    assert room.told == [("churn", "1"), ("churn", "2")]
+
+
+def test_while_mlflow_does_not_answer_it_is_told_again():
+    room = Room()
+    room.keep(Deployment("churn", (Part("1", "champion", 1.0),), 0))
+
+    def starts(*_):
+        raise Unavailable("it starts")
+
+    tell, room.follow.tell = room.follow.tell, starts
+    with pytest.raises(Unavailable):
+        room.follow.look()
+    assert len(room.asked) == 1
+    room.follow.tell = tell
+    room.follow.look()
+    assert (room.told, len(room.asked)) == ([("churn", "1")], 1)
 
 
 def test_while_nothing_was_written_nothing_is_read():

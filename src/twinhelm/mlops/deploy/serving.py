@@ -20,14 +20,15 @@ import asyncio
 import secrets
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import accumulate, count
 from pathlib import Path
 
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import NotFound, TwinhelmError
+from twinhelm.core.errors import NotFound, TwinhelmError, Unavailable
 from twinhelm.core.ports import Prediction, Predictions
 from twinhelm.mlops.deploy.described import described
 from twinhelm.mlops.deploy.log import PredictionLog
@@ -35,6 +36,7 @@ from twinhelm.mlops.deploy.measures import Tally
 from twinhelm.mlops.deploy.pool import Ended, Pool, Reply
 from twinhelm.mlops.deploy.scorer import open_scorer
 from twinhelm.mlops.deploy.seeds import Limits, Seeds
+from twinhelm.mlops.deploy.steps import rules_of
 from twinhelm.mlops.deploy.worker.frames import Form
 from twinhelm.mlops.types import Deployment, Part, Schema, Scorer, Spec
 
@@ -104,7 +106,7 @@ class Serving:
         self._lock = threading.Lock()
         self._pools: dict[tuple[str, str], Pool] = {}
         self._routes: dict[str, _Route] = {}
-        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._tallies = defaultdict[tuple[str, str], Tally](Tally)
         self._ids = (f"{prefix}{n:06x}" for prefix in [secrets.token_hex(6)] for n in count())
         self.waits = False
         """True until a start has turned every product to its record."""
@@ -130,7 +132,8 @@ class Serving:
         try:
             pool.fill()
         except TwinhelmError:
-            if not self._names(product, version):
+            route = self._routes.get(product)
+            if route is None or all(p.version != version for p in route.deployment.parts):
                 self.release(product, version)
             raise
 
@@ -163,12 +166,9 @@ class Serving:
 
     def limits(self, spec: Spec | None, python: str = "") -> Limits:
         """Read a version's limits from its product file; ``python`` has its libraries."""
-        made = Limits(max_rows=self._max_rows, python=python or sys.executable)
-        if spec is None:
-            return made
-        asked = spec.rollout
-        made = replace(made, memory_mb=asked.memory_mb, workers=asked.workers)
-        return replace(made, timeout_s=asked.timeout_s)
+        asked = rules_of(spec)
+        mine = self._max_rows, python or sys.executable
+        return Limits(asked.memory_mb, asked.timeout_s, asked.workers, *mine)
 
     async def predict(self, product: str, form: Form, body: bytes, *, version: str = "") -> Reply:
         """Answer one request; an explicit version must be one that answers now.
@@ -222,11 +222,11 @@ class Serving:
 
     def measures(self, product: str, version: str) -> dict[str, float]:
         """Return what was counted of a version since this process began, in words."""
-        return self._tally(product, version).words()
+        return self._tallies[product, version].words()
 
     def tally(self, product: str, version: str) -> Tally:
         """Return what was counted of a version since this process began."""
-        return self._tally(product, version).copy()
+        return self._tallies[product, version].copy()
 
     def series(self, now_ms: int) -> Iterator[tuple[str, dict[str, str], int, float]]:
         """Yield name, labels, time and value of what was counted, for those who keep series."""
@@ -248,17 +248,12 @@ class Serving:
 
     def _route(self, product: str) -> _Route:
         route = self._routes.get(product)
+        if route is None and self.waits:
+            raise Unavailable("who answers is not known yet", hint="it starts", retry_after_s=1.0)
         if route is None:
             said = f"no version of a product {product!r} is live"
             raise NotFound(said, hint="promote a version first; names are as in the register")
         return route
-
-    def _names(self, product: str, version: str) -> bool:
-        route = self._routes.get(product)
-        return route is not None and any(p.version == version for p in route.deployment.parts)
-
-    def _tally(self, product: str, version: str) -> Tally:
-        return self._tallies.setdefault((product, version), Tally())
 
     async def _answered(
         self, route: _Route, part: Part, form: Form, name: str, body: bytes, explicit: bool
@@ -274,7 +269,7 @@ class Serving:
             return reply
         usual = await self._ask(product, route.deployment.champion, form, name, body)
         if reply is not None and usual.status == 200 and reply.status < 500:
-            self._tally(product, part.version).errors += 1
+            self._tallies[product, part.version].errors += 1
         return usual
 
     async def _ask(
@@ -283,7 +278,7 @@ class Serving:
         pool = self._pools.get((product, version))
         if pool is None:
             raise Ended(f"{product}/{version} answers no more")
-        started_s, tally = self._clock.monotonic_s(), self._tally(product, version)
+        started_s, tally = self._clock.monotonic_s(), self._tallies[product, version]
         try:
             reply = await pool.ask(form, name, body, beside)
         except Ended:
@@ -296,9 +291,8 @@ class Serving:
 
     def _mirror(self, route: _Route, part: Part, form: Form, body: bytes, reply: Reply) -> None:
         product = route.deployment.product
-        pool, tally = (
-            self._pools.get((product, part.version)), self._tally(product, part.version)
-        )  # fmt: skip
+        key = product, part.version
+        pool, tally = self._pools.get(key), self._tallies[key]
         if pool is None or pool.under_way >= MOST_SHADOWED:
             tally.dropped += 1
             return

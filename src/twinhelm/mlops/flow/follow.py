@@ -1,11 +1,15 @@
-"""What follows by itself: a new version is measured, and one of a retraining asks to go live.
+"""What follows by itself: measuring what is new, asking for what was retrained, what was let in.
 
 Measured is what is registered, framed and was not measured yet. The asking is the same as a
 person's, in the name of the house: gates first, then people by the risk tier. At tier low it
 happens only where the product file says ``promote = "automatic"``. Asked once per version: what
-came of it stands in the journal, also where it was a refusal.
+came of it stands in the journal, also where it was a refusal. What was approved and could not
+begin to take over, since the house died or another rollout was under way, begins here. At last
+MLflow is told of each new champion; where it does not answer, it is told the next time.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from twinhelm.core.errors import Denied
@@ -17,6 +21,7 @@ from twinhelm.mlops.flow.validations import Validations
 from twinhelm.mlops.records import find, get
 from twinhelm.mlops.types import (
     Approval,
+    Deployment,
     Product,
     ProductVersion,
     Run,
@@ -35,31 +40,41 @@ NEWEST = 200
 
 @dataclass(slots=True)
 class Follow:
-    """See the module; cheap while nothing was written since the last look."""
+    """See the module; cheap while nothing was written since the last look.
+
+    ``tell(product, version)`` tells MLflow of a champion.
+    """
 
     records: Records
     journal: Journal
     promotions: Promotions
     validations: Validations
+    tell: Callable[[str, str], None]
+    _told: dict[str, str] = field(default_factory=dict)
     _writes: int = -1
     _measured: set[str] = field(default_factory=set)
     _asked: set[str] = field(default_factory=set)
 
     def look(self) -> list[str]:
         """Ask for what is ready; returns which versions."""
-        if self.journal.writes == self._writes:
+        if (writes := self.journal.writes) == self._writes:
             return []
-        self._writes = self.journal.writes
+        self.promotions.resume()
         for one in self._unmeasured():
-            self._measured.add(one.ref)
             self.validations.start(one.product, one.version, by=HOUSE)
+            self._measured.add(one.ref)
         ready = [one for one in self._ready() if one.ref not in self._asked]
         for one in ready:
-            self._asked.add(one.ref)
-            try:
+            with suppress(Denied):  # it stands in the journal, with all that is in the way
                 self.promotions.ask(one.product, one.version, by=HOUSE, door="retrain")
-            except Denied:
-                continue  # it stands in the journal, with all that is in the way
+            self._asked.add(one.ref)
+        with self.records.reading() as unit:
+            deployed = find(unit, Deployment, limit=10_000)
+        for each in deployed:
+            if each.champion and each.champion != self._told.get(each.product):
+                self.tell(each.product, each.champion)
+                self._told[each.product] = each.champion
+        self._writes = writes  # where something failed above, it is tried again
         return [one.ref for one in ready]
 
     def _unmeasured(self) -> list[ProductVersion]:
