@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-__all__ = ["Peer", "answers", "free_port"]
+__all__ = ["Peer", "answers", "family", "free_port", "gone"]
 
 
 PORTS = range(10_000, 20_000)
@@ -56,6 +56,31 @@ def answers(url: str) -> Callable[[], bool]:
             return False
 
     return probe
+
+
+def family(pid: int) -> set[tuple[int, str]]:
+    """Find what a process started, and what those did, as far as they live: pid and birth."""
+    parents = {
+        int(each.name): stat for each in Path("/proc").glob("[0-9]*") if (stat := _stat(each))
+    }
+    found, new = set(), {pid}
+    while new := {each for each, stat in parents.items() if int(stat[1]) in new} - found:
+        found |= new
+    return {(each, parents[each][19]) for each in found}
+
+
+def gone(process: tuple[int, str]) -> bool:
+    """Tell whether one of a :func:`family` has ended, although nobody may have reaped it."""
+    stat = _stat(Path("/proc") / str(process[0]))
+    return not stat or stat[19] != process[1] or stat[0] == "Z"
+
+
+def _stat(process: Path) -> list[str]:
+    """Read what follows the name in ``/proc/PID/stat``: state, parent, ...; empty for none."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 class Peer:
