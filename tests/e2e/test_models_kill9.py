@@ -145,11 +145,13 @@ class Walk(Desk):
         self.until(self.is_idle, "the end of all work")
 
     def alias(self):
-        """The version that MLflow's clients find as champion."""
+        """The version that MLflow's clients find as champion; none while MLflow starts."""
         asked = {"name": NAME}
         path = "/mlflow/api/2.0/mlflow/registered-models/get"
-        answer = self.web.get(path, params=asked, headers=self.tokens["ada"]).raise_for_status()
-        told = answer.json()["registered_model"].get("aliases", [])
+        answer = self.web.get(path, params=asked, headers=self.tokens["ada"])
+        if answer.status_code == 503:
+            return ""
+        told = answer.raise_for_status().json()["registered_model"].get("aliases", [])
         return next((each["version"] for each in told if each["alias"] == "champion"), "")
 
     def is_idle(self):

@@ -188,6 +188,9 @@ def open_models(
         with serving.scorer(registrar.opened(product, version), limits) as scorer:
             yield scorer
 
+    def on_live(product: str, version: str) -> None:
+        promotions.went_live(product, version)
+
     def tell(product: str, version: str) -> None:
         if tracking.exists:
             with suppress(Refused), tracking.client(patience_s=5.0) as client:
@@ -243,7 +246,7 @@ def open_models(
         serving=serving,
         spec_of=desk.spec,
         opened=registrar.opened,
-        on_live=lambda product, version: promotions.went_live(product, version),
+        on_live=on_live,
     )  # fmt: skip
     desk.withdraw = rollouts.withdraw
     promotions = Promotions(
