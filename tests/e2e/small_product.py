@@ -55,7 +55,9 @@ max_latency_ms = 60000
 
 [monitor]
 window_minutes = 0.1
-min_rows = 60
+min_rows = 200
+false_alarms = 0.001
+psi = 1.0
 
 [retrain]
 on = ["drift"]
