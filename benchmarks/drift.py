@@ -31,9 +31,10 @@ from scipy.stats import ks_2samp, wasserstein_distance
 
 from twinhelm.mlops.monitor.moved import CAUTION
 from twinhelm.stats.answers import Answers, answers
-from twinhelm.stats.drift import compare_all, holm, prepare_all, psi
+from twinhelm.stats.drift import Profile, Shift, compare, prepare_all, psi
 from twinhelm.stats.estimate import expect, learn
 from twinhelm.stats.metrics import point
+from twinhelm.stats.tails import holm
 
 COLUMNS, ROUNDS, LEVEL = 20, 3, 0.05
 PEER = Path(__file__).parent.parent / ".cache" / "drift-venv" / "bin" / "python"
@@ -58,6 +59,12 @@ def numbers(rows: int, seed: int, shift: float = 0.0) -> Table:
     rng = np.random.default_rng(seed)
     draws = (rng.normal, rng.standard_exponential, lambda size: rng.normal(size=size).round(1))
     return {f"c{k}": draws[k % 3](size=rows) + shift * k for k in range(COLUMNS)}
+
+
+def compare_all(reference: dict[str, Profile], after: Table, threads: int = 2) -> dict[str, Shift]:
+    """Prepare and compare the columns that both have."""
+    newer = prepare_all(after, threads=threads)
+    return {name: compare(known, newer[name]) for name, known in reference.items()}
 
 
 def scipys(before: Table, after: Table) -> dict[str, tuple[float, float]]:
@@ -148,10 +155,10 @@ SHIFTS: dict[str, Callable[[Table, np.random.Generator], Table]] = {
 """n0 has a standard deviation of 2: what goes into every column goes into it twice."""
 
 
-def alarms(reference: dict[str, object], table: Table) -> bool:
+def alarms(reference: dict[str, Profile], table: Table) -> bool:
     """Tell whether a report on ``table`` tells of any drift."""
-    shifts = compare_all(reference, table, threads=1).values()  # type: ignore[arg-type]
-    return bool((holm(np.array([each.p for each in shifts])) < CAUTION * LEVEL).any())
+    shifts = compare_all(reference, table, threads=1).values()
+    return min(holm([each.p for each in shifts])) < CAUTION * LEVEL
 
 
 def measure_alarms(reports: int) -> dict[str, object]:

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binomtest
 
 from twinhelm.stats.answers import answers
-from twinhelm.stats.compare import difference, gap, holm, mcnemar
+from twinhelm.stats.compare import difference, gap, mcnemar
 from twinhelm.stats.metrics import estimate
 
 
@@ -65,13 +65,6 @@ def test_mcnemar_of_versions_that_never_differ_is_1():
     assert mcnemar(same, same) == (0, 0, 1.0)
     none = same.among(np.zeros(400, bool))
     assert mcnemar(none, same) == (0, 0, 1.0)
-
-
-def test_holm_of_a_published_example():
-    """The vignette of R's p.adjust and most textbooks: 0.01, 0.02, 0.03, 0.04 of four."""
-    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert holm([]) == []
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
 def test_a_gap_is_the_largest_less_the_smallest():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from twinhelm.stats.tails import at_least, at_most, chi_squared_tail, kolmogorov_tail
+from twinhelm.stats.tails import at_least, at_most, chi_squared_tail, holm, kolmogorov_tail
 
 LEAST = 1e-290
 NAN, INF = math.nan, math.inf
@@ -85,3 +85,10 @@ def test_tails_of_whole_laws_add_up():
     for k in range(41):
         assert at_most(k - 1, 40, 0.3) + at_least(k, 40, 0.3) == pytest.approx(1.0, rel=1e-14)
     assert chi_squared_tail(7, 9.5) == pytest.approx(float(stats.chi2.sf(9.5, 7)), rel=1e-13)
+
+
+def test_holm_of_a_published_example():
+    """The vignette of R's p.adjust and most textbooks: 0.01, 0.02, 0.03, 0.04 of four."""
+    assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+    assert holm([]) == []
+    assert holm([0.9, 0.8]) == [1.0, 1.0]

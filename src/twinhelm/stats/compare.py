@@ -1,19 +1,15 @@
 """Is one better than the other? Tells differences from chance.
 
 In: estimates on the same resamples (:func:`twinhelm.stats.metrics.estimate`), answers to the same
-rows, p values. Out: differences with 95 % intervals and p values, to validation and rollouts.
+rows. Out: differences with 95 % intervals and p values, to validation and rollouts.
 
 A :class:`Difference` is a paired bootstrap: both versions are measured on each resample, so what
 is hard for both cancels out. Its p is the share of resamples on which the challenger is worse by
 ``by`` or more; where there are none, the normal tail with the resamples' spread. McNemar's test
 (Psychometrika 12, 1947) is exact: it asks only rows that one version had right and the other
-wrong. Holm (Scand. J. Statist. 6, 1979) keeps the chance of any false claim among several below
-the level. Where *all* of several gates must hold no correction is due: each may use its own level
+wrong. Where *all* of several gates must hold no correction is due: each may use its own level
 (Berger, Technometrics 24, 1982). Gaps between groups are never below 0 and look larger the more
 and the smaller the groups are. Pure.
-
->>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
-[0.03, 0.06, 0.06]
 """
 
 import math
@@ -27,7 +23,7 @@ from twinhelm.stats.answers import Answers
 from twinhelm.stats.metrics import METRICS, Estimate
 from twinhelm.stats.tails import at_most
 
-__all__ = ["Difference", "difference", "gap", "holm", "mcnemar"]
+__all__ = ["Difference", "difference", "gap", "mcnemar"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +84,6 @@ def mcnemar(challenger: Answers, champion: Answers) -> tuple[int, int, float]:
     if n == 0:
         return 0, 0, 1.0
     return only_a, only_b, min(1.0, 2.0 * at_most(fewer, n, 0.5))
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Correct p values for how many there are; returned in the order given."""
-    values = np.asarray(p, np.float64)
-    order = np.argsort(values, kind="stable")
-    raised = np.maximum.accumulate(values[order] * (len(values) - np.arange(len(values))))
-    corrected = np.empty(len(values))
-    corrected[order] = np.minimum(raised, 1.0)
-    return [float(each) for each in corrected]
 
 
 def gap(groups: Sequence[Estimate]) -> Estimate:

@@ -1,5 +1,7 @@
 """How often chance alone goes so far: tails of three laws, to tests of drift and of versions.
 
+And what of several p values is left once it is counted how many there are (:func:`holm`).
+
 In: what was seen, one number at a time. Out: a probability in [0, 1], good to ten digits from
 rows by the billion down to 1e-290; smaller ones end in 0. NaN in, NaN out.
 
@@ -15,12 +17,14 @@ Fast and Accurate Computation of Binomial Probabilities (2000), for the deviance
 
 >>> round(chi_squared_tail(1, 3.841458820694124), 6), round(at_least(9, 10, 0.5), 6)  # 11 in 1024
 (0.05, 0.010742)
+>>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+[0.03, 0.06, 0.06]
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-__all__ = ["at_least", "at_most", "chi_squared_tail", "kolmogorov_tail"]
+__all__ = ["at_least", "at_most", "chi_squared_tail", "holm", "kolmogorov_tail"]
 
 
 def chi_squared_tail(freedom: int, statistic: float) -> float:
@@ -54,6 +58,19 @@ def kolmogorov_tail(scaled: float) -> float:
         terms = (math.exp(-((k * math.pi) ** 2) / (8.0 * square)) for k in (1, 3, 5, 7))
         return 1.0 - math.sqrt(2.0 * math.pi) / scaled * sum(terms)
     return 2.0 * sum(-((-1.0) ** k) * math.exp(-2.0 * k * k * square) for k in range(1, 6))
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Correct p values for how many there are; returned in the order given.
+
+    The chance that any of several true hypotheses falls below a level stays below it, however
+    they hang together. Source: Holm, Scandinavian Journal of Statistics 6 (1979).
+    """
+    corrected, least = [0.0] * len(p), 0.0
+    for done, at in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        least = max(least, p[at] * (len(p) - done))
+        corrected[at] = min(least, 1.0)
+    return corrected
 
 
 def _binomial(k: int, n: int, p: float, q: float) -> float:

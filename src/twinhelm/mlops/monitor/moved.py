@@ -11,11 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
-
 from twinhelm.mlops.monitor.known import Profiles
 from twinhelm.mlops.types import Drift
-from twinhelm.stats.drift import Shift, compare, holm
+from twinhelm.stats.drift import Shift, compare
+from twinhelm.stats.tails import holm
 
 __all__ = ["CAUTION", "moved", "waking"]
 
@@ -37,7 +36,7 @@ def moved(
         and type(after) is type(before)
         and min(after.rows, before.rows) >= MIN_ROWS
     ]
-    corrected = holm(np.array([shift.p for *_, shift in found]))
+    corrected = holm([shift.p for *_, shift in found])
     drifts = [
         Drift(
             column=name,
@@ -46,8 +45,8 @@ def moved(
             test=shift.test,
             psi=shift.psi,
             distance=shift.distance if math.isfinite(shift.distance) else 1e300,
-            p=float(p),
-            drifted=bool(p < CAUTION * false_alarms),
+            p=p,
+            drifted=p < CAUTION * false_alarms,
             missing=shift.missing,
             new_values=shift.new_values,
         )

@@ -12,8 +12,9 @@ import numpy as np
 
 from twinhelm.mlops.types import Measured, Validation
 from twinhelm.mlops.validate.numbers import Numbers
-from twinhelm.stats.compare import difference, holm
+from twinhelm.stats.compare import difference
 from twinhelm.stats.metrics import METRICS
+from twinhelm.stats.tails import holm
 
 __all__ = ["compare_rows", "paired"]
 
