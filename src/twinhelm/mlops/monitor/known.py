@@ -18,6 +18,7 @@ from twinhelm.core.arrays import BOOL, F64
 from twinhelm.core.errors import BadInput
 from twinhelm.mlops.monitor.window import as_kind
 from twinhelm.mlops.types import HeldOut, Schema, Scored, Spec, Table, rows_of
+from twinhelm.mlops.types.slices import members
 from twinhelm.mlops.types.spec import Slice
 from twinhelm.stats.answers import answers, name_of
 from twinhelm.stats.drift import Kinds, Profile, prepare_all
@@ -107,16 +108,8 @@ def profiles(
 
 def belongs(part: Slice, table: Table) -> BOOL:
     """Tell which rows (n,) belong to a slice whose column is there; missing values to none."""
-    values = table[part.column].tolist()
-    inside = np.array([each is not None and each == each for each in values], np.bool_)
-    if part.values:
-        wanted = set(map(name_of, part.values))
-        inside &= np.array([name_of(each) in wanted for each in values], np.bool_)
-    if part.at_least is not None or part.below is not None:
-        numbers = as_kind(values, "number")[0]
-        inside &= numbers >= (-np.inf if part.at_least is None else part.at_least)
-        inside &= numbers < (np.inf if part.below is None else part.below)
-    return inside
+    column = table[part.column]
+    return members(part, column, numbers=lambda said: as_kind(said.tolist(), "number")[0])
 
 
 def outputs(scored: Scored, spec: Spec) -> Table:

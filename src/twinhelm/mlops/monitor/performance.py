@@ -19,6 +19,7 @@ from twinhelm.mlops.monitor.known import belongs
 from twinhelm.mlops.monitor.says import Findings, ranged
 from twinhelm.mlops.monitor.window import Window
 from twinhelm.mlops.types import Spec
+from twinhelm.mlops.types.slices import missing_in
 from twinhelm.stats.answers import Answers, answers
 from twinhelm.stats.estimate import Expected, Ground, Range, contradicted, expect
 from twinhelm.stats.metrics import METRICS, MIN_ROWS, estimate, point
@@ -135,8 +136,7 @@ def _groups(window: Window, spec: Spec) -> dict[str, list[BOOL]]:
             groups[part.column].append(belongs(part, window.table))
     for column, found in groups.items():
         if len(found) == 1:
-            there = [each is not None and each == each for each in window.table[column].tolist()]
-            found.append(np.array(there, np.bool_) & ~found[0])
+            found.append(~missing_in(window.table[column]) & ~found[0])
     return groups
 
 

@@ -10,12 +10,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twinhelm.core.arrays import BOOL, Array
+from twinhelm.core.arrays import Array
 from twinhelm.core.errors import BadInput
 from twinhelm.mlops.types import Scored, Scorer, Spec, Table, rows_of
+from twinhelm.mlops.types.slices import missing_in
 from twinhelm.stats.answers import Answers, answers
 
-__all__ = ["answered", "ask", "features_of", "missing_in", "taken"]
+__all__ = ["answered", "ask", "features_of", "taken"]
 
 BATCH_ROWS = 5_000
 
@@ -70,13 +71,6 @@ def answered(scored: Scored, truth: Array, spec: Spec) -> Answers:
 def taken(table: Table, names: list[str], rows: Array | slice) -> Table:
     """Take some columns of some rows."""
     return {name: table[name][rows] for name in names}
-
-
-def missing_in(values: Array) -> BOOL:
-    """Tell where values (n,) are NaN or None."""
-    if values.dtype.kind == "f":
-        return np.isnan(values)
-    return np.array([value is None or value != value for value in values.tolist()], np.bool_)
 
 
 def _whole(scored: Scored, n: int) -> Scored:

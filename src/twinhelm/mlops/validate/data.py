@@ -17,7 +17,7 @@ import numpy as np
 
 from twinhelm.core.arrays import F64, U64, Array
 from twinhelm.mlops.types import Spec, Table, Verdict, rows_of
-from twinhelm.mlops.validate.ask import missing_in
+from twinhelm.mlops.types.slices import missing_in
 from twinhelm.mlops.validate.gates import Found, untold
 from twinhelm.stats.answers import Answers, codes_of, name_of
 from twinhelm.stats.metrics import point

@@ -16,10 +16,10 @@ import numpy as np
 from twinhelm.core.arrays import BOOL
 from twinhelm.core.errors import BadInput
 from twinhelm.mlops.types import Measured, Spec, Table
-from twinhelm.mlops.types.spec import Gate, Slice
-from twinhelm.mlops.validate.ask import missing_in
+from twinhelm.mlops.types.slices import members, missing_in
+from twinhelm.mlops.types.spec import Gate
 from twinhelm.mlops.validate.gates import Found, told, untold
-from twinhelm.stats.answers import Answers, name_of
+from twinhelm.stats.answers import Answers
 from twinhelm.stats.compare import Difference, difference, gap
 from twinhelm.stats.metrics import METRICS, Estimate, estimate, point
 
@@ -91,15 +91,19 @@ def measure(
     groups: dict[str, dict[str, BOOL]] = {}
     for part in spec.slices:
         try:
-            masks[part.name] = _members(part, table)
+            if part.column not in table:
+                hint = "name one of the data's"
+                raise BadInput(f"there is no column {part.column}", hint=hint)
+            held = table[part.column]
+            masks[part.name] = members(part, held, numbers=lambda said: said.astype(float))
         except (BadInput, ValueError, TypeError) as error:
             strange[part.name] = f"slice {part.name} cannot be told: {error}"
         else:
             if part.protected:
                 groups.setdefault(part.column, {})[part.name] = masks[part.name]
-    for column, inside in groups.items():
+    for name, inside in groups.items():
         if len(inside) == 1:
-            inside["the rest"] = ~next(iter(inside.values())) & ~missing_in(table[column])
+            inside["the rest"] = ~next(iter(inside.values())) & ~missing_in(table[name])
     asked = {gate.metric for gate in spec.gates if gate.metric in METRICS}
     here = [
         name
@@ -137,19 +141,3 @@ def measure(
         if key not in sides[who] or not wide.known or wide.value > sides[who][key].value:
             sides[who][key] = wide
     return Numbers(*sides, strange)
-
-
-def _members(part: Slice, table: Table) -> BOOL:
-    """Tell which rows belong to a slice; raises :class:`BadInput` where its column is not there."""
-    if part.column not in table:
-        raise BadInput(f"there is no column {part.column}", hint="name one of the data's")
-    values = table[part.column]
-    inside = ~missing_in(values)
-    if part.values:
-        wanted = set(map(name_of, part.values))
-        inside &= np.array([name_of(each) in wanted for each in values.tolist()], np.bool_)
-    if part.at_least is not None:
-        inside &= values.astype(np.float64) >= part.at_least
-    if part.below is not None:
-        inside &= values.astype(np.float64) < part.below
-    return inside

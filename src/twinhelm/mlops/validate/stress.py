@@ -15,7 +15,8 @@ import numpy as np
 from twinhelm.core.arrays import Array
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.mlops.types import Scorer, Spec, Table, Verdict, rows_of
-from twinhelm.mlops.validate.ask import answered, ask, missing_in, taken
+from twinhelm.mlops.types.slices import missing_in
+from twinhelm.mlops.validate.ask import answered, ask, taken
 from twinhelm.mlops.validate.gates import Found, untold
 from twinhelm.stats.answers import Answers
 from twinhelm.stats.metrics import METRICS, point
