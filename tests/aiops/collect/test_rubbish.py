@@ -9,14 +9,18 @@ import cramjam
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from twinhelm.aiops.collect.alertmanager import decode_api_alerts, decode_webhook
 from twinhelm.aiops.collect.cloudevents import decode_cloudevents
 from twinhelm.aiops.collect.loki import decode_loki
 from twinhelm.aiops.collect.openlineage import decode_openlineage
-from twinhelm.aiops.collect.otlp.json import logs_message, metrics_message, traces_message
-from twinhelm.aiops.collect.otlp.logs import decode_log_message, decode_logs
-from twinhelm.aiops.collect.otlp.traces import decode_trace_message, decode_traces
+from twinhelm.aiops.collect.otlp.attributes import parsed
+from twinhelm.aiops.collect.otlp.json import filled
+from twinhelm.aiops.collect.otlp.logs import decode_logs
+from twinhelm.aiops.collect.otlp.traces import decode_traces
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import Refused
 from twinhelm.core.json import dumps, loads
@@ -123,22 +127,22 @@ def binary(body: bytes) -> Received:
 
 DOORS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "otlp_logs": (
-        lambda body: decode_logs(body, limits=LIMITS, now_ns=5),
-        logs_message(LOGS).SerializeToString(),
+        lambda body: decode_logs(parsed(ExportLogsServiceRequest(), body), limits=LIMITS, now_ns=5),
+        filled(ExportLogsServiceRequest(), LOGS).SerializeToString(),
     ),
     "otlp_traces": (
-        lambda body: decode_traces(body, limits=LIMITS),
-        traces_message(SPANS).SerializeToString(),
+        lambda body: decode_traces(parsed(ExportTraceServiceRequest(), body), limits=LIMITS),
+        filled(ExportTraceServiceRequest(), SPANS).SerializeToString(),
     ),
     "otlp_logs_json": (
-        lambda body: decode_log_message(logs_message(body), limits=LIMITS, now_ns=5),
+        lambda body: decode_logs(filled(ExportLogsServiceRequest(), body), limits=LIMITS, now_ns=5),
         LOGS,
     ),
     "otlp_traces_json": (
-        lambda body: decode_trace_message(traces_message(body), limits=LIMITS),
+        lambda body: decode_traces(filled(ExportTraceServiceRequest(), body), limits=LIMITS),
         SPANS,
     ),
-    "otlp_metrics_json": (metrics_message, METRICS),
+    "otlp_metrics_json": (lambda body: filled(ExportMetricsServiceRequest(), body), METRICS),
     "loki_json": (
         lambda body: decode_loki(body, content_type="application/json", limits=LIMITS),
         PUSH,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import orjson
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from twinhelm.aiops.collect.cloudevents import decode_cloudevents
 from twinhelm.aiops.collect.loki import decode_loki
@@ -36,7 +37,7 @@ def span(**given):
 
 def spans_of(*rows):
     (post,) = encode.spans_posts(rows)
-    return decode_traces(post[2], limits=LIMITS).spans
+    return decode_traces(ExportTraceServiceRequest.FromString(post[2]), limits=LIMITS).spans
 
 
 def test_spans_keep_ids_times_kind_and_attributes():

@@ -6,17 +6,26 @@ a 200 answer, so that the sender neither retries nor stays ignorant; a refused r
 """
 
 from collections.abc import Callable
+from typing import TypeVar
 
-from twinhelm.aiops.collect.otlp import json as otlp_json
-from twinhelm.aiops.collect.otlp.logs import decode_log_message, decode_logs
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from twinhelm.aiops.collect.otlp.attributes import parsed
+from twinhelm.aiops.collect.otlp.json import filled
+from twinhelm.aiops.collect.otlp.logs import decode_logs
 from twinhelm.aiops.collect.otlp.reply import Signal, failure, reply
-from twinhelm.aiops.collect.otlp.traces import decode_trace_message, decode_traces
+from twinhelm.aiops.collect.otlp.traces import decode_traces
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.web.doors.door import Parcel, Protocol, faults
 from twinhelm.web.frame import JSON, Answer, Headers, media_type, retry_after, unsupported
 
 __all__ = ["OTLP"]
+
+M = TypeVar("M", bound=Message)
 
 PROTOBUF = b"application/x-protobuf"
 Decode = Callable[[Parcel, bytes, bool], Received]
@@ -46,28 +55,25 @@ def _no(headers: Headers, error: TwinhelmError) -> Answer:
 def _metrics(parcel: Parcel, raw: bytes, as_json: bool) -> Received:
     decoder = parcel.house.intake.decoders(parcel.tenant).otlp_metrics
     if as_json:
-        raw = otlp_json.metrics_message(raw, max_bytes=_bound(parcel)).SerializeToString()
+        raw = _message(ExportMetricsServiceRequest(), parcel, raw, as_json).SerializeToString()
     return decoder.decode(raw)
 
 
 def _logs(parcel: Parcel, raw: bytes, as_json: bool) -> Received:
-    limits, now_ns = parcel.house.settings.limits, parcel.house.clock.now_ns()
-    if as_json:
-        message = otlp_json.logs_message(raw, max_bytes=_bound(parcel))
-        return decode_log_message(message, limits=limits, now_ns=now_ns)
-    return decode_logs(raw, limits=limits, now_ns=now_ns)
+    message = _message(ExportLogsServiceRequest(), parcel, raw, as_json)
+    house = parcel.house
+    return decode_logs(message, limits=house.settings.limits, now_ns=house.clock.now_ns())
 
 
 def _traces(parcel: Parcel, raw: bytes, as_json: bool) -> Received:
-    limits = parcel.house.settings.limits
+    message = _message(ExportTraceServiceRequest(), parcel, raw, as_json)
+    return decode_traces(message, limits=parcel.house.settings.limits)
+
+
+def _message(empty: M, parcel: Parcel, raw: bytes, as_json: bool) -> M:
     if as_json:
-        message = otlp_json.traces_message(raw, max_bytes=_bound(parcel))
-        return decode_trace_message(message, limits=limits)
-    return decode_traces(raw, limits=limits)
-
-
-def _bound(parcel: Parcel) -> int:
-    return parcel.house.settings.limits.max_decoded_bytes
+        return filled(empty, raw, max_bytes=parcel.house.settings.limits.max_decoded_bytes)
+    return parsed(empty, raw)
 
 
 OTLP = (_protocol("metrics", _metrics), _protocol("logs", _logs), _protocol("traces", _traces))

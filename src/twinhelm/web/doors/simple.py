@@ -11,7 +11,6 @@ from twinhelm.aiops.collect.alertmanager import decode_api_alerts, decode_webhoo
 from twinhelm.aiops.collect.cloudevents import decode_cloudevents
 from twinhelm.aiops.collect.loki import decode_loki
 from twinhelm.aiops.collect.openlineage import decode_openlineage
-from twinhelm.aiops.collect.words import label_limits
 from twinhelm.aiops.types import Received
 from twinhelm.web.doors.door import Parcel, Protocol, heard
 from twinhelm.web.frame import Answer, media_type, unsupported
@@ -40,7 +39,7 @@ def _json(parcel: Parcel) -> bytes:
 
 def _alerts(decode: Callable[..., Received]) -> Decode:
     def read(parcel: Parcel) -> Received:
-        limits = label_limits(parcel.house.settings.limits)
+        limits = parcel.house.settings.limits.labels
         return decode(_json(parcel), now_ms=parcel.house.clock.now_ms(), limits=limits)
 
     return read

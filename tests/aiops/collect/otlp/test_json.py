@@ -3,14 +3,25 @@ from __future__ import annotations
 import math
 
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from twinhelm.aiops.collect.otlp.json import logs_message, metrics_message, traces_message
+from twinhelm.aiops.collect.otlp.json import filled
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.json import dumps
 
 
 def log_record(**fields: object) -> bytes:
     return dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": [fields]}]}]})
+
+
+def logs_message(body: bytes) -> ExportLogsServiceRequest:
+    return filled(ExportLogsServiceRequest(), body)
+
+
+def metrics_message(body: bytes) -> ExportMetricsServiceRequest:
+    return filled(ExportMetricsServiceRequest(), body)
 
 
 def data_point(**fields: object) -> bytes:
@@ -54,8 +65,9 @@ def test_the_log_example_of_the_specification_is_read() -> None:
 
 def test_a_span_s_ids_and_its_parent_s_are_hex() -> None:
     span = {"traceId": "01" * 16, "spanId": "02" * 8, "parentSpanId": "03" * 8, "kind": 2}
-    message = traces_message(
-        dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{**span, "links": [span]}]}]}]})
+    message = filled(
+        ExportTraceServiceRequest(),
+        dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{**span, "links": [span]}]}]}]}),
     )
     found = message.resource_spans[0].scope_spans[0].spans[0]
     assert (found.trace_id, found.parent_span_id) == (b"\1" * 16, b"\3" * 8)

@@ -30,7 +30,7 @@ def add(message: ExportLogsServiceRequest, body: str = "hello", group: int = 0) 
 
 def decoded(message: ExportLogsServiceRequest, **limits: int) -> Received:
     settings = LimitSettings(**limits)  # type: ignore[arg-type]
-    return decode_logs(message.SerializeToString(), limits=settings, now_ns=7)
+    return decode_logs(message, limits=settings, now_ns=7)
 
 
 def test_a_record_keeps_every_field() -> None:

@@ -29,7 +29,7 @@ def test_spans_of_the_sdk_are_read_whole() -> None:
         raise ValueError("no such item")
     provider.shutdown()
     finished = exporter.get_finished_spans()
-    received = decode_traces(encode_spans(finished).SerializeToString(), limits=LimitSettings())
+    received = decode_traces(encode_spans(finished), limits=LimitSettings())
     spans = received.spans
     assert spans is not None
     assert received.rejected == ()

@@ -27,7 +27,7 @@ def add(message: ExportTraceServiceRequest) -> Span:
 
 
 def decoded(message: ExportTraceServiceRequest) -> Received:
-    return decode_traces(message.SerializeToString(), limits=LimitSettings())
+    return decode_traces(message, limits=LimitSettings())
 
 
 def test_a_span_keeps_every_field() -> None:

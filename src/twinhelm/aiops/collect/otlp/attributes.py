@@ -25,7 +25,7 @@ from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from twinhelm.aiops.collect.words import Refusals, label_limits, label_name
+from twinhelm.aiops.collect.words import Refusals, label_name
 from twinhelm.core.errors import BadInput, Refused, TooLarge
 from twinhelm.core.json import dumps
 from twinhelm.core.labels import Labels, check_labels, labels_of
@@ -67,7 +67,7 @@ def owners(
 
     ``groups`` are ``ResourceLogs`` (``records`` is ``log_records``) or ``ResourceSpans``.
     """
-    bounds = label_limits(limits)
+    bounds = limits.labels
     for group in groups:
         scopes = group.scope_logs if records == "log_records" else group.scope_spans
         try:

@@ -8,7 +8,9 @@ are refused for the whole request with the path that holds them. Pure; about 20 
 Source: OTLP specification, "JSON Protobuf Encoding"; proto3 JSON mapping for the rest.
 
 >>> body = b'{"resourceLogs": [{"scopeLogs": [{"logRecords": [{"timeUnixNano": "7"}]}]}]}'
->>> logs_message(body).resource_logs[0].scope_logs[0].log_records[0].time_unix_nano
+>>> from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+>>> message = filled(ExportLogsServiceRequest(), body)
+>>> message.resource_logs[0].scope_logs[0].log_records[0].time_unix_nano
 7
 """
 
@@ -22,14 +24,11 @@ from typing import Any, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from twinhelm.core.errors import BadInput
 from twinhelm.core.json import loads
 
-__all__ = ["logs_message", "metrics_message", "traces_message"]
+__all__ = ["filled"]
 
 HEX_FIELDS = frozenset({"trace_id", "span_id", "parent_span_id"})
 DOUBLES = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -41,24 +40,10 @@ Reader = Callable[[Any], Any]
 M = TypeVar("M", bound=Message)
 
 
-def logs_message(body: bytes, *, max_bytes: int = 128 << 20) -> ExportLogsServiceRequest:
-    """Parse ``/v1/logs``; raises :class:`BadInput` or :class:`TooLarge`."""
-    return _filled(ExportLogsServiceRequest(), body, max_bytes)
-
-
-def metrics_message(body: bytes, *, max_bytes: int = 128 << 20) -> ExportMetricsServiceRequest:
-    """Parse ``/v1/metrics``; raises :class:`BadInput` or :class:`TooLarge`."""
-    return _filled(ExportMetricsServiceRequest(), body, max_bytes)
-
-
-def traces_message(body: bytes, *, max_bytes: int = 128 << 20) -> ExportTraceServiceRequest:
-    """Parse ``/v1/traces``; raises :class:`BadInput` or :class:`TooLarge`."""
-    return _filled(ExportTraceServiceRequest(), body, max_bytes)
-
-
-def _filled(message: M, body: bytes, max_bytes: int) -> M:
-    what = message.DESCRIPTOR.name
-    _fill(message, loads(body, max_bytes=max_bytes, what=what), "request")
+def filled(message: M, body: bytes, *, max_bytes: int = 128 << 20) -> M:
+    """Fill a request in from JSON; raises :class:`BadInput` or :class:`TooLarge`."""
+    said = loads(body, max_bytes=max_bytes, what=message.DESCRIPTOR.name)
+    _fill(message, said, "request")
     return message
 
 

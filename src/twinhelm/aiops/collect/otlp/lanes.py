@@ -19,7 +19,6 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 )
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
-from twinhelm.aiops.collect.history import Intern
 from twinhelm.aiops.collect.otlp import points
 from twinhelm.aiops.collect.otlp.series import Family, Kind, family_of, point_series, target_info
 from twinhelm.aiops.collect.wire.blocks import BlockTable
@@ -29,8 +28,8 @@ from twinhelm.aiops.collect.wire.series import (
     Ids,
     largest_block,
 )
-from twinhelm.aiops.collect.words import label_limits
-from twinhelm.core.arrays import I64
+from twinhelm.aiops.types import Intern
+from twinhelm.core.arrays import I64, longer
 from twinhelm.core.errors import TooLarge
 from twinhelm.core.labels import Labels
 from twinhelm.core.settings import LimitSettings
@@ -46,7 +45,7 @@ class LaneTable:
     """Blocks, lanes and ids."""
 
     def __init__(self, intern: Intern, limits: LimitSettings, rng: np.random.Generator) -> None:
-        self._limits = label_limits(limits)
+        self._limits = limits.labels
         self.most = max(2 * limits.max_series_per_tenant, LEAST_GENERATION)
         self.max_block = largest_block(limits)
         self.blocks = BlockTable(rng)
@@ -81,11 +80,11 @@ class LaneTable:
             )
         lane_of, owner_of = self.known
         if status == points.NO_ROOM_LANES:
-            owner_of = _longer(owner_of, max(2 * len(owner_of), self.lanes + needed))
+            owner_of = longer(owner_of, max(2 * len(owner_of), self.lanes + needed))
             self.ids.grow(len(owner_of))
         else:
             self.blocks.grow(needed)
-            lane_of = _longer(lane_of, len(self.blocks.spans))
+            lane_of = longer(lane_of, len(self.blocks.spans))
         self.known = points.Lanes(lane_of, owner_of)
 
     def take_metas(self) -> tuple[MetricMeta, ...]:
@@ -138,7 +137,3 @@ class LaneTable:
         block = self.blocks.block(slot)
         sort, first, second, third = _HEAD.unpack_from(block)
         return sort, first, second, third, block[points.HEAD :]
-
-
-def _longer(array: I64, size: int) -> I64:
-    return np.concatenate((array, np.empty(size - len(array), np.int64)))

@@ -1,7 +1,7 @@
 """Answer which log records an OpenTelemetry sender brought.
 
-In comes the body of ``POST /v1/logs`` (``ExportLogsServiceRequest``, decompressed), or the
-message that :mod:`.json` made of a JSON body; out goes a
+In comes the message of ``POST /v1/logs`` (``ExportLogsServiceRequest``), from protobuf
+(:func:`.attributes.parsed`) or JSON (:func:`.json.filled`); out goes a
 :class:`~twinhelm.aiops.types.Received` with one
 :class:`~twinhelm.core.telemetry.LogBlock` whose streams are the resources' labels.
 
@@ -16,7 +16,7 @@ Pure; about 6 us a record with three attributes.
 Source: OTLP 1.x logs.proto; OpenTelemetry logs data model.
 
 >>> from twinhelm.core.settings import LimitSettings
->>> decode_logs(b"", limits=LimitSettings(), now_ns=0).logs is None
+>>> decode_logs(ExportLogsServiceRequest(), limits=LimitSettings(), now_ns=0).logs is None
 True
 """
 
@@ -33,7 +33,6 @@ from twinhelm.aiops.collect.otlp.attributes import (
     hex_id,
     json_text,
     owners,
-    parsed,
     text_of,
 )
 from twinhelm.aiops.collect.words import Refusals, severity_of
@@ -43,7 +42,7 @@ from twinhelm.core.labels import Labels
 from twinhelm.core.settings import LimitSettings
 from twinhelm.core.telemetry import LogBlock
 
-__all__ = ["LogRows", "decode_log_message", "decode_logs"]
+__all__ = ["LogRows", "decode_logs"]
 
 
 class LogRows:
@@ -71,13 +70,7 @@ class LogRows:
         )
 
 
-def decode_logs(body: bytes, *, limits: LimitSettings, now_ns: int) -> Received:
-    """Decode a protobuf body; raises :class:`BadInput` where it is not the message."""
-    message = parsed(ExportLogsServiceRequest(), body)
-    return decode_log_message(message, limits=limits, now_ns=now_ns)
-
-
-def decode_log_message(
+def decode_logs(
     message: ExportLogsServiceRequest, *, limits: LimitSettings, now_ns: int
 ) -> Received:
     """Turn a parsed request into columns; refuses records one by one, never the request."""

@@ -28,12 +28,11 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 
-from twinhelm.aiops.collect.history import Intern
 from twinhelm.aiops.collect.otlp import points
 from twinhelm.aiops.collect.otlp.lanes import LaneTable
 from twinhelm.aiops.collect.otlp.point import POINT_SIZE
 from twinhelm.aiops.collect.wire.columns import Columns
-from twinhelm.aiops.types import Received, Rejected
+from twinhelm.aiops.types import Intern, Received, Rejected
 from twinhelm.core.arrays import I64, U8
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.settings import LimitSettings

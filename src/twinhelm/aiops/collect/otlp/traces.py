@@ -1,7 +1,7 @@
 """Answer which spans an OpenTelemetry sender brought.
 
-In comes the body of ``POST /v1/traces`` (``ExportTraceServiceRequest``, decompressed), or the
-message that :mod:`.json` made of a JSON body; out goes a
+In comes the message of ``POST /v1/traces`` (``ExportTraceServiceRequest``), from protobuf
+(:func:`.attributes.parsed`) or JSON (:func:`.json.filled`); out goes a
 :class:`~twinhelm.aiops.types.Received` with one
 :class:`~twinhelm.core.telemetry.SpanBlock` whose resources are labels.
 
@@ -15,7 +15,7 @@ Pure; about 8 us a span with five attributes.
 Source: OTLP 1.x trace.proto; OpenTelemetry "Mapping to non-OTLP formats" for the reserved keys.
 
 >>> from twinhelm.core.settings import LimitSettings
->>> decode_traces(b"", limits=LimitSettings()).spans is None
+>>> decode_traces(ExportTraceServiceRequest(), limits=LimitSettings()).spans is None
 True
 """
 
@@ -33,7 +33,6 @@ from twinhelm.aiops.collect.otlp.attributes import (
     hex_id,
     json_text,
     owners,
-    parsed,
 )
 from twinhelm.aiops.collect.words import Refusals
 from twinhelm.aiops.types import Received
@@ -42,15 +41,10 @@ from twinhelm.core.labels import Labels
 from twinhelm.core.settings import LimitSettings
 from twinhelm.core.telemetry import SpanBlock
 
-__all__ = ["decode_trace_message", "decode_traces"]
+__all__ = ["decode_traces"]
 
 
-def decode_traces(body: bytes, *, limits: LimitSettings) -> Received:
-    """Decode a protobuf body; raises :class:`BadInput` where it is not the message."""
-    return decode_trace_message(parsed(ExportTraceServiceRequest(), body), limits=limits)
-
-
-def decode_trace_message(message: ExportTraceServiceRequest, *, limits: LimitSettings) -> Received:
+def decode_traces(message: ExportTraceServiceRequest, *, limits: LimitSettings) -> Received:
     """Turn a parsed request into columns; refuses spans one by one, never the request."""
     rows: list[tuple[Any, ...]] = []
     resources: dict[Labels, int] = {}
