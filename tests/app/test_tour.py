@@ -19,7 +19,7 @@ from twinhelm.core.claims import Claim
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import Conflict, DatabaseDown, NotFound, Unavailable
 from twinhelm.core.settings import Settings
-from twinhelm.events.kinds import IncidentOpened, IncidentReopened
+from twinhelm.events.kinds.machines import IncidentOpened, IncidentReopened
 
 SHOP = ("host:h", "service:shop/checkout")
 

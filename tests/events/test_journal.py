@@ -15,7 +15,7 @@ from twinhelm.core.clock import FakeClock
 from twinhelm.core.ports import Record
 from twinhelm.events.chain import Link, sealed
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import IncidentCommented, IncidentOpened
+from twinhelm.events.kinds.machines import IncidentCommented, IncidentOpened
 from twinhelm.store.records import open_records
 
 ROWS = 7

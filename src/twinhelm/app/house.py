@@ -41,7 +41,7 @@ from twinhelm.core.roles import Role
 from twinhelm.core.settings import Settings
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import BackupTaken, ServerStarted, ServerStopped
+from twinhelm.events.kinds.machines import BackupTaken, ServerStarted, ServerStopped
 from twinhelm.events.workflows import Workflows
 from twinhelm.store.blobs import FileBlobs
 from twinhelm.store.predictions import FILE, SqlitePredictions

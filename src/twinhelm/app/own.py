@@ -16,7 +16,7 @@ from twinhelm.core.logs import strike_secrets
 from twinhelm.core.ports import Record
 from twinhelm.core.settings import Settings
 from twinhelm.events.journal import Journal, JournalWriter
-from twinhelm.events.kinds import SettingsSeen
+from twinhelm.events.kinds.machines import SettingsSeen
 from twinhelm.mlops.register import register_builtin
 from twinhelm.mlops.types import Product
 

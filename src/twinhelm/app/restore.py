@@ -8,7 +8,7 @@ from twinhelm.core.clock import SystemClock
 from twinhelm.core.errors import NotFound
 from twinhelm.core.settings import Settings
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import RestoreDone
+from twinhelm.events.kinds.machines import RestoreDone
 from twinhelm.store.predictions import FILE
 from twinhelm.store.records import open_records, restore_records
 

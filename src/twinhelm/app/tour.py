@@ -23,7 +23,7 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.entities import split_key
 from twinhelm.core.errors import Conflict, NotFound, TwinhelmError, Unavailable
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import IncidentOpened, IncidentReopened
+from twinhelm.events.kinds.machines import IncidentOpened, IncidentReopened
 
 __all__ = ["Step", "Story", "Tour", "right"]
 

@@ -15,9 +15,9 @@ from twinhelm.core.errors import BadInput, Conflict, NotFound, Unauthenticated
 from twinhelm.core.ports import Record, Records
 from twinhelm.core.roles import Role
 from twinhelm.core.settings import AuthSettings
-from twinhelm.events import kinds
 from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.keys import checked_name, role_names, roles_of, shown_name
+from twinhelm.events.kinds import machines as happened
 from twinhelm.events.passwords import GuessLimit, Passwords
 from twinhelm.events.sessions import Sessions, csrf_token
 from twinhelm.events.tokens import Tokens
@@ -83,7 +83,7 @@ class Identities:
             _keep_an_admin(write, person, frozenset())
             write.delete("person", name)
             self._sessions.end_all(write, name)
-            write.event(kinds.PersonRemoved(name))
+            write.event(happened.PersonRemoved(name))
         self._sessions.forget()
 
     def set_roles(self, name: str, roles: Iterable[Role], by: str) -> None:
@@ -94,7 +94,7 @@ class Identities:
             _keep_an_admin(write, person, frozenset(Role(role) for role in names))
             write.put(replace(person, body={**person.body, "roles": names}))
             before = tuple(person.body["roles"])
-            write.event(kinds.PersonRolesChanged(name, before, tuple(names)))
+            write.event(happened.PersonRolesChanged(name, before, tuple(names)))
         self._sessions.forget()
 
     def set_password(self, name: str, password: str, by: str) -> None:
@@ -104,7 +104,7 @@ class Identities:
             person = _must_find(write, name)
             write.put(replace(person, body={**person.body, "password": kept}))
             self._sessions.end_all(write, name)
-            write.event(kinds.PersonPasswordChanged(name))
+            write.event(happened.PersonPasswordChanged(name))
         self._sessions.forget()
         self._limit.passed(name)
 
@@ -126,7 +126,7 @@ class Identities:
                     self._limit.passed(name)
                     return self._sessions.open(write, name, how="password")
         with self._journal.writing("anonymous") as write:
-            write.event(kinds.SignInFailed(shown_name(name), failures))
+            write.event(happened.SignInFailed(shown_name(name), failures))
         raise Unauthenticated("the name or the password is wrong")
 
     def link_secret(self, name: str, by: str) -> str:
@@ -168,7 +168,7 @@ class Identities:
             raise Conflict(f"there is a person {name!r}", hint="choose another name")
         body = {"roles": roles, "password": password}
         write.put(Record("person", name, body, time_ms=self._clock.now_ms()))
-        write.event(kinds.PersonAdded(name, tuple(roles), first))
+        write.event(happened.PersonAdded(name, tuple(roles), first))
 
 
 def _must_find(write: JournalWriter, name: str) -> Record:

@@ -17,7 +17,7 @@ from twinhelm.core.ports import Record, Records
 from twinhelm.core.roles import Identity
 from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.keys import ResolvedCache, digest, new_secret, roles_of
-from twinhelm.events.kinds import LinkCreated, SignedIn, SignedOut
+from twinhelm.events.kinds.machines import LinkCreated, SignedIn, SignedOut
 
 __all__ = ["LINK_HOURS", "Sessions", "csrf_token"]
 

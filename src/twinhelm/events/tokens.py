@@ -20,7 +20,7 @@ from twinhelm.events.keys import (
     role_names,
     roles_of,
 )
-from twinhelm.events.kinds import TokenCreated, TokenRevoked
+from twinhelm.events.kinds.machines import TokenCreated, TokenRevoked
 
 __all__ = ["TOKEN_PREFIX", "Token", "Tokens"]
 

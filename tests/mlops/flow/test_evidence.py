@@ -16,7 +16,7 @@ from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import NotFound
 from twinhelm.core.json import dumps, loads
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import DriftFound, ProductFramed, VersionRegistered
+from twinhelm.events.kinds.products import DriftFound, ProductFramed, VersionRegistered
 from twinhelm.mlops.flow.evidence import EvidenceDesk, Kept
 from twinhelm.mlops.records import put
 from twinhelm.mlops.types import ApprovalState, Deployment, Part, Product

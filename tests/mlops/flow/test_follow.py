@@ -8,7 +8,7 @@ from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import Denied, Unavailable
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import PromotionRefused
+from twinhelm.events.kinds.products import PromotionRefused
 from twinhelm.mlops.flow.follow import Follow
 from twinhelm.mlops.records import put
 from twinhelm.mlops.types import (

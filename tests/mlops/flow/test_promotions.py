@@ -12,7 +12,7 @@ from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound, Unavailable
 from twinhelm.core.policy import Verdict as May
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import DeploymentChanged
+from twinhelm.events.kinds.products import DeploymentChanged
 from twinhelm.mlops.flow.promotions import Promotions
 from twinhelm.mlops.records import find, load, put
 from twinhelm.mlops.types import (

@@ -11,7 +11,7 @@ from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import BadInput, Conflict, NewerFormat, NotFound
 from twinhelm.core.ports import Record, Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import IncidentCommented
+from twinhelm.events.kinds.machines import IncidentCommented
 from twinhelm.store.records import open_records, restore_records
 
 POSTGRESQL = pytest.mark.peer("postgresql")

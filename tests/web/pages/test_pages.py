@@ -12,7 +12,7 @@ from twinhelm.app.tour import Step, Tour
 from twinhelm.core.claims import Claim, Evidence
 from twinhelm.core.entities import Edge
 from twinhelm.core.roles import Role
-from twinhelm.events.kinds import IncidentOpened
+from twinhelm.events.kinds.machines import IncidentOpened
 from twinhelm.web.pages.app import PAGES
 
 pytestmark = pytest.mark.peer("chromium")

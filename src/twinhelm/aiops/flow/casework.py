@@ -33,12 +33,7 @@ from twinhelm.core.ports import Records, TelemetryStore
 from twinhelm.core.settings import DetectSettings
 from twinhelm.core.telemetry import Alert
 from twinhelm.events.journal import Journal, JournalWriter
-from twinhelm.events.kinds import (
-    IncidentOpened,
-    IncidentReopened,
-    IncidentResolved,
-    IncidentUpdated,
-)
+from twinhelm.events.kinds.machines import IncidentOpened, IncidentReopened, IncidentResolved, IncidentUpdated
 
 __all__ = ["LIVE", "Casework", "claims_of"]
 

@@ -29,7 +29,7 @@ from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.logs import strike_secrets
 from twinhelm.events.event import Event
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import BackfillFinished, BackfillStarted, ImportFinished, ImportStarted
+from twinhelm.events.kinds.machines import BackfillFinished, BackfillStarted, ImportFinished, ImportStarted
 from twinhelm.events.workflows import Run, WorkflowPort, WorkflowState
 
 __all__ = ["HistoryBooks"]

@@ -29,7 +29,7 @@ from twinhelm.core.ports import Records, TelemetryStore
 from twinhelm.core.settings import Settings
 from twinhelm.core.telemetry import Alert
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import TakingResumed, TakingStopped
+from twinhelm.events.kinds.machines import TakingResumed, TakingStopped
 
 __all__ = ["Housekeeping"]
 

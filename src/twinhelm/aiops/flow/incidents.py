@@ -24,7 +24,7 @@ from twinhelm.core.labels import Matcher, MatchKind, metric_name
 from twinhelm.core.ports import JournalRow, Records, RecordsUnit, TelemetryStore
 from twinhelm.core.telemetry import Alert, Change
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import IncidentAcknowledged, IncidentCommented, IncidentResolved
+from twinhelm.events.kinds.machines import IncidentAcknowledged, IncidentCommented, IncidentResolved
 
 __all__ = ["IncidentDesk", "IncidentFile", "TimelineEntry"]
 

@@ -41,7 +41,7 @@ from twinhelm.core.ports import TelemetryStore
 from twinhelm.core.settings import LimitSettings
 from twinhelm.core.telemetry import Alert, Change, SampleBlock
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import AlertReceived
+from twinhelm.events.kinds.machines import AlertReceived
 
 __all__ = ["Decoders", "Intake", "Receipt"]
 

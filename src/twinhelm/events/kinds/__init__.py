@@ -1,80 +1,11 @@
 """Every kind of event that the journal knows; docs/events.md is made from what stands here.
 
 A kind is ``noun.verb`` in the past tense. Its subject is what was touched, as a form over its own
-fields; counts are rows unless the name says bytes.
+fields; counts are rows unless the name says bytes. Importing this package makes both halves
+known, :mod:`machines` and :mod:`products`.
 """
 
 from twinhelm.events.event import EVENT_KINDS
-from twinhelm.events.kinds.machines import (
-    AlertReceived,
-    BackfillFinished,
-    BackfillStarted,
-    BackupTaken,
-    DetectorRegistered,
-    ImportFinished,
-    ImportStarted,
-    IncidentAcknowledged,
-    IncidentCommented,
-    IncidentOpened,
-    IncidentReopened,
-    IncidentResolved,
-    IncidentUpdated,
-    JobCancelled,
-    LinkCreated,
-    PersonAdded,
-    PersonPasswordChanged,
-    PersonRemoved,
-    PersonRolesChanged,
-    RestoreDone,
-    ServerStarted,
-    ServerStopped,
-    SettingsSeen,
-    SignedIn,
-    SignedOut,
-    SignInFailed,
-    TakingResumed,
-    TakingStopped,
-    TokenCreated,
-    TokenRevoked,
-)
-from twinhelm.events.kinds.products import (
-    ApprovalAnswered,
-    ApprovalRequested,
-    BuildFinished,
-    BuildStarted,
-    DataSeen,
-    DeploymentChanged,
-    DriftFound,
-    EvidenceExported,
-    HealthChanged,
-    HoldChanged,
-    ModelImported,
-    ModelRefused,
-    ProductFramed,
-    ProductRetired,
-    PromotionRefused,
-    RemarkMade,
-    RetrainTriggered,
-    RolloutAdvanced,
-    RolloutEnded,
-    RolloutStarted,
-    VersionPruned,
-    VersionRegistered,
-    VersionStaged,
-    VersionValidated,
-    WatchersChanged,
-)
+from twinhelm.events.kinds import machines, products
 
-__all__ = [
-    "EVENT_KINDS", "AlertReceived", "ApprovalAnswered", "ApprovalRequested", "BackfillFinished",
-    "BackfillStarted", "BackupTaken", "BuildFinished", "BuildStarted", "DataSeen",
-    "DeploymentChanged", "DetectorRegistered", "DriftFound", "EvidenceExported", "HealthChanged",
-    "HoldChanged", "ImportFinished", "ImportStarted", "IncidentAcknowledged", "IncidentCommented",
-    "IncidentOpened", "IncidentReopened", "IncidentResolved", "IncidentUpdated", "JobCancelled",
-    "LinkCreated", "ModelImported", "ModelRefused", "PersonAdded", "PersonPasswordChanged",
-    "PersonRemoved", "PersonRolesChanged", "ProductFramed", "ProductRetired", "PromotionRefused",
-    "RemarkMade", "RestoreDone", "RetrainTriggered", "RolloutAdvanced", "RolloutEnded",
-    "RolloutStarted", "ServerStarted", "ServerStopped", "SettingsSeen", "SignInFailed", "SignedIn",
-    "SignedOut", "TakingResumed", "TakingStopped", "TokenCreated", "TokenRevoked", "VersionPruned",
-    "VersionRegistered", "VersionStaged", "VersionValidated", "WatchersChanged",
-]  # fmt: skip
+__all__ = ["EVENT_KINDS", "machines", "products"]

@@ -23,7 +23,7 @@ from twinhelm.core.json import dumps
 from twinhelm.core.logs import strike_secrets
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import BuildFinished, BuildStarted
+from twinhelm.events.kinds.products import BuildFinished, BuildStarted
 from twinhelm.events.workflows import Run as Job
 from twinhelm.events.workflows import RunEnded, WorkflowPort
 from twinhelm.mlops import records as rows

@@ -9,7 +9,7 @@ from twinhelm.core.errors import BadInput
 from twinhelm.core.logs import strike_secrets
 from twinhelm.core.ports import Record
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import DataSeen
+from twinhelm.events.kinds.products import DataSeen
 from twinhelm.mlops.build.contract import check
 from twinhelm.mlops.build.data import read, save
 from twinhelm.mlops.types import Product, Spec, Table, rows_of

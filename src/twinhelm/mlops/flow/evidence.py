@@ -14,7 +14,7 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import NotFound
 from twinhelm.core.ports import Blobs, JournalRow, Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import EvidenceExported
+from twinhelm.events.kinds.products import EvidenceExported
 from twinhelm.mlops import govern, types
 from twinhelm.mlops.govern import Catalogue, Fact, Lineage, Readiness, Sources
 from twinhelm.mlops.records import find, get, need

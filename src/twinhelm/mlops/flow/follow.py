@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from twinhelm.core.errors import Denied
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import PromotionRefused
+from twinhelm.events.kinds.products import PromotionRefused
 from twinhelm.mlops.flow.promotions import Promotions
 from twinhelm.mlops.flow.validations import Validations
 from twinhelm.mlops.records import find, get

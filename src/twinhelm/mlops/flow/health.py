@@ -24,7 +24,7 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, TwinhelmError
 from twinhelm.core.ports import Label, Labelling, Prediction, Predictions, Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import DriftFound, HealthChanged
+from twinhelm.events.kinds.products import DriftFound, HealthChanged
 from twinhelm.mlops.monitor import (
     Known,
     Profiles,

@@ -16,7 +16,7 @@ from twinhelm.core.errors import BadInput, Conflict, Denied
 from twinhelm.core.ports import Records
 from twinhelm.events.event import Event
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import (
+from twinhelm.events.kinds.products import (
     HoldChanged,
     ProductFramed,
     ProductRetired,

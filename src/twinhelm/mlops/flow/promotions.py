@@ -16,15 +16,16 @@ from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound, TwinhelmE
 from twinhelm.core.policy import Decision, Verdict
 from twinhelm.core.ports import JournalRow, Records
 from twinhelm.events.journal import Journal, JournalWriter
-from twinhelm.events.kinds import (
+from twinhelm.events.kinds.products import (
     ApprovalAnswered,
     ApprovalRequested,
     DeploymentChanged,
     PromotionRefused,
     VersionStaged,
 )
+from twinhelm.events.values import Reading
 from twinhelm.mlops.approve import Case, judge, may_answer, needs
-from twinhelm.mlops.records import Reading, find, get, load, need, put
+from twinhelm.mlops.records import find, get, load, need, put
 from twinhelm.mlops.types import (
     Answer,
     Approval,

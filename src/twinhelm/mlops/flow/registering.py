@@ -15,7 +15,7 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Denied, NotFound, TooLarge
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import ModelRefused, VersionPruned, VersionRegistered
+from twinhelm.events.kinds.products import ModelRefused, VersionPruned, VersionRegistered
 from twinhelm.mlops.records import find, get, load, put
 from twinhelm.mlops.register.mlmodel import describe
 from twinhelm.mlops.register.scan import scan

@@ -15,7 +15,7 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import RetrainTriggered
+from twinhelm.events.kinds.products import RetrainTriggered
 from twinhelm.mlops.records import find, need
 from twinhelm.mlops.retrain import refusal
 from twinhelm.mlops.types import Product, Run, Spec, Trigger

@@ -13,7 +13,7 @@ from twinhelm.core.errors import Conflict
 from twinhelm.core.json import dumps
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import DetectorRegistered
+from twinhelm.events.kinds.machines import DetectorRegistered
 from twinhelm.mlops.records import find, get, put
 from twinhelm.mlops.types import Product, ProductVersion, Stage
 

@@ -21,7 +21,7 @@ from typing import Any
 
 from twinhelm.core.errors import BadInput, NotFound, Refused
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds import ModelImported
+from twinhelm.events.kinds.products import ModelImported
 from twinhelm.events.workflows import Run, WorkflowFunction
 from twinhelm.mlops.tracking.client import Client
 from twinhelm.mlops.tracking.rules import PROTECTED

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from twinhelm.app.models import MODELS_IMPORT
 from twinhelm.core.errors import BadInput, Conflict
-from twinhelm.events.kinds import JobCancelled
+from twinhelm.events.kinds.machines import JobCancelled
 from twinhelm.events.workflows import WorkflowStatus
 from twinhelm.web.api.words import LATEST_MS, By, Limit, Of, Router, TenantOf
 from twinhelm.web.prometheus.selector import parse_selector
