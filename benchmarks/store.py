@@ -25,6 +25,7 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
+import duckdb
 import numpy as np
 
 from twinhelm.core.clock import FakeClock
@@ -33,6 +34,7 @@ from twinhelm.core.labels import Labels, labels_of
 from twinhelm.core.settings import StoreSettings
 from twinhelm.core.telemetry import SampleBlock
 from twinhelm.store.telemetry import DuckTelemetry, open_telemetry
+from twinhelm.store.telemetry.home import DATABASE
 
 STEP_MS = 15_000
 HOUR_MS = 3_600_000
@@ -234,16 +236,16 @@ def measure_bytes(directory: Path, seconds: int) -> dict:
     store = open_telemetry(directory / "ours", StoreSettings(), clock)
     store.intern(labels, tenant="default")
     for rows in np.array_split(np.arange(len(block)), 12):
-        store.append_samples(
-            SampleBlock(block.series[rows], block.time_ms[rows], block.value[rows])
-        )
+        store.append_samples(block.rows(rows))
         store.flush()
     store.tidy(clock.now_ms() + 2 * DAY_MS)
     back = store.read_samples(np.arange(len(labels), dtype=np.uint32), 0, 2**62)
     order = np.lexsort((block.time_ms, block.series))
     assert np.array_equal(back.value, block.value[order], equal_nan=True)
-    ours, held = store.stats().disk_bytes, store.sample_bytes()
+    ours = store.stats().disk_bytes
     store.close()
+    with duckdb.connect(directory / "ours" / DATABASE, read_only=True) as database:
+        (held,) = database.execute("SELECT sum(octet_length(data)) FROM pages").fetchone()
     return {
         "samples": len(block),
         "series": len(labels),

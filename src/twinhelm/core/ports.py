@@ -268,8 +268,8 @@ class Blobs(Protocol):
     def get(self, name: str) -> bytes | None:
         """Return the bytes under ``name``, or None."""
 
-    def names(self, prefix: str = "") -> Iterator[str]:
-        """List names that start with ``prefix``, sorted."""
+    def names(self) -> Iterator[str]:
+        """List all names, sorted."""
 
     def delete(self, name: str) -> None:
         """Forget ``name``; forgetting what is not there is no error."""

@@ -6,7 +6,7 @@ kept by a :class:`twinhelm.core.ports.TelemetryStore`. All arrays of a block hav
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -48,6 +48,21 @@ class SampleBlock:
     def empty() -> SampleBlock:
         """Return a block of no samples."""
         return SampleBlock(np.empty(0, np.uint32), np.empty(0, np.int64), np.empty(0, np.float64))
+
+    @staticmethod
+    def joined(blocks: Sequence[SampleBlock]) -> SampleBlock:
+        """Put blocks one after the other."""
+        if len(blocks) < 2:
+            return blocks[0] if blocks else SampleBlock.empty()
+        return SampleBlock(
+            np.concatenate([block.series for block in blocks]),
+            np.concatenate([block.time_ms for block in blocks]),
+            np.concatenate([block.value for block in blocks]),
+        )
+
+    def rows(self, which: BOOL | I64) -> SampleBlock:
+        """Pick rows, by a mask or by their places."""
+        return SampleBlock(self.series[which], self.time_ms[which], self.value[which])
 
 
 class MetricType(StrEnum):

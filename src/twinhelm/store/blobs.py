@@ -68,14 +68,14 @@ class FileBlobs:
         except OSError as error:
             raise told(path, error) from error
 
-    def names(self, prefix: str = "") -> Iterator[str]:
+    def names(self) -> Iterator[str]:
         """See the port."""
         found = (
             path.relative_to(self._directory).as_posix()
             for path in self._directory.rglob("*")
             if path.is_file() and not path.name.endswith(_UNFINISHED)
         )
-        return iter(sorted(name for name in found if name.startswith(prefix)))
+        return iter(sorted(found))
 
     def delete(self, name: str) -> None:
         """See the port."""

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from twinhelm.store.blobs import sync_directory
+
 __all__ = ["Bodies"]
 
 SEGMENT_BYTES = 64 << 20
@@ -116,11 +118,7 @@ class Bodies:
         self._file, self._size = os.open(self._path(self._number), flags, 0o600), 0
         with suppress(OSError, AttributeError):  # not every file system and system can
             self._direct = os.open(self._path(self._number), os.O_WRONLY | os.O_DIRECT)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_directory(self._folder)
 
     def _numbers(self) -> list[int]:
         return sorted(int(path.stem) for path in self._folder.glob(f"*{END}"))

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import cramjam
 import numpy as np
 
-from twinhelm.core.telemetry import MetricMeta, MetricType
+from twinhelm.core.telemetry import MetricMeta, MetricType, SampleBlock
 from twinhelm.store.telemetry.catalog import Catalog
 from twinhelm.store.telemetry.database import Reading, insert
-from twinhelm.store.telemetry.pending import COUNTED, Part, Pending, joined
+from twinhelm.store.telemetry.pending import COUNTED, Part, Pending
 from twinhelm.store.telemetry.rows import Kind, fields_of
 from twinhelm.store.telemetry.settle import Ids, insert_samples
 
@@ -39,7 +39,7 @@ class Saved:
 
 def save(reading: Reading, parts: Sequence[Part], saved: Saved, ids: Ids, now_ms: int) -> None:
     """Write the parts and the append-log position."""
-    insert_samples(reading, joined([part.samples() for part in parts]), ids, now_ms)
+    insert_samples(reading, SampleBlock.joined([part.samples() for part in parts]), ids, now_ms)
     for part in parts:
         for table, some in part.blocks.items():
             for columns in some:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from twinhelm.core.arrays import I64, U32
+from twinhelm.core.arrays import I64, U32, longer
 from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import Matcher
 from twinhelm.core.telemetry import MetricMeta, SampleBlock, SeriesInfo
@@ -110,9 +110,9 @@ class Catalog:
     def _grow(self) -> None:
         short = len(self.series) - len(self._first)
         if short > 0:
-            more = max(short, len(self._first) // 2)
-            self._first = np.append(self._first, np.full(more, _NEVER_FIRST, np.int64))
-            self._last = np.append(self._last, np.full(more, _NEVER_LAST, np.int64))
+            rows = len(self._first) + max(short, len(self._first) // 2)
+            self._first = longer(self._first, rows, _NEVER_FIRST)
+            self._last = longer(self._last, rows, _NEVER_LAST)
 
 
 @njit(cache=True, nogil=True)

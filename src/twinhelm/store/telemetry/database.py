@@ -100,13 +100,6 @@ class Reading:
         has_some = np.searchsorted(ids, found["hi"], "right") > first
         return self.decode(found["id"][has_some], ids, start_ms, end_ms)
 
-    def sample_bytes(self) -> int:
-        """Return how many bytes all pages take."""
-        ((total,),) = self.cursor.execute(
-            "SELECT coalesce(sum(octet_length(data)), 0) FROM pages"
-        ).fetchall()
-        return int(total)
-
     def rows(
         self, shape: Shape, asked: Asked, *, newest_first: bool, limit: int
     ) -> list[tuple[Any, ...]]:

@@ -117,11 +117,6 @@ class DuckTelemetry(Front):
             reason=reason,
         )
 
-    def sample_bytes(self) -> int:
-        """Return how many bytes the flushed samples take, without names and DuckDB's own."""
-        with self._database.reading() as reading:
-            return reading.sample_bytes()
-
     def flush(self) -> None:
         """See the port."""
         pending = self._pending

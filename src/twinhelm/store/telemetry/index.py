@@ -224,11 +224,11 @@ class LabelIndex:
         places = part.range_of(number) if number else range(0)
         texts = self._texts
         pairs = part.pairs[places.start : places.stop] & np.uint64(0xFFFFFFFF)
-        absent = matcher.matches_value("")
+        absent = matcher.matches("")
         hit = part.of_pairs(
             place
             for place, value in zip(places, pairs.tolist(), strict=True)
-            if matcher.matches_value(texts[value]) != absent
+            if matcher.matches(texts[value]) != absent
         )
         return ~hit if absent else hit
 

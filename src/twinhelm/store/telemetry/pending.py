@@ -18,7 +18,7 @@ from twinhelm.store.telemetry.catalog import Catalog
 from twinhelm.store.telemetry.pages import sort_rows
 from twinhelm.store.telemetry.rows import LOGS, SPANS, Asked, Columns, Kind, Shape
 
-__all__ = ["COUNTED", "Part", "Pending", "join_samples", "joined"]
+__all__ = ["COUNTED", "Part", "Pending", "join_samples"]
 
 COUNTED = ("samples", "logs", "spans", "changes")
 
@@ -71,7 +71,7 @@ class Part:
         """Read the samples of ids (ascending) within a closed range, in order of arrival."""
         block = self.samples()
         hit = _hits(block.series, block.time_ms, ids, start_ms, end_ms)
-        return SampleBlock(block.series[hit], block.time_ms[hit], block.value[hit])
+        return block.rows(hit)
 
     def read_rows(self, shape: Shape, asked: Asked) -> list[tuple[Any, ...]]:
         """Read log records or spans; see :meth:`Shape.select`."""
@@ -133,7 +133,7 @@ class Pending:
             # Where damage took the record that named a series, its samples have no meaning.
             known = block.series < len(self.catalog.series)
             if not np.all(known):
-                block = SampleBlock(block.series[known], block.time_ms[known], block.value[known])
+                block = block.rows(known)
             self.samples(block)
         elif kind == Kind.CHANGES:
             self.changes(rows.changes_of(data))
@@ -148,20 +148,9 @@ class Pending:
         self.counts[what] += more
 
 
-def joined(blocks: Sequence[SampleBlock]) -> SampleBlock:
-    """Put blocks one after the other."""
-    if len(blocks) < 2:
-        return blocks[0] if blocks else SampleBlock.empty()
-    return SampleBlock(
-        np.concatenate([block.series for block in blocks]),
-        np.concatenate([block.time_ms for block in blocks]),
-        np.concatenate([block.value for block in blocks]),
-    )
-
-
 def join_samples(parts: Sequence[SampleBlock], ids: U32) -> SampleBlock:
     """Join what several places hold of ``ids`` (ascending) and sort it by series and time."""
-    block = joined(parts)
+    block = SampleBlock.joined(parts)
     places = np.searchsorted(ids, block.series).astype(np.uint32)
     placed = sort_rows(SampleBlock(places, block.time_ms, block.value), len(ids))
     return SampleBlock(ids[placed.series], placed.time_ms, placed.value)

@@ -51,8 +51,7 @@ def insert_samples(reading: Reading, block: SampleBlock, ids: Ids, now_ms: int) 
     order = np.argsort(window, kind="stable")
     edges = np.flatnonzero(np.diff(window[order])) + 1
     for rows in np.split(order, edges):
-        part = SampleBlock(block.series[rows], block.time_ms[rows], block.value[rows])
-        _write(reading, sort_rows(part, series_count), 0, ids)
+        _write(reading, sort_rows(block.rows(rows), series_count), 0, ids)
 
 
 def settle(database: Database, ids: Ids, now_ms: int) -> None:
