@@ -12,30 +12,25 @@
 | entity | key | | | last seen |
 | rejection | door/tenant/reason | | | last seen |
 
-Values are dataclasses; bodies are their fields as JSON. Reading checks types, so a body that
-was written by hand and does not fit is heard of here and nowhere else.
+Bodies are the values' fields; :func:`twinhelm.events.values.load` reads them back.
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Protocol, TypeVar
-
-from pydantic import TypeAdapter
 
 from twinhelm.aiops.types import Anomaly, Forecast, Incident, IncidentState, Rejection
 from twinhelm.core.claims import Claim
 from twinhelm.core.entities import Edge, Entity
-from twinhelm.core.ports import Record, RecordsUnit
+from twinhelm.core.ports import Record
 from twinhelm.core.telemetry import Alert
+from twinhelm.events.journal import JournalWriter
+from twinhelm.events.values import Reading, load
 
 __all__ = [
-    "Writing",
     "find_incidents",
     "incident_key",
     "incident_ref",
-    "load",
     "load_incident",
-    "next_incident_id",
     "put_alert",
     "put_anomaly",
     "put_claims",
@@ -45,38 +40,6 @@ __all__ = [
     "put_incident",
     "put_rejection",
 ]
-
-_T = TypeVar("_T")
-_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
-
-
-class Writing(Protocol):
-    """What the functions here need of a transaction: reading by key and kind, and writing."""
-
-    def get(self, kind: str, key: str) -> Record | None:
-        """Read one record."""
-        ...
-
-    def put(self, record: Record) -> Record:
-        """Write one record."""
-        ...
-
-    def find(self, kind: str, *, parent: str | None = None, limit: int = 1000) -> list[Record]:
-        """Find records of a parent."""
-        ...
-
-    def delete(self, kind: str, key: str) -> None:
-        """Remove one record."""
-        ...
-
-
-def load(of: type[_T], record: Record) -> _T:
-    """Read a record's body as the dataclass ``of``; raises ValueError where it does not fit."""
-    adapter = _ADAPTERS.get(of)
-    if adapter is None:
-        adapter = _ADAPTERS[of] = TypeAdapter(of)
-    value: _T = adapter.validate_python(dict(record.body))
-    return value
 
 
 def incident_key(incident_id: int) -> str:
@@ -89,14 +52,14 @@ def incident_ref(incident_id: int) -> str:
     return f"incident/{incident_id}"
 
 
-def load_incident(unit: RecordsUnit | Writing, incident_id: int) -> Incident | None:
+def load_incident(unit: Reading, incident_id: int) -> Incident | None:
     """Read one incident, or None."""
     record = unit.get("incident", incident_key(incident_id))
     return load(Incident, record) if record else None
 
 
 def find_incidents(
-    unit: RecordsUnit,
+    unit: Reading,
     *,
     states: Sequence[IncidentState] | None = None,
     before: Incident | None = None,
@@ -119,12 +82,7 @@ def find_incidents(
     return [load(Incident, record) for record in found]
 
 
-def next_incident_id(unit: RecordsUnit) -> int:
-    """Return the first id never used; incidents are never deleted."""
-    return unit.count("incident") + 1
-
-
-def put_incident(write: Writing, incident: Incident) -> None:
+def put_incident(write: JournalWriter, incident: Incident) -> None:
     """Write an incident over whatever stood there."""
     key = incident_key(incident.id)
     write.put(
@@ -132,22 +90,22 @@ def put_incident(write: Writing, incident: Incident) -> None:
     )
 
 
-def put_anomaly(write: Writing, anomaly: Anomaly, incident_id: int) -> None:
+def put_anomaly(write: JournalWriter, anomaly: Anomaly, incident_id: int) -> None:
     """Write an anomaly as a member of an incident."""
     state = "open" if anomaly.end_ms is None else "closed"
     parent = incident_ref(incident_id)
     write.put(Record("anomaly", anomaly.key, asdict(anomaly), state, parent, anomaly.start_ms))
 
 
-def put_alert(write: Writing, alert: Alert, parent: str = "") -> None:
+def put_alert(write: JournalWriter, alert: Alert) -> None:
     """Write an alert; a repeat keeps the incident it belongs to."""
     before = write.get("alert", alert.fingerprint)
-    kept = parent or (before.parent if before else "")
+    kept = before.parent if before else ""
     state = "firing" if alert.ends_ms is None else "resolved"
     write.put(Record("alert", alert.fingerprint, asdict(alert), state, kept, alert.starts_ms))
 
 
-def put_claims(write: Writing, parent: str, kind: str, claims: tuple[Claim, ...]) -> None:
+def put_claims(write: JournalWriter, parent: str, kind: str, claims: tuple[Claim, ...]) -> None:
     """Replace the claims of one kind about ``parent``, in the order given."""
     prefix = f"{parent}/{kind}/"
     for rank, claim in enumerate(claims, start=1):
@@ -159,25 +117,25 @@ def put_claims(write: Writing, parent: str, kind: str, claims: tuple[Claim, ...]
             write.delete("claim", record.key)
 
 
-def put_forecast(write: Writing, forecast: Forecast, now_ms: int) -> None:
+def put_forecast(write: JournalWriter, forecast: Forecast, now_ms: int) -> None:
     """Write what a series is expected to do; one forecast a series."""
     write.put(
         Record("forecast", str(forecast.series), asdict(forecast), "", forecast.entity, now_ms)
     )
 
 
-def put_edge(write: Writing, edge: Edge) -> None:
+def put_edge(write: JournalWriter, edge: Edge) -> None:
     """Write an edge; seen again, it lives on."""
     key = f"{edge.source}>{edge.target}>{edge.kind}"
     write.put(Record("edge", key, asdict(edge), "", edge.target, edge.last_seen_ms))
 
 
-def put_entity(write: Writing, entity: Entity) -> None:
+def put_entity(write: JournalWriter, entity: Entity) -> None:
     """Write what exists."""
     write.put(Record("entity", entity.key, asdict(entity), "", "", entity.last_seen_ms))
 
 
-def put_rejection(write: Writing, rejection: Rejection) -> None:
+def put_rejection(write: JournalWriter, rejection: Rejection) -> None:
     """Write how much was not kept, and why."""
     key = f"{rejection.door}/{rejection.tenant}/{rejection.reason}"
     write.put(Record("rejection", key, asdict(rejection), rejection.reason, "", rejection.last_ms))

@@ -4,7 +4,7 @@
 reused. Times are epoch ms. Scores and confidences lie in [0, 1].
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -15,11 +15,15 @@ from twinhelm.core.labels import Labels
 from twinhelm.core.telemetry import Alert, Change, LogBlock, MetricMeta, SampleBlock, SpanBlock
 
 __all__ = [
+    "LIVE",
     "Anomaly",
+    "Describe",
+    "Described",
     "Direction",
     "Forecast",
     "Incident",
     "IncidentState",
+    "Intern",
     "Received",
     "Rejected",
     "Rejection",
@@ -27,6 +31,10 @@ __all__ = [
     "Scores",
     "Suspect",
 ]
+
+
+Intern = Callable[[list[Labels]], U32]
+"""Gives each label set its dense id, in order."""
 
 
 class Direction(StrEnum):
@@ -54,6 +62,13 @@ class Resource(StrEnum):
     SATURATION = "saturation"
     DATA = "data"
     OTHER = "other"
+
+
+Described = tuple[Labels, str, Resource]
+"""What one series is: its labels, its entity, what it measures."""
+
+Describe = Callable[[int], Described]
+"""Tell what a series is, by its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +131,10 @@ class IncidentState(StrEnum):
     ACKNOWLEDGED = "acknowledged"
     RESOLVED = "resolved"
     REOPENED = "reopened"
+
+
+LIVE = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.REOPENED)
+"""The states of an incident that lasts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from math import inf
 from pathlib import Path
@@ -24,7 +25,7 @@ from twinhelm.aiops.flow.history import HistoryBooks
 from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
-from twinhelm.aiops.flow.publish import Publish
+from twinhelm.aiops.flow.publish import publish
 from twinhelm.aiops.flow.watch import Watch
 from twinhelm.app.drive import Drive
 from twinhelm.app.lab import Lab
@@ -249,10 +250,10 @@ def _furnished(
     )
     models = open_models(
         settings, clock, records, journal, workflows, predictions, blobs, identities,
-        publish=Publish(intake),
+        publish=partial(publish, intake),
     )  # fmt: skip
     models.register(journal)
-    housekeeping = Housekeeping(telemetry, records, journal, clock, settings, meters, intake, watch)
+    housekeeping = Housekeeping(telemetry, records, journal, clock, meters, intake, watch)
     house = House(
         settings=settings,
         clock=clock,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from twinhelm.aiops.flow.incidents import IncidentDesk
-from twinhelm.aiops.types import Incident, IncidentState
+from twinhelm.aiops.types import LIVE, Incident, IncidentState
 from twinhelm.app.lab import Lab, LabFault
 from twinhelm.core.claims import Claim, certainty
 from twinhelm.core.clock import Clock
@@ -43,7 +43,6 @@ LEAST_MS = 15_000
 START_MS = 60_000
 TURN_S = 0.5
 LONG_S = 15.0
-LIVE = (IncidentState.OPEN, IncidentState.REOPENED, IncidentState.ACKNOWLEDGED)
 RAISED = (IncidentOpened.kind, IncidentReopened.kind)
 TOUR = "guided tour"
 

@@ -104,12 +104,7 @@ class Matcher:
         if self.kind in (MatchKind.REGEX, MatchKind.NOT_REGEX):
             _pattern(self.value)
 
-    def matches(self, labels: Labels) -> bool:
-        """Tell whether ``labels`` satisfy this condition."""
-        actual = next((value for name, value in labels if name == self.name), "")
-        return self.matches_value(actual)
-
-    def matches_value(self, actual: str) -> bool:
+    def matches(self, actual: str) -> bool:
         """Tell whether one value (empty for an absent label) satisfies this condition."""
         if self.kind is MatchKind.EQUAL:
             return actual == self.value

@@ -29,6 +29,7 @@ from pydantic_settings import (
 )
 
 from twinhelm.core.errors import BadInput
+from twinhelm.core.labels import LabelLimits
 
 __all__ = [
     "AuthSettings", "DetectSettings", "HostSettings", "LimitSettings", "ModelSettings", "Section",
@@ -129,6 +130,11 @@ class LimitSettings(Section):
     """Requests being decoded at once; more are answered 429."""
     body_timeout_s: PositiveFloat = 30.0
     """How long a client may take to send its body."""
+
+    @property
+    def labels(self) -> LabelLimits:
+        """How much one label set may carry."""
+        return LabelLimits(self.max_labels, self.max_label_name_bytes, self.max_label_value_bytes)
 
 
 class HostSettings(Section):

@@ -17,12 +17,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Protocol, TypeVar
-
-from pydantic import TypeAdapter
+from typing import TypeVar
 
 from twinhelm.core.errors import NotFound
 from twinhelm.core.ports import Record, Records
+from twinhelm.events import values
+from twinhelm.events.journal import JournalWriter
+from twinhelm.events.values import Reading
 from twinhelm.mlops.types import (
     Approval,
     Deployment,
@@ -36,7 +37,7 @@ from twinhelm.mlops.types import (
     Verdict,
 )
 
-__all__ = ["Reading", "Writing", "find", "get", "keep_past", "load", "need", "past", "put"]
+__all__ = ["find", "get", "keep_past", "load", "need", "past", "put"]
 
 T = TypeVar("T")
 Noun = (
@@ -44,7 +45,6 @@ Noun = (
 )
 
 _PAST = "health_past"
-_ADAPTERS: dict[Any, TypeAdapter[Any]] = {}
 _KINDS: dict[type, str] = {
     Product: "product",
     ProductVersion: "version",
@@ -58,42 +58,10 @@ _KINDS: dict[type, str] = {
 }
 
 
-class Reading(Protocol):
-    """What the functions here need of a transaction."""
-
-    def get(self, kind: str, key: str) -> Record | None:
-        """Read one record."""
-        ...
-
-    def find(
-        self,
-        kind: str,
-        *,
-        state: str | Sequence[str] | None = None,
-        parent: str | None = None,
-        newest_first: bool = False,
-        limit: int = 1000,
-    ) -> list[Record]:
-        """Find records."""
-        ...
-
-
-class Writing(Reading, Protocol):
-    """A transaction that writes."""
-
-    def put(self, record: Record) -> Record:
-        """Write one record."""
-        ...
-
-    def delete(self, kind: str, key: str) -> None:
-        """Remove one record."""
-        ...
-
-
 def get(unit: Reading, noun: type[T], key: str) -> T | None:
     """Read one value by its key, or None."""
     record = unit.get(_KINDS[noun], key)
-    return None if record is None else _read(noun, record)
+    return None if record is None else values.load(noun, record)
 
 
 def need(unit: Reading, noun: type[T], key: str) -> T:
@@ -118,7 +86,7 @@ def find(
     rows = unit.find(
         _KINDS[noun], parent=product, state=state, newest_first=newest_first, limit=limit
     )
-    return [_read(noun, row) for row in rows]
+    return [values.load(noun, row) for row in rows]
 
 
 def load(records: Records, noun: type[T], key: str) -> T:
@@ -127,13 +95,13 @@ def load(records: Records, noun: type[T], key: str) -> T:
         return need(unit, noun, key)
 
 
-def put(write: Writing, value: Noun) -> None:
+def put(write: JournalWriter, value: Noun) -> None:
     """Write a value under its own key, replacing what was there."""
     key, state, parent, time_ms = _place(value)
     write.put(Record(_KINDS[type(value)], key, asdict(value), state, parent, time_ms))
 
 
-def keep_past(write: Writing, value: Health, *, most: int) -> None:
+def keep_past(write: JournalWriter, value: Health, *, most: int) -> None:
     """Keep how a version fared beside the latest; of a product the newest ``most`` stay."""
     key = f"{value.product}/{value.version}/{value.end_ms:014d}"
     write.put(Record(_PAST, key, asdict(value), value.state, value.product, value.end_ms))
@@ -147,7 +115,7 @@ def past(
 ) -> list[Health]:
     """Read how a product's versions fared, the newest first."""
     rows = unit.find(_PAST, parent=product, state=state, newest_first=True, limit=limit)
-    return [_read(Health, row) for row in rows]
+    return [values.load(Health, row) for row in rows]
 
 
 def _place(value: Noun) -> tuple[str, str, str, int]:
@@ -174,10 +142,3 @@ def _place(value: Noun) -> tuple[str, str, str, int]:
             return key, value.state, value.product, value.end_ms
         case Remark():
             return value.id, "", value.product, value.time_ms
-
-
-def _read(noun: type[T], record: Record) -> T:
-    if noun not in _ADAPTERS:
-        _ADAPTERS[noun] = TypeAdapter(noun)
-    value: T = _ADAPTERS[noun].validate_python(dict(record.body))
-    return value

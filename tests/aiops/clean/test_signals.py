@@ -56,10 +56,8 @@ def test_unsorted_and_repeated_times_give_no_rate() -> None:
     assert feed(maker("x_total"), [10, 10, 5, 20], [0, 9, 9, 10]) == [(20, 1.0)]
 
 
-def test_undeclared_series_wait_to_be_declared() -> None:
-    made = maker("a", "b")
-    assert made.undeclared(np.array([7, 1, 7, 3000], np.uint32)).tolist() == [7, 3000]
-    assert feed(made, [1], [1.0], series=7) == []
+def test_undeclared_series_give_no_signal() -> None:
+    assert feed(maker("a", "b"), [1], [1.0], series=7) == []
 
 
 @pytest.mark.parametrize(

@@ -62,21 +62,6 @@ def test_a_level_that_held_very_long_is_the_new_normal():
     assert abs(scores.expected[-1] - 140.0) < 3.0
 
 
-def test_accept_makes_the_level_normal_at_once():
-    x = noise(560)
-    x[500:] += 40.0
-    detector = Detector()
-    assert detector.observe(block(x[:530], np.arange(530) * MINUTE)).flagged[-1]
-    assert detector.accept(0)
-    after = detector.observe(block(x[530:], np.arange(530, 560) * MINUTE))
-    assert not after.flagged.any()
-    assert abs(after.expected[0] - 140.0) < 5.0
-
-
-def test_accept_of_an_unknown_series_is_false():
-    assert not Detector().accept(3)
-
-
 def test_steady_growth_from_flat_is_flagged():
     x = noise(900, size=0.5)
     x[600:] += 0.1 * np.arange(300)

@@ -100,13 +100,6 @@ def test_series_are_tracked_apart_and_unflagged_ones_ask_nothing():
     assert asked == [5]
 
 
-def test_a_person_can_close_it():
-    tracker = AnomalyTracker()
-    update(tracker, scores([0, 1, 1]))
-    assert tracker.close(0).end_ms == 120_000
-    assert tracker.close(0) is None
-
-
 def test_replayed_samples_do_not_count_again():
     tracker = AnomalyTracker()
     given = scores([0, 0, 1])

@@ -21,7 +21,7 @@ from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import DatabaseDown, StoreFull
 from twinhelm.core.labels import labels_of
 from twinhelm.core.meters import Meters
-from twinhelm.core.settings import DetectSettings, LimitSettings, Settings
+from twinhelm.core.settings import DetectSettings, LimitSettings
 from twinhelm.core.telemetry import SampleBlock
 from twinhelm.events.journal import Journal
 
@@ -111,7 +111,6 @@ class Wing:
             self.records,
             self.journal,
             self.clock,
-            Settings(),
             self.meters,
             self.intake,
             self.watch,

@@ -7,11 +7,11 @@ import threading
 import numpy as np
 
 from twinhelm.aiops.flow.housekeeping import Housekeeping
-from twinhelm.aiops.records import load
 from twinhelm.aiops.types import Received, Rejected, Rejection
 from twinhelm.core.errors import DatabaseDown
 from twinhelm.core.labels import labels_of
 from twinhelm.core.telemetry import Alert
+from twinhelm.events.values import load
 
 
 def kept(wing, kind):

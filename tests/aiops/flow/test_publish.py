@@ -1,56 +1,40 @@
-"""Series of the models' wing reach the intake like anybody's."""
+"""Series of the models' wing reach the store and the watch like anybody's."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
-import numpy as np
-
-from twinhelm.aiops.flow.publish import Publish
+from twinhelm.aiops.flow.publish import publish
 
 
-class Intake:
-    def __init__(self):
-        self.known, self.taken = [], []
-
-    def decoders(self, tenant):
-        return SimpleNamespace(intern=self.intern)
-
-    def intern(self, labels):
-        start = len(self.known)
-        self.known += labels
-        return np.arange(start, len(self.known), dtype=np.uint32)
-
-    def take(self, received, *, door, tenant):
-        self.taken.append((door, received.samples))
+def kept(wing):
+    """Return labels, age and value of the samples in the store."""
+    infos = {info.id: dict(info.labels) for info in wing.telemetry.find_series(())}
+    now = wing.clock.now_ms()
+    rows = wing.stored(*infos)
+    return [(infos[series], now - time_ms, value) for series, time_ms, value in rows]
 
 
-def test_a_product_is_a_service_of_its_own():
-    intake = Intake()
-    publish = Publish(intake)
-    for time_ms in (1_000, 2_000):
-        publish([("model_psi", {"product": "churn", "version": "2"}, time_ms, 0.5)])
-    assert [dict(labels) for labels in intake.known] == [
-        {
-            "__name__": "model_psi",
-            "product": "churn",
-            "version": "2",
-            "service_name": "churn",
-            "service_namespace": "models",
-        }
-    ]
-    assert [
-        (door, block.series.tolist(), block.time_ms.tolist()) for door, block in intake.taken
-    ] == [("models", [0], [1_000]), ("models", [0], [2_000])]
+def test_a_product_is_a_service_of_its_own(wing):
+    now = wing.clock.now_ms()
+    for age_ms in (2_000, 1_000):
+        labels = {"product": "churn", "version": "2"}
+        publish(wing.intake, [("model_psi", labels, now - age_ms, 0.5)])
+    series = {
+        "__name__": "model_psi",
+        "product": "churn",
+        "version": "2",
+        "service_name": "churn",
+        "service_namespace": "models",
+    }
+    assert kept(wing) == [(series, 2_000, 0.5), (series, 1_000, 0.5)]
+    assert len(wing.offered) == 2
 
 
-def test_what_is_of_no_product_keeps_its_labels():
-    intake = Intake()
-    Publish(intake)([("model_lost_total", {}, 1, 0.0)])
-    assert intake.known == [(("__name__", "model_lost_total"),)]
+def test_what_is_of_no_product_keeps_its_labels(wing):
+    publish(wing.intake, [("model_lost_total", {}, wing.clock.now_ms(), 0.0)])
+    assert kept(wing) == [({"__name__": "model_lost_total"}, 0, 0.0)]
 
 
-def test_nothing_to_tell_is_no_request():
-    intake = Intake()
-    Publish(intake)([])
-    assert intake.taken == []
+def test_nothing_to_tell_is_no_request(wing):
+    publish(wing.intake, [])
+    assert wing.offered == []
+    assert kept(wing) == []

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from twinhelm.aiops.flow import topology as topology_module
 from twinhelm.aiops.flow.topology import Topology
-from twinhelm.aiops.records import load
 from twinhelm.core.entities import Edge
 from twinhelm.core.labels import labels_of
+from twinhelm.events.values import load
 
 LABELS = labels_of([("__name__", "x"), ("instance", "h"), ("process", "nginx")])
 

@@ -43,12 +43,6 @@ def test_nothing_known_nothing_told() -> None:
     assert forecasts([past("widgets", RISING)], now_ms=NOW) == []
 
 
-def test_a_given_limit_counts() -> None:
-    one = past("node_memory_widgets", 100 * RISING)
-    limited = Past(1, one.labels, one.entity, one.resource, one.times_ms, one.values, 100.0)
-    assert forecasts([limited], now_ms=NOW)[0].threshold == 100.0
-
-
 @pytest.mark.parametrize(
     ("name", "limit"),
     [

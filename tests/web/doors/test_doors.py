@@ -338,7 +338,7 @@ def test_random_bytes_are_refused_with_a_reason(client, house, path, headers):
         answer = client.post(path, content=rng.bytes(size), headers=headers)
         assert answer.status_code == 400, answer.content
         assert len(answer.content) > 10
-    assert house.intake.rejections.total() >= 4
+    assert sum(row.count for row in house.intake.rejections.snapshot()) >= 4
 
 
 JSON_DOORS = [door for door in DOORS if "json" in door[1]["Content-Type"]]

@@ -43,7 +43,6 @@ class Labelled:
 
     dataset: str
     series_id: str
-    columns: tuple[str, ...]
     time_ns: I64
     values: F64
     label: BOOL
@@ -101,7 +100,7 @@ def read_series(dataset: str, series_id: str, file: Path) -> Labelled:
     columns = [np.ma.filled(rows[f"v{i}"], np.nan) for i in range(len(names))]
     flags = (np.asarray(rows[name], np.bool_) for name in ("label", "scored"))
     times = np.asarray(rows["t"], np.int64)
-    return Labelled(dataset, series_id, tuple(names), times, np.stack(columns, axis=1), *flags)
+    return Labelled(dataset, series_id, times, np.stack(columns, axis=1), *flags)
 
 
 def _series_in(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -8,16 +8,16 @@ from twinhelm.aiops.clean.calls import Calls
 from twinhelm.aiops.clean.cardinality import SeriesGate
 from twinhelm.aiops.clean.entities import edge_between, ends_of, entity_of, resource_of
 from twinhelm.aiops.clean.lines import Lines
-from twinhelm.aiops.clean.redact import Redactor
+from twinhelm.aiops.clean.redact import redacted
 from twinhelm.aiops.clean.rejections import Reason, RejectionBook
-from twinhelm.aiops.clean.runs import Row, Runs
+from twinhelm.aiops.clean.runs import Runs
 from twinhelm.aiops.clean.samples import BAD_SERIES, NO_SERIES, Admission, Cleaner, admit_history
 from twinhelm.aiops.clean.signals import Signal, SignalMaker, families, signal_of, twin_of
-from twinhelm.aiops.clean.tally import WINDOW_MS, joined
+from twinhelm.aiops.clean.tally import WINDOW_MS
 
 __all__ = [
     "BAD_SERIES", "NO_SERIES", "WINDOW_MS", "Admission", "Calls", "Cleaner", "Lines", "Reason",
-    "Redactor", "RejectionBook", "Row", "Runs", "SeriesGate", "Signal", "SignalMaker",
-    "admit_history", "edge_between", "ends_of", "entity_of", "families", "joined", "resource_of",
+    "RejectionBook", "Runs", "SeriesGate", "Signal", "SignalMaker",
+    "admit_history", "edge_between", "ends_of", "entity_of", "families", "redacted", "resource_of",
     "signal_of", "twin_of",
 ]  # fmt: skip

@@ -33,7 +33,8 @@ import numpy as np
 
 from twinhelm.aiops.clean.callees import NOBODY, Callees, Caller, Entities
 from twinhelm.aiops.clean.operations import Operations
-from twinhelm.aiops.clean.tally import AHEAD_MS, WINDOW_MS, Intern, Measure, Tally, joined
+from twinhelm.aiops.clean.tally import AHEAD_MS, WINDOW_MS, Measure, Tally
+from twinhelm.aiops.types import Intern
 from twinhelm.core.arrays import BOOL, I64, U8, U64, Array
 from twinhelm.core.labels import Labels
 from twinhelm.core.telemetry import SampleBlock, SpanBlock
@@ -134,7 +135,7 @@ class Calls:
         told = [*self._of_services(near, size, end_ms), self._of_edges(near, size, end_ms)]
         for old in [one for one in self._rows if one <= window - KEPT_WINDOWS]:
             self._held -= sum(map(len, self._rows.pop(old)))
-        return joined(told)
+        return SampleBlock.joined(told)
 
     def _made(
         self, block: SpanBlock, good: I64, who: Array, callers: Sequence[Caller], now_ms: int

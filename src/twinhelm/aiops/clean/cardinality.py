@@ -18,7 +18,7 @@ from twinhelm.aiops.clean.rejections import Reason
 from twinhelm.aiops.clean.samples import BAD_SERIES, NO_SERIES
 from twinhelm.core.arrays import U32
 from twinhelm.core.errors import Refused
-from twinhelm.core.labels import LabelLimits, Labels, check_labels
+from twinhelm.core.labels import Labels, check_labels
 from twinhelm.core.ports import TelemetryStore
 from twinhelm.core.settings import LimitSettings
 
@@ -31,9 +31,7 @@ class SeriesGate:
     def __init__(self, index: TelemetryStore, limits: LimitSettings) -> None:
         self._index = index
         self._most = limits.max_series_per_tenant
-        self._label_limits = LabelLimits(
-            limits.max_labels, limits.max_label_name_bytes, limits.max_label_value_bytes
-        )
+        self._label_limits = limits.labels
         self._known: dict[str, set[int]] = {}
         self._examples: dict[str, str] = {}
         self._lock = threading.Lock()

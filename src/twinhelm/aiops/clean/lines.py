@@ -21,7 +21,8 @@ import numpy as np
 
 from twinhelm.aiops.clean.callees import NOBODY, Entities
 from twinhelm.aiops.clean.entities import entity_of
-from twinhelm.aiops.clean.tally import AHEAD_MS, WINDOW_MS, Intern, Measure, Tally
+from twinhelm.aiops.clean.tally import AHEAD_MS, WINDOW_MS, Measure, Tally
+from twinhelm.aiops.types import Intern
 from twinhelm.core.arrays import BOOL, I64, Array
 from twinhelm.core.labels import Labels
 from twinhelm.core.telemetry import LogBlock, SampleBlock

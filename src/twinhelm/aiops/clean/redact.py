@@ -1,7 +1,7 @@
 """Finds secrets in text and says what it looks like without them.
 
-In: log bodies, attribute JSON, labels. Out: the same with each secret replaced by
-``[redacted:KIND]``, and a count. Kinds: bearer and basic credentials, ``password=`` and its
+In: log bodies, attribute JSON. Out: the same with each secret replaced by
+``[redacted:KIND]``. Kinds: bearer and basic credentials, ``password=`` and its
 kin, credentials in URLs, AWS keys, private key blocks, JSON Web Tokens, tokens with well-known
 prefixes.
 
@@ -9,8 +9,8 @@ All lines are joined and scanned once for a dozen literal words; only lines that
 looked at with regular expressions, so a clean line costs well below a microsecond. Wrong for
 secrets that nothing announces, and it cannot know that a password was harmless.
 
->>> Redactor().lines(["login password=hunter2 ok"])
-(['login password=[redacted:password] ok'], 1)
+>>> redacted(["login password=hunter2 ok"])
+['login password=[redacted:password] ok']
 """
 
 import re
@@ -18,9 +18,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from twinhelm.core.labels import Labels
-
-__all__ = ["Redactor"]
+__all__ = ["redacted"]
 
 _WORD = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|client[_-]?secret)"
 _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
@@ -61,40 +59,21 @@ _RULES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ),
 )
 """What announces a secret (lower case), how it looks, and what is put there instead."""
-_SECRET_LABEL = re.compile(rf"(?:^|[_.-]){_WORD}$", re.IGNORECASE)
 
 
-class Redactor:
-    """Replaces secrets; keeps nothing."""
-
-    def lines(self, lines: Sequence[str]) -> tuple[list[str], int]:
-        """Redact each line; returns the lines and how many secrets were replaced.
-
-        JSON text stays JSON: replacements end before quotes.
-        """
-        result = list(lines)
-        if not result:
-            return result, 0
-        joined = "\n".join(result).lower()
-        if len(joined) != sum(map(len, result)) + len(result) - 1:
-            joined = "\n".join(line.translate(_ASCII_LOWER) for line in result)
-        starts = [0, *accumulate(len(line) + 1 for line in result)]
-        replaced = 0
-        for words, pattern, put in _RULES:
-            for at in _lines_with(words, joined, starts):
-                result[at], count = pattern.subn(put, result[at])
-                replaced += count
-        return result, replaced
-
-    def labels(self, labels: Labels) -> Labels:
-        """Redact label values; a label called like a secret loses its whole value."""
-        values, count = self.lines([value for _, value in labels])
-        if not count and not any(_SECRET_LABEL.search(name) for name, _ in labels):
-            return labels
-        return tuple(
-            (name, "[redacted:password]" if _SECRET_LABEL.search(name) else value)
-            for (name, _), value in zip(labels, values, strict=True)
-        )
+def redacted(lines: Sequence[str]) -> list[str]:
+    """Replace each secret; JSON text stays JSON, as replacements end before quotes."""
+    result = list(lines)
+    if not result:
+        return result
+    joined = "\n".join(result).lower()
+    if len(joined) != sum(map(len, result)) + len(result) - 1:
+        joined = "\n".join(line.translate(_ASCII_LOWER) for line in result)
+    starts = [0, *accumulate(len(line) + 1 for line in result)]
+    for words, pattern, put in _RULES:
+        for at in _lines_with(words, joined, starts):
+            result[at] = pattern.sub(put, result[at])
+    return result
 
 
 _ASCII_LOWER = {code: code + 32 for code in range(65, 91)}

@@ -75,11 +75,6 @@ class RejectionBook:
                 if one.count > 0:
                     self._add(door, tenant, one, now_ms)
 
-    def total(self) -> int:
-        """Count everything ever rejected."""
-        with self._lock:
-            return sum(row.count for row in self._rows.values())
-
     def snapshot(self) -> list[Rejection]:
         """List what was rejected, the newest first."""
         with self._lock:

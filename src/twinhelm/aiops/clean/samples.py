@@ -28,11 +28,11 @@ from numba import njit
 
 from twinhelm.aiops.clean.rejections import Reason
 from twinhelm.aiops.types import Rejected
-from twinhelm.core.arrays import BOOL, I64, U8, U32, U64, Array
+from twinhelm.core.arrays import I64, U8, U32, U64, Array, longer
 from twinhelm.core.settings import LimitSettings
 from twinhelm.core.telemetry import SampleBlock
 
-__all__ = ["BAD_SERIES", "NO_SERIES", "Admission", "Cleaner", "admit_history", "frozen", "take"]
+__all__ = ["BAD_SERIES", "NO_SERIES", "Admission", "Cleaner", "admit_history", "frozen"]
 
 NO_SERIES = 0xFFFF_FFFF
 """The id of a series that the cardinality limit refused."""
@@ -98,8 +98,8 @@ class Cleaner:
             if counts[code]
         )
         return Admission(
-            take(block, codes == _FRESH),
-            take(block, codes == _LATE) if counts[_LATE] else SampleBlock.empty(),
+            block.rows(codes == _FRESH),
+            block.rows(codes == _LATE) if counts[_LATE] else SampleBlock.empty(),
             rejected,
         )
 
@@ -136,10 +136,8 @@ class Cleaner:
         if highest < size:
             return
         grown = min(max(highest + 1, size * 2), _MAX_SERIES)
-        time = np.full(grown, _NEVER, np.int64)
-        value = np.full(grown, _UNKNOWN_VALUE, np.uint64)
-        time[:size], value[:size] = self._time, self._value
-        self._time, self._value = time, value
+        self._time = longer(self._time, grown, _NEVER)
+        self._value = longer(self._value, grown, _UNKNOWN_VALUE)
 
     def _rejected(
         self, block: SampleBlock, codes: U8, code: int, count: int, now_ms: int,
@@ -174,12 +172,7 @@ def admit_history(existing: SampleBlock, incoming: SampleBlock) -> SampleBlock:
     repeated[1:] = (by_series[1:] == by_series[:-1]) & (by_time[1:] == by_time[:-1])
     keep = np.empty(len(order), np.bool_)
     keep[order] = ~repeated  # lexsort is stable: existing rows come first among equals
-    return take(incoming, keep[len(existing) :])
-
-
-def take(block: SampleBlock, mask: BOOL) -> SampleBlock:
-    """Pick the rows of a block where ``mask`` holds."""
-    return SampleBlock(block.series[mask], block.time_ms[mask], block.value[mask])
+    return incoming.rows(keep[len(existing) :])
 
 
 def frozen(array: Array) -> Array:

@@ -134,15 +134,6 @@ class SignalMaker:
                 self._pair(series, labels)
         return signal
 
-    def undeclared(self, series: U32) -> U32:
-        """List those of ``series`` that still want a :meth:`declare`, each once, ascending."""
-        if not len(series):
-            return series
-        with self._lock:
-            self._grow(int(series.max()))
-            missing = series[self._state.kind[series] == _UNDECLARED]
-        return np.unique(missing) if len(missing) else missing
-
     def mute(self, series: U32) -> BOOL:
         """Mark those of ``series`` that are declared to carry no signal."""
         with self._lock:

@@ -18,20 +18,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twinhelm.core.arrays import F64, I64, U32
-from twinhelm.core.labels import METRIC, Labels, labels_of
+from twinhelm.aiops.types import Intern
+from twinhelm.core.arrays import F64, I64
+from twinhelm.core.labels import METRIC, labels_of
 from twinhelm.core.telemetry import STALE_NAN_BITS, SampleBlock
 
-__all__ = ["AHEAD_MS", "WINDOW_MS", "Intern", "Measure", "Tally", "joined"]
+__all__ = ["AHEAD_MS", "WINDOW_MS", "Measure", "Tally"]
 
 WINDOW_MS = 2_000
 LIFE_MS = 300_000
 AHEAD_MS = 600_000
 """What happens later than this after now is not believed; as with samples by default."""
 MOST = 20_000
-
-Intern = Callable[[list[Labels]], U32]
-"""Give label sets their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +105,3 @@ class Tally:
         ids = self._intern(labels).tolist()
         for place, one in enumerate(new):
             self._ids[one] = ids[place * width : (place + 1) * width]
-
-
-def joined(blocks: Sequence[SampleBlock]) -> SampleBlock:
-    """Put blocks one behind the other."""
-    if not blocks:
-        return SampleBlock.empty()
-    return SampleBlock(
-        np.concatenate([each.series for each in blocks]),
-        np.concatenate([each.time_ms for each in blocks]),
-        np.concatenate([each.value for each in blocks]),
-    )

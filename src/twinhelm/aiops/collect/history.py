@@ -11,15 +11,12 @@ source and it goes on from there.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twinhelm.aiops.types import Received, Rejected
+from twinhelm.aiops.types import Intern, Received, Rejected
 from twinhelm.core.arrays import F64, I64, U32
 from twinhelm.core.labels import Labels
 from twinhelm.core.telemetry import MetricMeta, SampleBlock
 
-__all__ = ["History", "Intern", "Progress"]
-
-Intern = Callable[[list[Labels]], U32]
-"""Gives each label set its dense id, in order."""
+__all__ = ["History", "Progress"]
 
 Progress = Callable[[int, int], None]
 """Told how much is done and how much there is, in the unit that the source documents."""

@@ -27,7 +27,7 @@ from google.protobuf.message import DecodeError
 from twinhelm.aiops.collect.otlp.attributes import MAX_ATTRIBUTES, MAX_NS, hex_id, json_text
 from twinhelm.aiops.collect.otlp.logs import LogRows
 from twinhelm.aiops.collect.wire.compression import decompress
-from twinhelm.aiops.collect.words import Refusals, label_limits, severity_of, texts
+from twinhelm.aiops.collect.words import Refusals, severity_of, texts
 from twinhelm.aiops.types import Received
 from twinhelm.core.errors import BadInput, Refused, Unsupported
 from twinhelm.core.json import loads
@@ -102,7 +102,7 @@ def parse_stream(text: str) -> Labels:
 
 
 def _decode(streams: Iterable[tuple[Labels, Iterable[Entry]]], limits: LimitSettings) -> Received:
-    found, refusals, bounds = LogRows(), Refusals(), label_limits(limits)
+    found, refusals, bounds = LogRows(), Refusals(), limits.labels
     for labels, entries in streams:
         if not labels:
             raise BadInput("a stream has no labels", hint="give each stream at least one label")

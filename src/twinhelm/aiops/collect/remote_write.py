@@ -28,11 +28,10 @@ import threading
 
 import numpy as np
 
-from twinhelm.aiops.collect.history import Intern
 from twinhelm.aiops.collect.wire import writes
 from twinhelm.aiops.collect.wire.columns import Columns
 from twinhelm.aiops.collect.wire.series import SeriesTable
-from twinhelm.aiops.types import Received, Rejected
+from twinhelm.aiops.types import Intern, Received, Rejected
 from twinhelm.core.arrays import I64, U8
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.settings import LimitSettings

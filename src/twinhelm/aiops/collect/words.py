@@ -14,10 +14,8 @@ from typing import Any, TypeVar
 
 from twinhelm.aiops.types import Rejected
 from twinhelm.core.errors import BadInput
-from twinhelm.core.labels import LabelLimits
-from twinhelm.core.settings import LimitSettings
 
-__all__ = ["Refusals", "given", "instant_ms", "label_limits", "label_name", "severity_of", "texts"]
+__all__ = ["Refusals", "given", "instant_ms", "label_name", "severity_of", "texts"]
 
 T = TypeVar("T", dict[str, Any], list[Any], str)
 
@@ -114,8 +112,3 @@ class Refusals:
     def listed(self) -> tuple[Rejected, ...]:
         """Return what was counted, in the order it was first met."""
         return tuple(Rejected(reason, *found) for reason, found in self._found.items())
-
-
-def label_limits(limits: LimitSettings) -> LabelLimits:
-    """Put the settings' limits in the shape that labels are checked against."""
-    return LabelLimits(limits.max_labels, limits.max_label_name_bytes, limits.max_label_value_bytes)

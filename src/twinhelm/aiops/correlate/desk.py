@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from twinhelm.aiops.correlate.grouping import NEAR_MS, Neighbours, related
 from twinhelm.aiops.correlate.signs import Decision, Sign
-from twinhelm.aiops.types import Incident, IncidentState
+from twinhelm.aiops.types import LIVE, Incident, IncidentState
 from twinhelm.aiops.words import place
 from twinhelm.core.labels import metric_name
 
@@ -33,7 +33,6 @@ MAX_MEMBERS = 200
 REWORD_GROWTH = 1.25
 """A title changes its number only once things are this much worse: live pages must not flicker."""
 _OF_NOW = ("calm", "lead", "cause")
-_LIVE = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.REOPENED)
 _SEVERITIES = ("info", "warning", "critical")
 
 
@@ -61,7 +60,7 @@ class Desk:
     def join(self, sign: Sign) -> bool:
         """Put a material sign into a live incident, or into one that it brings back."""
         for one in reversed(self.incidents.values()):
-            faded_ms = self._faded(one, sign) if one.state in _LIVE else one.resolved_ms
+            faded_ms = self._faded(one, sign) if one.state in LIVE else one.resolved_ms
             live = faded_ms is None
             why = self._joins(sign, one) if live else self._returns(sign, one, faded_ms)
             if not why:
@@ -106,7 +105,7 @@ class Desk:
     def attach(self, sign: Sign) -> bool:
         """Let a sign that raises nothing join a live incident that it stands near, as a symptom."""
         for one in reversed(self.incidents.values()):
-            if one.state not in _LIVE or len(one.members) >= MAX_MEMBERS:
+            if one.state not in LIVE or len(one.members) >= MAX_MEMBERS:
                 continue
             first, last = self._span(one)
             if not first - CONTEXT_BEFORE_MS <= sign.start_ms <= last + NEAR_MS:
@@ -144,9 +143,9 @@ class Desk:
     def review(self) -> None:
         """Refresh what live incidents say, and resolve those whose telling members have ended."""
         for one in list(self.incidents.values()):
-            if one.state not in _LIVE:
+            if one.state not in LIVE:
                 continue
-            members = [self.by_key[key] for key in one.members if key in self.by_key]
+            members = self._held(one)
             now = self._calmed(self._worded(one, members), members)
             if now != one:
                 self._put(replace(now, updated_ms=self.now_ms))
@@ -194,7 +193,7 @@ class Desk:
 
     def _joins(self, sign: Sign, one: Incident) -> str:
         """Say why a material sign belongs to a live incident; empty where it does not."""
-        held = [self.by_key[key] for key in one.members if key in self.by_key]
+        held = self._held(one)
         leads = [other for other in held if other.raises] or held
         for other in sorted(leads, key=lambda other: -other.onset_ms):
             why = related(other, sign, self.near)
@@ -229,8 +228,7 @@ class Desk:
 
         None where something of it still lasted then.
         """
-        held = [self.by_key[key] for key in one.members if key in self.by_key]
-        raising = [other for other in held if other.raises]
+        raising = [other for other in self._held(one) if other.raises]
         quiet = all(other.over_by(sign.onset_ms) and not other.of_machine for other in raising)
         served = not sign.of_machine and raising
         return max(other.last_ms for other in raising) if served and quiet else None
@@ -249,6 +247,10 @@ class Desk:
         was = "resolved" if one.resolved_ms else "quiet"
         return f"it came back {max(passed, 0) / 60_000:.0f} min after it was {was}"
 
+    def _held(self, one: Incident) -> list[Sign]:
+        """List the members of an incident that this look knows of."""
+        return [self.by_key[key] for key in one.members if key in self.by_key]
+
     def _put(self, one: Incident) -> None:
         self.incidents[one.id] = self.changed[one.id] = one
         self.holder.update(dict.fromkeys(one.members, one.id))
@@ -258,10 +260,9 @@ class Desk:
     def _with(self, one: Incident, signs: Iterable[Sign], why: tuple[str, ...]) -> Incident:
         """Add members to an incident and word it anew."""
         keys = tuple(dict.fromkeys((*one.members, *(sign.key for sign in signs))))
-        members = [self.by_key[key] for key in keys if key in self.by_key]
         grouping = tuple(dict.fromkeys((*one.grouping, *why)))[:20]
         now = replace(one, members=keys, grouping=grouping, updated_ms=self.now_ms)
-        return self._worded(now, members)
+        return self._worded(now, self._held(now))
 
     def _worded(self, one: Incident, members: list[Sign]) -> Incident:
         """Give title, severity, entities and resource after the heaviest member."""
@@ -311,17 +312,12 @@ class Desk:
 
     def _lead(self, one: Incident) -> Sign | None:
         if one.id not in self._leads:
-            members = (self.by_key[key] for key in one.members if key in self.by_key)
-            self._leads[one.id] = max(members, key=_heaviness, default=None)
+            self._leads[one.id] = max(self._held(one), key=_heaviness, default=None)
         return self._leads[one.id]
 
     def _span(self, one: Incident) -> tuple[int, int]:
         if one.id not in self._spans:
-            starts = [
-                sign.onset_ms
-                for key in one.members
-                if (sign := self.by_key.get(key)) is not None and sign.raises
-            ]
+            starts = [sign.onset_ms for sign in self._held(one) if sign.raises]
             first, last = min(starts, default=one.started_ms), max(starts, default=one.started_ms)
             self._spans[one.id] = first, last
         return self._spans[one.id]

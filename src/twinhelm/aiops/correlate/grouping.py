@@ -24,16 +24,17 @@ NEAR_MS = 75_000
 """Symptoms of one fault start within this; detection of the slow ones takes about a minute."""
 HOPS = 3
 """Trouble travels this far along calls before it is somebody else's."""
+LEAST = 0.5
 SCOPE_LABELS = frozenset({"cluster", "namespace", "job", "service", "service_name", "app"})
 
 
 class Neighbours:
-    """Who leans on whom, by alive edges of confidence ``least`` or more; answers are kept."""
+    """Who leans on whom, by alive edges of confidence ``LEAST`` or more; answers are kept."""
 
-    def __init__(self, edges: Iterable[Edge], now_ms: int, *, least: float = 0.5) -> None:
+    def __init__(self, edges: Iterable[Edge], now_ms: int) -> None:
         self._below: dict[str, set[str]] = defaultdict(set)
         self._above: dict[str, set[str]] = defaultdict(set)
-        alive = [edge for edge in edges if edge.confidence >= least and edge.alive(now_ms)]
+        alive = [edge for edge in edges if edge.confidence >= LEAST and edge.alive(now_ms)]
         for edge in alive:
             self._below[edge.source].add(edge.target)
             self._above[edge.target].add(edge.source)

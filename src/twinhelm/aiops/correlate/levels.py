@@ -20,7 +20,7 @@ from numba import njit
 
 from twinhelm.aiops.indicators import Indicator, indicator_of
 from twinhelm.aiops.types import Anomaly, Direction, Resource, Scores
-from twinhelm.core.arrays import F32, F64, I64, U32
+from twinhelm.core.arrays import F32, F64, I64, U32, longer
 
 __all__ = ["Levels"]
 
@@ -44,14 +44,12 @@ class Levels:
         """Take the signals of one tick, ascending in time per series."""
         if not len(scores.series):
             return
-        highest = int(scores.series.max())
-        size = len(self._at)
-        if highest >= size:
-            more = max(highest + 1, 2 * size) - size
-            self._ring = np.concatenate((self._ring, np.full((more, KEPT), np.nan, np.float32)))
-            self._at = np.concatenate((self._at, np.zeros(more, np.int64)))
-            self._last = np.concatenate((self._last, np.zeros(more, np.int64)))
-            self._step = np.concatenate((self._step, np.zeros(more)))
+        known = int(scores.series.max()) + 1
+        if known > len(self._at):
+            rows = max(known, 2 * len(self._at))
+            self._ring = longer(self._ring, rows, np.nan)
+            self._at, self._last = longer(self._at, rows), longer(self._last, rows)
+            self._step = longer(self._step, rows)
         _push(
             scores.series, scores.time_ms, scores.signal, self._ring, self._at, self._last,
             self._step,

@@ -17,11 +17,11 @@ import threading
 import numpy as np
 
 from twinhelm.aiops.detect import kernel
-from twinhelm.aiops.detect.kernel import FAST, HELD, SEEN, SLOT, SLOW, WIDTH, N, threshold_of
+from twinhelm.aiops.detect.kernel import SEEN, SLOT, WIDTH, N, threshold_of
 from twinhelm.aiops.detect.season import WIDTH as PROFILE_WIDTH
 from twinhelm.aiops.detect.snapshot import pack, unpack
 from twinhelm.aiops.types import Scores
-from twinhelm.core.arrays import F32, F64, I64, U32
+from twinhelm.core.arrays import F32, F64, I64, U32, longer
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.core.settings import DetectSettings
 from twinhelm.core.telemetry import SampleBlock
@@ -101,23 +101,6 @@ class Detector:
             flagged = flagged[rank]
         return Scores(series, time_ms, value, expected, low, high, score, flagged)
 
-    def accept(self, series: int, at_ms: int | None = None) -> bool:
-        """Take where a series is now as its new normal: what a person says, at once.
-
-        Returns False when the series is unknown, or newer samples than ``at_ms`` came and it is
-        no longer away from its baseline.
-        """
-        with self._lock:
-            if not 0 <= series < self._count or self._rows[series, N] == 0.0:
-                return False
-            row = self._rows[series]
-            newer = at_ms is not None and self._rows.view(np.int64)[series, SEEN] > at_ms
-            if newer and row[HELD] == 0.0:
-                return False
-            row[SLOW] = row[FAST]
-            row[HELD] = 0.0
-            return True
-
     def forget(self, series: U32) -> None:
         """Make ``series`` as young as on their first day, so that history can be learnt anew."""
         with self._lock:
@@ -180,16 +163,14 @@ class Detector:
         have = len(self._rows)
         if count <= have:
             return
-        more = max(count, 2 * have, 64) - have
-        rows = _aligned(have + more)
+        rows = _aligned(max(count, 2 * have, 64))
         rows[:have] = self._rows
         self._rows = rows
 
     def _add_profiles(self, wanted: int) -> None:
         """Make room for ``wanted`` more profiles at least; called under the lock."""
         more = max(wanted, len(self._profiles))
-        empty = np.full((more, PROFILE_WIDTH), np.nan, np.float32)
-        self._profiles = np.concatenate([self._profiles, empty])
+        self._profiles = longer(self._profiles, len(self._profiles) + more, np.nan)
 
 
 def _aligned(count: int) -> F32:

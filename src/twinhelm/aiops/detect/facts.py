@@ -17,15 +17,14 @@ what is out of range is kept (:meth:`Facts.resume`): usual has to be learnt agai
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from twinhelm.aiops.indicators import Indicator, indicator_of
-from twinhelm.aiops.types import Anomaly, Direction, Resource, Scores
-from twinhelm.core.arrays import U8
-from twinhelm.core.labels import Labels
+from twinhelm.aiops.types import Anomaly, Describe, Direction, Scores
+from twinhelm.core.arrays import U8, longer
 
 __all__ = ["Facts"]
 
@@ -36,8 +35,6 @@ APART_MS = 10_000
 """Values closer than this are not learnt from: means over many requests change slowly."""
 SURE = 0.9
 _NEW, _OTHER, _FACT = 0, 1, 2
-
-Describe = Callable[[int], tuple[Labels, str, Resource]]
 
 
 @dataclass(slots=True)
@@ -91,8 +88,7 @@ class Facts:
 
     def _grow(self, highest: int) -> None:
         if highest >= len(self._kind):
-            more = max(highest + 1, 2 * len(self._kind)) - len(self._kind)
-            self._kind = np.concatenate([self._kind, np.zeros(more, np.uint8)])
+            self._kind = longer(self._kind, max(highest + 1, 2 * len(self._kind)))
 
     def _meet(self, scores: Scores, describe: Describe) -> None:
         """Say of series that are new whether they are facts."""

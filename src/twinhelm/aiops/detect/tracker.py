@@ -13,7 +13,6 @@ Python.
 []
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -21,15 +20,12 @@ import numpy as np
 from numba import njit
 
 from twinhelm.aiops.detect.snapshot import pack, unpack
-from twinhelm.aiops.types import Anomaly, Direction, Resource, Scores
-from twinhelm.core.arrays import BOOL, F32, F64, I64, U8, U32
+from twinhelm.aiops.types import Anomaly, Describe, Direction, Resource, Scores
+from twinhelm.core.arrays import BOOL, F32, F64, I64, U8, U32, longer
 from twinhelm.core.errors import BadInput
-from twinhelm.core.labels import Labels, labels_of
+from twinhelm.core.labels import labels_of
 
-__all__ = ["AnomalyTracker", "Describe"]
-
-Describe = Callable[[int], tuple[Labels, str, Resource]]
-"""Tell a series' labels, the entity it belongs to, and what it measures."""
+__all__ = ["AnomalyTracker"]
 
 _GROSS_SCORE = 0.67
 _QUIET_INTERVALS = 8
@@ -101,11 +97,9 @@ class AnomalyTracker:
         """
         n = int(scores.series.max()) + 1 if len(scores.series) else 0
         if n > len(self._bits):
-            more = max(n, 2 * len(self._bits), 64) - len(self._bits)
-            self._bits = np.concatenate([self._bits, np.zeros(more, np.uint8)])
-            self._step = np.concatenate([self._step, np.zeros(more, np.float32)])
-            self._last = np.concatenate([self._last, np.full(more, _NEVER)])
-            self._first = np.concatenate([self._first, np.zeros(more, np.int64)])
+            rows = max(n, 2 * len(self._bits), 64)
+            self._bits, self._step = longer(self._bits, rows), longer(self._step, rows)
+            self._last, self._first = longer(self._last, rows, _NEVER), longer(self._first, rows)
         out = np.empty(len(scores.series), np.bool_)
         _confirm(
             scores.series, scores.time_ms, scores.score, scores.flagged, _GROSS_SCORE,
@@ -132,14 +126,6 @@ class AnomalyTracker:
         for anomaly in [a for s, a in self._open.items() if now_ms - a.last_ms > self._quiet_ms(s)]:
             touched[anomaly.key] = self._close(anomaly)
         return list(touched.values())
-
-    def close(self, series: int) -> Anomaly | None:
-        """Close a series' open anomaly now, because a person accepted the level; None if none."""
-        known = self._open.get(series)
-        if known is None:
-            return None
-        self._bits[series] = 0
-        return self._close(known)
 
     def snapshot(self) -> bytes:
         """Write the whole state, for :meth:`restore`."""

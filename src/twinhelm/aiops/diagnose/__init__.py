@@ -1,13 +1,12 @@
 """The diagnose room: an incident in, a ranked and honest list of suspects out."""
 
 from twinhelm.aiops.diagnose.arrays import Ranked, rank_arrays
-from twinhelm.aiops.diagnose.culprits import Culprit, culprit_of
+from twinhelm.aiops.diagnose.culprits import culprit_of
 from twinhelm.aiops.diagnose.ranking import RANKER, Diagnosis, rank
 from twinhelm.aiops.diagnose.window import SeriesWindow, window_of
 
 __all__ = [
     "RANKER",
-    "Culprit",
     "Diagnosis",
     "Ranked",
     "SeriesWindow",

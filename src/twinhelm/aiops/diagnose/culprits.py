@@ -39,8 +39,6 @@ class Culprit:
     """
 
     process: str
-    metric: str
-    rise: float
     share: float
     follows: float
     direct: bool
@@ -115,7 +113,7 @@ def _riser(
         f"{share:.0%} of what all watched processes rose by"
     )
     follows = _follows(window.values[:, columns[top]], indicator)
-    return Culprit(top[0], top[1], rises[top], share, follows, direct, text)
+    return Culprit(top[0], share, follows, direct, text)
 
 
 def _follows(one: F64, other: F64 | None) -> float:

@@ -16,16 +16,15 @@ from dataclasses import dataclass, field, replace
 from twinhelm.aiops.clean import entity_of
 from twinhelm.aiops.correlate import Decision, Neighbours, correlate
 from twinhelm.aiops.diagnose import RANKER, Diagnosis, rank
-from twinhelm.aiops.flow.context import Described, gather
+from twinhelm.aiops.flow.context import gather
 from twinhelm.aiops.records import (
     incident_ref,
-    load,
     load_incident,
     put_anomaly,
     put_claims,
     put_incident,
 )
-from twinhelm.aiops.types import Anomaly, Incident, IncidentState, Suspect
+from twinhelm.aiops.types import LIVE, Anomaly, Described, Incident, IncidentState, Suspect
 from twinhelm.core.claims import Claim
 from twinhelm.core.entities import Edge
 from twinhelm.core.meters import Meters
@@ -33,13 +32,18 @@ from twinhelm.core.ports import Records, TelemetryStore
 from twinhelm.core.settings import DetectSettings
 from twinhelm.core.telemetry import Alert
 from twinhelm.events.journal import Journal, JournalWriter
-from twinhelm.events.kinds.machines import IncidentOpened, IncidentReopened, IncidentResolved, IncidentUpdated
+from twinhelm.events.kinds.machines import (
+    IncidentOpened,
+    IncidentReopened,
+    IncidentResolved,
+    IncidentUpdated,
+)
+from twinhelm.events.values import load
 
-__all__ = ["LIVE", "Casework", "claims_of"]
+__all__ = ["Casework", "claims_of"]
 
 log = logging.getLogger(__name__)
 
-LIVE = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.REOPENED)
 DAMPING_MS = 3_600_000
 """Resolved incidents this young are shown to correlate, so that a return reopens them."""
 EDGES_KEPT_MS = 30_000

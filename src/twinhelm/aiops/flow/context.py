@@ -13,15 +13,11 @@ from twinhelm.aiops.clean import SignalMaker, twin_of
 from twinhelm.aiops.correlate import Neighbours
 from twinhelm.aiops.diagnose import SeriesWindow, window_of
 from twinhelm.aiops.indicators import indicator_of
-from twinhelm.aiops.types import Anomaly, Incident, Resource
-from twinhelm.core.labels import Labels
+from twinhelm.aiops.types import Anomaly, Described, Incident
 from twinhelm.core.ports import TelemetryStore
 from twinhelm.core.telemetry import Change
 
-__all__ = ["Described", "gather"]
-
-Described = tuple[Labels, str, Resource]
-"""What one series is: its labels, its entity, what it measures."""
+__all__ = ["gather"]
 
 BEFORE_MS = 10 * 60_000
 LONGEST_MS = 60 * 60_000

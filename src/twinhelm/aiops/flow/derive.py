@@ -17,14 +17,12 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from twinhelm.aiops.clean import WINDOW_MS, Calls, Lines, Row, Runs, joined
+from twinhelm.aiops.clean import WINDOW_MS, Calls, Lines, Runs
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.types import Received
 from twinhelm.core.entities import Edge
 from twinhelm.core.errors import TwinhelmError
-from twinhelm.core.labels import DEFAULT_TENANT, Labels
+from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.meters import Meters
 from twinhelm.core.telemetry import Change, MetricMeta, MetricType, SampleBlock
 
@@ -72,7 +70,6 @@ class Derive:
     _waiting: int = 0
     _books: dict[str, tuple[Calls, Lines]] = field(default_factory=dict)
     _runs: Runs = field(default_factory=Runs)
-    _ids: dict[Labels, int] = field(default_factory=dict)
     _next: int = 0
     _walked_ms: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -146,7 +143,7 @@ class Derive:
             self._leave_out("logs", lines.take(kept.logs, self._next, now_ms))
         found = [one for change in kept.changes for one in self._runs.take(change)]
         self._hand_on(
-            self._block([one for one in found if not isinstance(one, Change)]),
+            self.intake.block([one for one in found if not isinstance(one, Change)]),
             changes=tuple(one for one in found if isinstance(one, Change)),
         )
 
@@ -156,7 +153,7 @@ class Derive:
             if calls.idle and lines.idle:
                 break
             blocks += [calls.close(window), lines.close(window)]
-        self._hand_on(joined(blocks), tenant=tenant)
+        self._hand_on(SampleBlock.joined(blocks), tenant=tenant)
         edges, calls.edges = calls.edges, {}
         self.tell(
             Edge(client, server, "calls", "traces", confidence, last_ms, EDGE_TTL_MS)
@@ -164,19 +161,7 @@ class Derive:
         )
 
     def _tell_lateness(self, after_ms: int, now_ms: int) -> None:
-        self._hand_on(self._block(list(self._runs.lateness(after_ms, now_ms))))
-
-    def _block(self, rows: Sequence[Row]) -> SampleBlock:
-        """Make a block of rows; changes know no tenant, so neither do these series."""
-        new = list({labels: None for labels, _, _ in rows if labels not in self._ids})
-        if new:
-            intern = self.intake.decoders(DEFAULT_TENANT).intern
-            self._ids.update(zip(new, intern(new).tolist(), strict=True))
-        return SampleBlock(
-            np.array([self._ids[labels] for labels, _, _ in rows], np.uint32),
-            np.array([time_ms for _, time_ms, _ in rows], np.int64),
-            np.array([value for _, _, value in rows], np.float64),
-        )
+        self._hand_on(self.intake.block(list(self._runs.lateness(after_ms, now_ms))))
 
     def _hand_on(
         self, block: SampleBlock, *, tenant: str = DEFAULT_TENANT, changes: tuple[Change, ...] = ()

@@ -29,14 +29,18 @@ from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.logs import strike_secrets
 from twinhelm.events.event import Event
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds.machines import BackfillFinished, BackfillStarted, ImportFinished, ImportStarted
-from twinhelm.events.workflows import Run, WorkflowPort, WorkflowState
+from twinhelm.events.kinds.machines import (
+    BackfillFinished,
+    BackfillStarted,
+    ImportFinished,
+    ImportStarted,
+)
+from twinhelm.events.workflows import Run, WorkflowPort
 
 __all__ = ["HistoryBooks"]
 
 STRETCHES_PER_STEP = 16
 LEARN_DAYS = 30
-OVER = (WorkflowState.DONE, WorkflowState.FAILED, WorkflowState.CANCELLED)
 
 Stretches = Callable[[str, Progress], Generator[History]]
 """Read a source on from a cursor."""
@@ -97,7 +101,7 @@ class HistoryBooks:
 
     def _over(self, run_id: str) -> bool:
         try:
-            return self.workflows.status(run_id).state in OVER
+            return self.workflows.status(run_id).state.over
         except NotFound:
             return False
 

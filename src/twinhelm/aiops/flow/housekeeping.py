@@ -14,22 +14,21 @@ from zlib import crc32
 
 import numpy as np
 
-from twinhelm.aiops.flow.context import Described
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.watch import Watch
 from twinhelm.aiops.forecast import Past, forecasts, is_candidate
-from twinhelm.aiops.records import load, put_forecast, put_rejection
-from twinhelm.aiops.types import Received, Rejection
+from twinhelm.aiops.records import put_forecast, put_rejection
+from twinhelm.aiops.types import Described, Received, Rejection
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.memory import give_back_memory
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import Records, TelemetryStore
-from twinhelm.core.settings import Settings
 from twinhelm.core.telemetry import Alert
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds.machines import TakingResumed, TakingStopped
+from twinhelm.events.values import load
 
 __all__ = ["Housekeeping"]
 
@@ -51,7 +50,6 @@ class Housekeeping:
     records: Records
     journal: Journal
     clock: Clock
-    settings: Settings
     meters: Meters
     intake: Intake
     watch: Watch

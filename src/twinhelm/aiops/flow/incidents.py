@@ -14,17 +14,18 @@ from twinhelm.aiops.correlate import Decision
 from twinhelm.aiops.detect import detect_array
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.known import stated
-from twinhelm.aiops.records import Writing, incident_ref, load, load_incident, put_incident
+from twinhelm.aiops.records import find_incidents, incident_ref, load_incident, put_incident
 from twinhelm.aiops.types import Anomaly, Forecast, Incident, IncidentState, Scores
 from twinhelm.aiops.words import spoken
 from twinhelm.core.claims import Claim
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Conflict, NotFound
 from twinhelm.core.labels import Matcher, MatchKind, metric_name
-from twinhelm.core.ports import JournalRow, Records, RecordsUnit, TelemetryStore
+from twinhelm.core.ports import JournalRow, Records, TelemetryStore
 from twinhelm.core.telemetry import Alert, Change
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds.machines import IncidentAcknowledged, IncidentCommented, IncidentResolved
+from twinhelm.events.values import Reading, load
 
 __all__ = ["IncidentDesk", "IncidentFile", "TimelineEntry"]
 
@@ -68,15 +69,11 @@ class IncidentDesk:
     clock: Clock
 
     def incidents(
-        self, *, states: Sequence[IncidentState] | None = None, limit: int = 100, offset: int = 0
+        self, *, states: Sequence[IncidentState] | None = None, limit: int = 100
     ) -> list[Incident]:
         """List incidents, the one that started last first; all states unless told which."""
-        wanted = None if states is None else [state.value for state in states]
         with self.records.reading() as unit:
-            found = unit.find(
-                "incident", state=wanted, newest_first=True, limit=limit, offset=offset
-            )
-        return [load(Incident, record) for record in found]
+            return find_incidents(unit, states=states, limit=limit)
 
     def counts(self) -> dict[str, int]:
         """Count incidents by state; every state is there, 0 where there is none."""
@@ -185,7 +182,7 @@ class IncidentDesk:
             write.event(IncidentCommented(incident_id, text.strip()))
 
 
-def _must_find(unit: RecordsUnit | Writing, incident_id: int) -> Incident:
+def _must_find(unit: Reading, incident_id: int) -> Incident:
     incident = load_incident(unit, incident_id)
     if incident is None:
         raise NotFound(

@@ -22,20 +22,20 @@ from twinhelm.aiops.clean import (
     NO_SERIES,
     Cleaner,
     Reason,
-    Redactor,
     RejectionBook,
     SeriesGate,
     admit_history,
+    redacted,
 )
 from twinhelm.aiops.collect.openlineage import merge_runs
 from twinhelm.aiops.collect.otlp.metrics import OtlpMetricsDecoder
 from twinhelm.aiops.collect.remote_write import RemoteWriteDecoder
 from twinhelm.aiops.records import put_alert, put_edge
-from twinhelm.aiops.types import Received, Rejected
-from twinhelm.core.arrays import BOOL, U32
+from twinhelm.aiops.types import Intern, Received, Rejected
+from twinhelm.core.arrays import U32
 from twinhelm.core.clock import Clock
 from twinhelm.core.entities import Edge
-from twinhelm.core.labels import Labels
+from twinhelm.core.labels import DEFAULT_TENANT, Labels
 from twinhelm.core.meters import Meters
 from twinhelm.core.ports import TelemetryStore
 from twinhelm.core.settings import LimitSettings
@@ -47,8 +47,6 @@ __all__ = ["Decoders", "Intake", "Receipt"]
 
 RUN_MS = 2 * 86_400_000
 """No pipeline run that we join lasts longer than two days."""
-
-Intern = Callable[[list[Labels]], U32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +90,8 @@ class Intake:
     rejections: RejectionBook = field(init=False)
     _cleaner: Cleaner = field(init=False)
     _gate: SeriesGate = field(init=False)
-    _redactor: Redactor = field(default_factory=Redactor)
     _decoders: dict[str, Decoders] = field(default_factory=dict)
+    _own: dict[Labels, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -123,6 +121,21 @@ class Intake:
             )
             return self._decoders.setdefault(tenant, made)
 
+    def block(self, rows: Sequence[tuple[Labels, int, float]]) -> SampleBlock:
+        """Make a block of what the house measures itself: labels, time in ms, value.
+
+        Such series know no tenant; their ids are remembered.
+        """
+        new = list({labels: None for labels, _, _ in rows if labels not in self._own})
+        if new:
+            ids = self.decoders(DEFAULT_TENANT).intern(new)
+            self._own.update(zip(new, ids.tolist(), strict=True))
+        return SampleBlock(
+            np.array([self._own[labels] for labels, _, _ in rows], np.uint32),
+            np.array([time_ms for _, time_ms, _ in rows], np.int64),
+            np.array([value for _, _, value in rows], np.float64),
+        )
+
     def take(self, received: Received, *, door: str, tenant: str, digest: bytes = b"") -> Receipt:
         """Clean and keep what one request brought.
 
@@ -141,17 +154,13 @@ class Intake:
         kept = Received()
         if received.logs is not None and len(received.logs):
             lines = received.logs
-            lines = replace(
-                lines,
-                body=self._redactor.lines(lines.body)[0],
-                attributes=self._redactor.lines(lines.attributes)[0],
-            )
+            lines = replace(lines, body=redacted(lines.body), attributes=redacted(lines.attributes))
             if self.telemetry.append_logs(lines, tenant=tenant, digest=digest):
                 logs = len(lines)
                 kept = replace(kept, logs=lines)
         if received.spans is not None and len(received.spans):
             traced = received.spans
-            traced = replace(traced, attributes=self._redactor.lines(traced.attributes)[0])
+            traced = replace(traced, attributes=redacted(traced.attributes))
             if self.telemetry.append_spans(traced, tenant=tenant, digest=digest):
                 spans = len(traced)
                 kept = replace(kept, spans=traced)
@@ -180,7 +189,7 @@ class Intake:
         samples = received.samples
         named = samples.series < min(BAD_SERIES, NO_SERIES)
         timely = samples.time_ms <= self.clock.now_ms() + int(self.limits.max_future_s * 1000)
-        block = _where(samples, named & timely)
+        block = samples.rows(named & timely)
         with self._lock:
             kept = self._append_missing(block) if len(block) else 0
             self._cleaner.prime(_newest(block))
@@ -264,10 +273,6 @@ class Intake:
             self.meters.rejected.labels(door, part.reason).inc(part.count)
         if receipt.rejected:
             self.rejections.add(door, tenant, receipt.rejected)
-
-
-def _where(block: SampleBlock, mask: BOOL) -> SampleBlock:
-    return SampleBlock(block.series[mask], block.time_ms[mask], block.value[mask])
 
 
 def _newest(block: SampleBlock) -> Mapping[int, int]:

@@ -2,8 +2,8 @@
 
 In: label sets with their ids, as the intake interns them, and what metric families say of
 themselves, which often comes later than the first samples. Out: what each series is
-(:data:`~.context.Described`) and how its samples are to be judged. Filled by the watch's thread,
-read by others.
+(:data:`~twinhelm.aiops.types.Described`) and how its samples are to be judged. Filled by the
+watch's thread, read by others.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,9 +13,8 @@ from itertools import islice
 import numpy as np
 
 from twinhelm.aiops.clean import BAD_SERIES, entity_of, families, resource_of, signal_of
-from twinhelm.aiops.flow.context import Described
 from twinhelm.aiops.flow.topology import Topology
-from twinhelm.aiops.types import Resource
+from twinhelm.aiops.types import Described, Resource
 from twinhelm.core.arrays import U32
 from twinhelm.core.clock import Clock
 from twinhelm.core.labels import Labels, metric_name

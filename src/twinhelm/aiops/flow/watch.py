@@ -27,9 +27,8 @@ from twinhelm.aiops.correlate import Levels
 from twinhelm.aiops.detect import AnomalyTracker, Detector, Facts
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.checkpoint import load_parts, save_parts
-from twinhelm.aiops.flow.context import Described
 from twinhelm.aiops.flow.known import KnownSeries
-from twinhelm.aiops.types import Anomaly
+from twinhelm.aiops.types import Anomaly, Described
 from twinhelm.core import json
 from twinhelm.core.arrays import U32, Array
 from twinhelm.core.clock import Clock
@@ -335,9 +334,5 @@ def _joined(blocks: Sequence[SampleBlock]) -> Iterator[SampleBlock]:
         part.append(block)
         rows += len(block)
         if rows >= ROWS_AT_ONCE or place == len(blocks):
-            yield SampleBlock(
-                np.concatenate([each.series for each in part]),
-                np.concatenate([each.time_ms for each in part]),
-                np.concatenate([each.value for each in part]),
-            )
+            yield SampleBlock.joined(part)
             part, rows = [], 0

@@ -38,10 +38,7 @@ _NOUNS = {
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One series and its past: ``times_ms`` and ``values`` (n,), NaN where missing.
-
-    ``limit`` overrides the threshold that the metric's name implies.
-    """
+    """One series and its past: ``times_ms`` and ``values`` (n,), NaN where missing."""
 
     series: int
     labels: Labels
@@ -49,7 +46,6 @@ class Past:
     resource: Resource
     times_ms: I64
     values: F64
-    limit: float | None = None
 
 
 def is_candidate(labels: Labels, resource: Resource) -> bool:
@@ -73,17 +69,15 @@ def limit_of(name: str) -> float | None:
     return None
 
 
-def forecasts(
-    series: Iterable[Past], *, now_ms: int, horizon_ms: int = HORIZON_MS
-) -> list[Forecast]:
-    """Foretell what runs out within the horizon, the soonest first."""
+def forecasts(series: Iterable[Past], *, now_ms: int) -> list[Forecast]:
+    """Foretell what runs out within a fortnight, the soonest first."""
     told: dict[tuple[str, Resource, str], tuple[bool, Forecast]] = {}
     for one in series:
-        limit = one.limit if one.limit is not None else limit_of(metric_name(one.labels))
+        limit = limit_of(metric_name(one.labels))
         if limit is None or one.resource not in _NOUNS:
             continue
         found = time_to_threshold(
-            one.times_ms, one.values, threshold=limit, horizon_ms=horizon_ms, now_ms=now_ms
+            one.times_ms, one.values, threshold=limit, horizon_ms=HORIZON_MS, now_ms=now_ms
         )
         if found is None:
             continue

@@ -15,12 +15,13 @@ from nicegui import ui
 
 from twinhelm.aiops.correlate import Decision
 from twinhelm.aiops.flow.incidents import IncidentFile
-from twinhelm.aiops.records import find_incidents, load, load_incident
-from twinhelm.aiops.types import Incident, IncidentState
+from twinhelm.aiops.records import find_incidents, load_incident
+from twinhelm.aiops.types import LIVE, Incident, IncidentState
 from twinhelm.aiops.words import place
 from twinhelm.core.entities import Edge
 from twinhelm.core.errors import NotFound, TwinhelmError
 from twinhelm.core.roles import Right
+from twinhelm.events.values import load
 from twinhelm.web.pages.drawing import Drawing
 from twinhelm.web.pages.elements import (
     Charts,
@@ -40,9 +41,8 @@ from twinhelm.web.pages.frame import framed, title_row
 from twinhelm.web.pages.sheet import Live, Sheet, work
 from twinhelm.web.pages.story import changes, draw_evidence, grouping, timeline, where, why, window
 
-__all__ = ["LIVE", "incident", "incidents"]
+__all__ = ["incident", "incidents"]
 
-LIVE = (IncidentState.OPEN, IncidentState.REOPENED, IncidentState.ACKNOWLEDGED)
 CHOICES: dict[str, tuple[str, tuple[IncidentState, ...] | None]] = {
     "": ("All", None),
     "live": ("Not resolved", LIVE),

@@ -8,7 +8,7 @@ kernel, no second disk) is left out.
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlencode
 
-from twinhelm.aiops.types import Forecast, Incident, IncidentState
+from twinhelm.aiops.types import LIVE, Forecast, Incident, IncidentState
 from twinhelm.aiops.words import place, quantity, unit_of
 from twinhelm.core.labels import METRIC, Matcher, MatchKind, metric_name
 from twinhelm.core.ports import JournalRow
@@ -30,7 +30,6 @@ from twinhelm.web.pages.elements import (
     state_chip,
 )
 from twinhelm.web.pages.frame import framed
-from twinhelm.web.pages.incident import LIVE
 from twinhelm.web.pages.ledgers import deed
 from twinhelm.web.pages.models.parts import path_of
 from twinhelm.web.pages.models.portfolio import live_chip

@@ -12,11 +12,11 @@ from urllib.parse import urlencode
 import numpy as np
 from nicegui.events import GenericEventArguments
 
-from twinhelm.aiops.records import load
 from twinhelm.aiops.types import Anomaly
 from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import METRIC, Matcher, metric_name
 from twinhelm.core.telemetry import MetricMeta, SeriesInfo
+from twinhelm.events.values import load
 from twinhelm.web.pages.drawing import Drawing, query_of, quoted, short_name
 from twinhelm.web.pages.elements import (
     UNAIDED,

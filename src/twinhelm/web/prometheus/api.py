@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from twinhelm.aiops.types import IncidentState
+from twinhelm.aiops.types import LIVE
 from twinhelm.core import json
 from twinhelm.core.arrays import I64
 from twinhelm.core.errors import BadInput, TwinhelmError, Unavailable
@@ -154,8 +154,7 @@ class _Api:
         return _data({"groups": []})
 
     async def alerts(self, _asking: Asking) -> Response:
-        lasting = [state for state in IncidentState if state is not IncidentState.RESOLVED]
-        ask = functools.partial(self._house.desk.incidents, states=lasting, limit=1000)
+        ask = functools.partial(self._house.desk.incidents, states=LIVE, limit=1000)
         named = {"alertname": "TwinhelmIncident"}
         alerts = [
             {

@@ -181,7 +181,7 @@ class _Parser:
                 token = self._peek()
                 raise self._wrong(f"',' or '}}' should stand here, not {token.text!r}", token)
         self._take()
-        if all(matcher.matches_value("") for matcher in found):
+        if all(matcher.matches("") for matcher in found):
             raise self._wrong("a selector needs a matcher that the empty text does not fit", opened)
         return tuple(found)
 

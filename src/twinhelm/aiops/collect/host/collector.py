@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
-from twinhelm.aiops.collect.history import History, Intern
+from twinhelm.aiops.collect.history import History
 from twinhelm.aiops.collect.host.families import FAMILIES, Reading
 from twinhelm.aiops.collect.host.linux import Statvfs, read_linux, read_mounts
 from twinhelm.aiops.collect.host.linux_processes import LinuxProcesses
 from twinhelm.aiops.collect.host.processes import ProcessTable, ProcessUse, TopUsers
-from twinhelm.aiops.types import Received
+from twinhelm.aiops.types import Intern, Received
 from twinhelm.core.errors import Unsupported
 from twinhelm.core.labels import METRIC, Labels, labels_of
 from twinhelm.core.settings import HostSettings

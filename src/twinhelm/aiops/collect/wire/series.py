@@ -12,12 +12,10 @@ from sys import intern
 
 import numpy as np
 
-from twinhelm.aiops.collect.history import Intern
 from twinhelm.aiops.collect.wire.blocks import Blocks, BlockTable, block_hash, find
 from twinhelm.aiops.collect.wire.memory import field, kernel
-from twinhelm.aiops.collect.words import label_limits
-from twinhelm.aiops.types import Rejected
-from twinhelm.core.arrays import F64, I64, U32, U64
+from twinhelm.aiops.types import Intern, Rejected
+from twinhelm.core.arrays import F64, I64, U32, U64, longer
 from twinhelm.core.errors import Refused, TooLarge
 from twinhelm.core.labels import METRIC, LabelLimits, Labels, check_labels, metric_name
 from twinhelm.core.settings import LimitSettings
@@ -54,7 +52,7 @@ class SeriesTable:
     """
 
     def __init__(self, intern: Intern, limits: LimitSettings, rng: np.random.Generator) -> None:
-        self._limits = label_limits(limits)
+        self._limits = limits.labels
         self._rng = rng
         self.most = max(2 * limits.max_series_per_tenant, LEAST_GENERATION)
         self.max_block = largest_block(limits)
@@ -83,8 +81,7 @@ class SeriesTable:
                 hint="send smaller requests or raise limits.max_series_per_tenant",
             )
         self.table.grow(block_bytes)
-        more = len(self.table.spans) - len(self.described)
-        self.described = np.concatenate((self.described, np.zeros(more, np.uint64)))
+        self.described = longer(self.described, len(self.table.spans))
         self.ids.grow(len(self.table.spans))
 
     def names(self, slots: I64) -> list[str]:
@@ -144,10 +141,7 @@ class Ids:
 
     def grow(self, capacity: int) -> None:
         """Make room for lanes up to ``capacity``."""
-        if len(self.lanes) < capacity:
-            lanes = np.full(capacity, NEW, np.uint32)
-            lanes[: len(self.lanes)] = self.lanes
-            self.lanes = lanes
+        self.lanes = longer(self.lanes, capacity, NEW)
 
     def resolve(self, lanes: U32, time_ms: I64, value: F64) -> tuple[SampleBlock, list[Rejected]]:
         """Turn lanes into ids; samples of lanes without one are left out and counted."""

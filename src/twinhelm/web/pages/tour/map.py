@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from twinhelm.aiops.records import load
 from twinhelm.aiops.types import Incident
 from twinhelm.core.entities import Edge, split_key
+from twinhelm.events.values import load
 from twinhelm.web.pages.elements import Node, dot, linked
 
 if TYPE_CHECKING:

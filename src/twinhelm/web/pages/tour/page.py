@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from twinhelm.app.tour import LIVE, Step, Story, Tour, right
+from twinhelm.aiops.types import LIVE
+from twinhelm.app.tour import Step, Story, Tour, right
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.labels import METRIC, Matcher, MatchKind
 from twinhelm.core.roles import Right
