@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twinhelm.aiops.diagnose.culprits import PROCESS_LABELS, Culprit, culprit_of, spoken_name
-from twinhelm.aiops.diagnose.vitals import Vital
+from twinhelm.aiops.diagnose.vitals import Vital, strength_of
 from twinhelm.aiops.diagnose.window import SeriesWindow, shift_of
 from twinhelm.aiops.indicators import Weight, weigh
 from twinhelm.aiops.types import Anomaly, Direction, Resource, Suspect
@@ -182,8 +182,7 @@ def _strength(weight: Weight, anomaly: Anomaly) -> float:
     """Say in [0, 1] how strong a sign is: what it amounts to, and for how long."""
     if weight.indicator:
         lasting = min(1.0, 0.5 + 0.5 * weight.lasting)
-        reach = 1.0 - math.exp(-min(max(weight.amount, 0.0), 20.0) / 2.0)
-        return reach * lasting * (1.0 if weight.alone else 0.6)
+        return strength_of(weight.amount) * lasting * (1.0 if weight.alone else 0.6)
     deviation = anomaly.deviation if math.isfinite(anomaly.deviation) else 0.0
     return 0.5 * anomaly.peak_score * (1.0 - math.exp(-deviation / 4.0))
 
