@@ -112,7 +112,7 @@ def test_detection_is_causal(data, name):
     (found,) = find_data_sets(data, [name])
     whole = read_series(name, *found.series[0])
     cut = type(whole)(
-        *(getattr(whole, f) for f in ("dataset", "series_id", "columns")),
+        *(getattr(whole, f) for f in ("dataset", "series_id")),
         *(getattr(whole, f)[:500] for f in ("time_ns", "values", "label", "scored")),
     )
     score, alarm = judge(whole)
