@@ -11,7 +11,7 @@ from twinhelm.aiops.flow.watch import CHECKPOINT
 from twinhelm.aiops.types import Received
 from twinhelm.app import drive, open_house
 from twinhelm.app.drive import Moved
-from twinhelm.core.errors import BadInput, Conflict, DatabaseDown, Unavailable
+from twinhelm.core.errors import BadInput, Conflict, DatabaseDown, NotFound, Unavailable
 from twinhelm.core.labels import labels_of
 from twinhelm.core.roles import Role
 from twinhelm.core.settings import Settings
@@ -59,6 +59,11 @@ def test_the_first_move_sets_the_time_and_takes_no_tick(house):
     assert house.clock.now_ms() == 0
     assert house.drive.move_to(START_MS) == Moved(START_MS, 0, 0)
     assert house.watch.last_tick_ms == 0
+
+
+def test_no_model_answers_and_callers_are_not_told_to_come_again(house):
+    with pytest.raises(NotFound, match="no version"):
+        house.models.serving.about("digits")
 
 
 def test_each_tick_that_falls_between_is_taken_at_its_own_time(house, monkeypatch):

@@ -106,6 +106,7 @@ class House:
         self.workflows.resume()
         self._spawn("warm", warm_decoders)
         if self.drive is not None:
+            self.models.serving.waits = False  # for nothing: it turns no model on
             self.watch.resume()
             return
         self.models.start(self._stop)
