@@ -74,13 +74,15 @@ docs: .venv/.dev
 lock: | $(BIN)/python
 	@$(PYTHON) -m venv $(LOCK_TOOL)
 	@$(LOCK_TOOL)/bin/pip install --quiet --disable-pip-version-check uv
-	@set -e; compile="$(LOCK_TOOL)/bin/uv pip compile pyproject.toml --quiet --universal \
+	@set -e; compile="$(LOCK_TOOL)/bin/uv pip compile --quiet --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-annotate --no-header $(ARGS)"; \
-		$$compile --group build --output-file requirements.txt; \
-		$$compile --group build --group dev --constraint requirements.txt \
-		--output-file requirements-dev.txt
-	@! grep -nE '://|^-' requirements.txt requirements-dev.txt || { echo "the lock names an index" >&2; exit 1; }
+		$$compile pyproject.toml --group build --output-file requirements.txt; \
+		$$compile pyproject.toml --group build --group dev --constraint requirements.txt \
+		--output-file requirements-dev.txt; \
+		$$compile --group serving --constraint requirements.txt \
+		--output-file requirements-serving.txt
+	@! grep -nE '://|^-' requirements*.txt || { echo "the lock names an index" >&2; exit 1; }
 
 clean:
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build

@@ -7,7 +7,13 @@ from hypothesis import HealthCheck, settings
 
 from peers.programs import require
 
-pytest_plugins = ("peers.fixtures", "peers.played_lab", "peers.server", "peers.sharing")
+pytest_plugins = (
+    "peers.fixtures",
+    "peers.outposts",
+    "peers.played_lab",
+    "peers.server",
+    "peers.sharing",
+)
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -25,7 +25,6 @@ from twinhelm.core.labels import labels_of
 from twinhelm.core.roles import Right, Role, allows
 from twinhelm.core.settings import Settings
 from twinhelm.core.telemetry import SampleBlock
-from twinhelm.mlops.register import products
 
 
 @pytest.fixture
@@ -111,7 +110,7 @@ def test_its_own_algorithms_are_products_once(opened, settings):
     for _ in range(2):
         house = opened(settings)
         house.start()
-        found = {f"{each.name}/{each.live}" for each in products(house.records)}
+        found = {f"{each.name}/{each.live}" for each in house.models.desk.all()}
         assert found == {DETECTOR, RANKER, FORECASTER}
         house.stop()
     assert kinds(opened(settings)).count("detector.registered") == 3

@@ -65,16 +65,18 @@ GOOD = {
     "evidence": ["none", "1", "--out", "NEW"],
     "live": [],
     "inventory": [],
+    "export": ["none", "1", "NEW"],
+    "serve": ["none", "--key", "none"],
 }
 """Every command but ``up`` (test_up.py) with arguments that it understands."""
 
 REFUSED = {"incident", "user remove", "user roles", "user password", "user link"}
 REFUSED |= {"token revoke", "restore", "product show", "product retire", "product hold"}
 REFUSED |= {"product remark", "build", "run again", "validate", "promote", "approve", "rollback"}
-REFUSED |= {"deployment", "health", "labels", "evidence", "score"}
+REFUSED |= {"deployment", "health", "labels", "evidence", "score", "export", "serve"}
 """Those whose arguments above name what is not there."""
 
-LONE = {"backtest detect", "product new", "product check"}
+LONE = {"backtest detect", "product new", "product check", "serve"}
 """Those that work on files alone, without server or data directory."""
 
 PRODUCT = """

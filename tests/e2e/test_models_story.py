@@ -185,14 +185,14 @@ def picture(page, name):
         page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=False)
 
 
-def test_a_product_walks_the_whole_road(start_twinhelm, page, tmp_path):
+def test_a_product_walks_the_whole_road(start_twinhelm, start_outpost, page, tmp_path):
     rng = np.random.default_rng(7)
     server = start_twinhelm("--no-host", env={"TWINHELM_MODELS__LOOK_S": "1"})
     folder = tmp_path / "product"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("data"))
     subprocess.run([sys.executable, "prepare.py"], cwd=folder, check=True)
     with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as web:
-        walk(Story(server, folder, web), server, page, folder, rng)
+        walk(Story(server, folder, web), server, page, folder, rng, start_outpost)
 
     # A copy is whole: another server, on what was restored, answers with the same champion.
     copy, elsewhere = tmp_path / "copy", tmp_path / "elsewhere"
@@ -209,8 +209,7 @@ def test_a_product_walks_the_whole_road(start_twinhelm, page, tmp_path):
         again.stop()
 
 
-def walk(story, server, page, folder, rng):
-
+def walk(story, server, page, folder, rng, start_outpost):
     # Framed and built: a plain MLflow script, run by the house with the data it froze.
     story.frame(quick=("step_s = 5", "step_s = 1"))
     first = story.build()
@@ -296,6 +295,20 @@ def walk(story, server, page, folder, rng):
     subprocess.run(words, check=True)
     (found,) = duckdb.read_parquet(str(scored)).aggregate("count(*), count(prediction)").fetchall()
     assert found == (len(rows(folder)), len(rows(folder)))
+
+    # Another machine answers for it without the house, and says the same.
+    elsewhere, key = folder.with_name("elsewhere"), folder.with_name("house.pem")
+    words = [program, "export", NAME, second, str(elsewhere), "--key", str(key)]
+    subprocess.run([*words, "--data", str(server.data)], check=True)
+    outpost = start_outpost(elsewhere, key=key)
+    with httpx.Client(base_url=outpost.url, timeout=60, trust_env=False) as web:
+        for row in rows(folder)[:20]:
+            assert ask(web, row).json() == ask(story.web, row).json()
+    outpost.stop()
+    assert [row["subject"] for row in story.journal("version.exported")] == [
+        f"version/{NAME}/{second}"
+    ]
+    story.tell(f"version {second} answers on an outpost, too")
 
     # Who let what in, and the evidence of it.
     live = story.get("/live")

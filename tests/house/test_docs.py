@@ -24,6 +24,12 @@ def wanted(group: str = "") -> list[str]:
     return [re.split(r"[\[<>=~ ]", line)[0] for line in lines]
 
 
+def pinned(lock: str) -> dict[str, str]:
+    """The versions that a lock names."""
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)==(\S+)", text, flags=re.MULTILINE))
+
+
 PAGES = ["settings.md", "events.md", "commands.md", "routes.md", "product-file.md"]
 
 
@@ -77,12 +83,20 @@ def test_every_dependency_has_its_reason():
 
 @pytest.mark.parametrize(
     ("lock", "groups"),
-    [("requirements.txt", ("", "build")), ("requirements-dev.txt", ("", "build", "dev"))],
+    [
+        ("requirements.txt", ("", "build")),
+        ("requirements-dev.txt", ("", "build", "dev")),
+        ("requirements-serving.txt", ("serving",)),
+    ],
 )
 def test_the_lock_holds_every_dependency_and_names_no_index(lock, groups):
     text = (ROOT / lock).read_text(encoding="utf-8")
-    pinned = set(re.findall(r"^([a-z0-9-]+)==", text, flags=re.MULTILINE))
-    missing = {name for group in groups for name in wanted(group)} - pinned
+    missing = {name for group in groups for name in wanted(group)} - set(pinned(lock))
     assert not missing, "run `make lock`"
     assert "://" not in text
-    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) > len(pinned)
+    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}", text)) > len(pinned(lock))
+
+
+def test_an_outpost_has_the_very_packages_of_the_server():
+    assert set(wanted("serving")) <= set(wanted())
+    assert pinned("requirements-serving.txt").items() <= pinned("requirements.txt").items()

@@ -21,7 +21,6 @@ from twinhelm.core.settings import Settings
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
 from twinhelm.web import server, site
-from twinhelm.web.server import build_app
 from web.wing import idle
 
 BASE = "http://127.0.0.1:9700"
@@ -144,7 +143,7 @@ def client_of(loop):
     opened = []
 
     def open_client(house, *, pages=False):
-        opened.append(Client(loop, build_app(house, pages=pages)))
+        opened.append(Client(loop, site.Site(house, pages=pages)))
         return opened[-1]
 
     yield open_client
@@ -192,7 +191,7 @@ class Served:
         monkeypatch.setattr(server._Server, "startup", startup)
         monkeypatch.setattr(site, "_make_pages", site._no_pages)
         self._thread = threading.Thread(
-            target=server.serve, args=(house,), kwargs={"on_ready": on_ready}
+            target=site.serve, args=(house,), kwargs={"on_ready": on_ready}
         )
         self._thread.start()
         assert stood.wait(20)

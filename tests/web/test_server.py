@@ -11,7 +11,8 @@ import pytest
 
 from twinhelm.core.errors import BadInput, Conflict, Refused
 from twinhelm.core.roles import Role
-from twinhelm.web.server import bind, check_exposure, serve
+from twinhelm.web.server import bind
+from twinhelm.web.site import serve
 from web.bodies import V1, write_v1
 
 
@@ -163,13 +164,16 @@ def test_an_ipv6_address_is_bound():
 def test_a_wide_address_needs_authentication_and_somebody(new_house):
     wide = {"listen": "0.0.0.0:0"}
     with pytest.raises(Refused, match=r"auth\.required is not set"):
-        check_exposure(new_house(server=wide))
+        serve(new_house(server=wide))
     house = new_house(server=wide, auth={"required": True})
     with pytest.raises(Refused, match="nobody can sign in yet") as caught:
-        check_exposure(house)
+        serve(house)
     assert "twinhelm user" in caught.value.hint
     house.identities.create_token("ingest", [Role.OPERATOR], "test")
-    check_exposure(house)
+    nowhere = house.settings.server.model_copy(update={"listen": "192.0.2.1:9700"})
+    house.settings = house.settings.model_copy(update={"server": nowhere})
+    with pytest.raises(Refused, match="no address of this machine"):  # it came as far as that
+        serve(house)
 
 
 def test_a_house_that_cannot_be_served_is_stopped(new_house):
@@ -187,7 +191,7 @@ from types import SimpleNamespace
 sys.path.insert(0, {tests!r})
 from web.conftest import memory_house
 from twinhelm.web import site
-from twinhelm.web.server import serve
+from twinhelm.web.site import serve
 site._make_pages = site._no_pages
 house = memory_house(server={{"listen": "127.0.0.1:0"}})
 house.stop = lambda: print("stopped", flush=True)

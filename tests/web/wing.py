@@ -11,7 +11,8 @@ from peers.memory_blobs import MemoryBlobs
 from peers.memory_predictions import MemoryPredictions
 from peers.memory_workflows import MemoryWorkflows
 from twinhelm.core.errors import Unavailable
-from twinhelm.mlops.deploy import BatchScoring, Tally
+from twinhelm.mlops.deploy import Tally
+from twinhelm.mlops.deploy.batch import BatchScoring
 from twinhelm.mlops.flow.builds import Builds
 from twinhelm.mlops.flow.evidence import EvidenceDesk
 from twinhelm.mlops.flow.health import HealthDesk
@@ -72,7 +73,7 @@ def idle():
     return SimpleNamespace(
         tracking=SimpleNamespace(socket="absent", ready=False),
         gate=None,
-        arrivals=SimpleNamespace(heard=lambda *_: None),
+        arrivals=SimpleNamespace(hear=lambda *_: None),
         serving=Workers(),
     )
 

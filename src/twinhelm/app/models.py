@@ -23,7 +23,8 @@ from twinhelm.core.settings import Settings
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
 from twinhelm.events.workflows import WorkflowPort
-from twinhelm.mlops.deploy import BatchScoring, Serving
+from twinhelm.mlops.deploy import Serving
+from twinhelm.mlops.deploy.batch import BatchScoring
 from twinhelm.mlops.flow.arrivals import Arrivals
 from twinhelm.mlops.flow.builds import Builds
 from twinhelm.mlops.flow.datasets import reference
@@ -92,7 +93,7 @@ class Models:
         imported = import_workflow(
             self.tracking.client(),
             journal,
-            self.arrivals.heard,
+            self.arrivals.hear,
             max_bytes=self.settings.models.max_artifact_bytes,
         )
         self.workflows.register(MODELS_IMPORT, imported)

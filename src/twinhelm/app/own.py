@@ -17,7 +17,7 @@ from twinhelm.core.ports import Record
 from twinhelm.core.settings import Settings
 from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.kinds.machines import SettingsSeen
-from twinhelm.mlops.register import register_builtin
+from twinhelm.mlops.register.builtin import register_builtin
 from twinhelm.mlops.types import Product
 
 __all__ = ["note_settings", "register_own"]

@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from twinhelm.cli import backtest, incidents, jobs, keeping, lab, overview, people, telemetry, up
-from twinhelm.cli.models import products, road
+from twinhelm.cli.models import outpost, products, road
 from twinhelm.cli.shown import refuse
 from twinhelm.core.errors import TwinhelmError
 
@@ -31,7 +31,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for part in (up, overview, incidents, telemetry, jobs, keeping, road):
+for part in (up, overview, incidents, telemetry, jobs, keeping, road, outpost):
     app.add_typer(part.app)
 for group in (products.group, road.runs):
     app.add_typer(group, rich_help_panel=products.PANEL)

@@ -24,7 +24,7 @@ from twinhelm.cli.place import (
 )
 from twinhelm.core.errors import TwinhelmError
 
-__all__ = ["app", "up"]
+__all__ = ["Ending", "app", "up"]
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def up(
     """
     if lab and driven:
         raise typer.BadParameter("--lab lives by real time, which --driven lets stand still")
-    ending = _Ending()
+    ending = Ending()
     flags: dict[str, Any] = {}
     if listen is not None:
         flags["server"] = {"listen": listen}
@@ -65,7 +65,7 @@ def up(
 
     from twinhelm.app import VERSION, open_house
     from twinhelm.core.logs import configure_logs
-    from twinhelm.web.server import serve
+    from twinhelm.web.site import serve
 
     configure_logs(settings.tracing)
     house = open_house(settings)
@@ -98,7 +98,7 @@ def up(
         put_out_beacon(settings.data)
 
 
-class _Ending:
+class Ending:
     """Ends the process in order before the server takes the signals over, and not twice."""
 
     def __init__(self) -> None:

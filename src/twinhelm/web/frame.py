@@ -13,7 +13,7 @@ the rules for ``X-Scope-OrgID``: Mimir documentation, "About tenant IDs".
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -25,13 +25,19 @@ from twinhelm.core.errors import BadInput, TwinhelmError, Unavailable, Unsupport
 from twinhelm.core.labels import DEFAULT_TENANT
 
 __all__ = [
-    "FORM", "JSON", "Answer", "Headers", "fields_of", "json_answer", "media_type", "refusal",
-    "retry_after", "send_answer", "tenant_of", "unsupported",
+    "FORM", "JSON", "MOUNT", "Answer", "Headers", "fields_of", "json_answer", "media_type",
+    "mlflow_refusal", "refusal", "retry_after", "send_answer", "tenant_of", "unsupported",
 ]  # fmt: skip
 
 Headers = dict[bytes, bytes]
 JSON = b"application/json"
 FORM = "application/x-www-form-urlencoded"
+MOUNT = "/mlflow"
+CODES = {
+    400: "INVALID_PARAMETER_VALUE", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED",
+    404: "RESOURCE_DOES_NOT_EXIST", 409: "RESOURCE_CONFLICT", 413: "INVALID_PARAMETER_VALUE",
+    429: "REQUEST_LIMIT_EXCEEDED", 503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
+}  # fmt: skip
 TENANT = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9!\-_.*'()]{1,150}")
 
 
@@ -63,6 +69,13 @@ def refusal(error: TwinhelmError) -> Answer:
     """Make the answer that tells somebody no, why, and what to try."""
     said = {"error": error.message, "hint": error.hint}
     return json_answer(said, error.status, retry_after(error))
+
+
+def mlflow_refusal(error: TwinhelmError, *, close: bool = False) -> Answer:
+    """Make the answer that tells an MLflow client no, why, and what to try."""
+    code = CODES.get(error.status, "BAD_REQUEST" if error.status < 500 else "INTERNAL_ERROR")
+    said = {"error_code": code, "message": str(error)}
+    return replace(json_answer(said, error.status, retry_after(error)), close=close)
 
 
 def retry_after(error: TwinhelmError) -> tuple[tuple[bytes, bytes], ...]:

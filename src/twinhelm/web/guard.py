@@ -1,6 +1,6 @@
 """Who may pass: the one check that every request and every websocket goes through first.
 
-In order: method and path must stand in :data:`~twinhelm.web.routes.ROUTES`; ``Host`` and
+In order: method and path must stand in the table of routes; ``Host`` and
 ``Origin`` must be ours (:class:`~twinhelm.web.who.HostRule`); whoever asks must hold the route's
 right, where on a loopback address doors and read-only routes may be open to this machine; and a
 browser session that changes something must prove by a token that its own page asked. Answers
@@ -11,10 +11,11 @@ leave with the headers that keep browsers strict, our errors among them. ``asker
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache, lru_cache
 from http.cookies import CookieError, SimpleCookie
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect
@@ -22,16 +23,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinhelm.core.clock import SystemClock
 from twinhelm.core.errors import BadInput, Denied, NotFound, Refused, TwinhelmError, Unauthenticated
-from twinhelm.core.meters import Meters
+from twinhelm.core.meters import WebMeters
 from twinhelm.core.roles import GRANTS, Right, allows
-from twinhelm.web.frame import Answer, Headers, refusal, send_answer
-from twinhelm.web.mlflow import MOUNT, mlflow_refusal
-from twinhelm.web.routes import ROUTES, SOCKET, Route, RouteTable
+from twinhelm.core.settings import Settings
+from twinhelm.web.frame import MOUNT, Answer, Headers, mlflow_refusal, refusal, send_answer
+from twinhelm.web.routes import SOCKET, Route, RouteTable
 from twinhelm.web.signin import refusal_page
-from twinhelm.web.who import Asker, HostRule, Who
-
-if TYPE_CHECKING:
-    from twinhelm.app import House
+from twinhelm.web.who import Asker, HostRule, Secrets, Who
 
 __all__ = ["SAFE", "Guard", "Misdirected", "NotAllowed"]
 
@@ -76,15 +74,22 @@ class Misdirected(Refused):
 class Guard:
     """The middleware; see the module."""
 
-    def __init__(self, app: ASGIApp, house: House) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Iterable[Route],
+        settings: Settings,
+        identities: Secrets,
+        meters: WebMeters,
+    ) -> None:
         self._app = app
-        self._table = RouteTable(ROUTES)
-        self._rule = HostRule.of(house.settings.server)
+        self._table = RouteTable(routes)
+        self._rule = HostRule.of(settings.server)
         self._answers_to = lru_cache(MOST_HOSTS)(self._rule.answers_to)
         # How long a request takes is real, also where the house's clock is driven.
         self._clock = SystemClock()
-        self._who = Who(house.identities, house.settings, self._clock)
-        self._tally = _Tally(house.meters)
+        self._who = Who(identities, settings, self._clock)
+        self._tally = _Tally(meters)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer it with a refusal."""
@@ -225,7 +230,7 @@ class _Reply:
 class _Tally:
     """Counts answers by route and status; keeps the labelled children, which cost to look up."""
 
-    def __init__(self, meters: Meters) -> None:
+    def __init__(self, meters: WebMeters) -> None:
         self._count = cache(lambda route, status: meters.requests.labels(route, str(status)))
         self._time = cache(lambda route: meters.request_seconds.labels(route))
 

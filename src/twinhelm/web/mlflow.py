@@ -18,7 +18,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -48,13 +47,12 @@ from twinhelm.mlops.tracking.rules import (
     wish_of,
 )
 from twinhelm.web.body import Intray, TooSlow
-from twinhelm.web.frame import Answer, Headers, json_answer, retry_after, send_answer
+from twinhelm.web.frame import MOUNT, Answer, Headers, mlflow_refusal, send_answer
 
-__all__ = ["MOUNT", "MlflowDoor", "Pending", "mlflow_refusal"]
+__all__ = ["MlflowDoor", "Pending"]
 
 log = logging.getLogger(__name__)
 
-MOUNT = "/mlflow"
 CALLS, TRANSFERS = 16, 8
 """Calls, and files on their way, that MLflow is handed at once; others wait for their turn."""
 
@@ -69,11 +67,6 @@ PASSED = frozenset({b"accept", b"accept-encoding", b"content-type", b"range", b"
 """Request headers that MLflow is handed: no cookie, no token, no address."""
 
 OURS = frozenset({b"connection", b"date", b"keep-alive", b"server", b"transfer-encoding"})
-CODES = {
-    400: "INVALID_PARAMETER_VALUE", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED",
-    404: "RESOURCE_DOES_NOT_EXIST", 409: "RESOURCE_CONFLICT", 413: "INVALID_PARAMETER_VALUE",
-    429: "REQUEST_LIMIT_EXCEEDED", 503: "TEMPORARILY_UNAVAILABLE",
-}  # fmt: skip
 PROMPT_TAG = "mlflow.prompt.is_prompt"
 """A version that is a text for a language model: no model, and nothing for the register."""
 
@@ -86,7 +79,7 @@ class Pending(Conflict):
 
 
 class MlflowDoor:
-    """The ASGI application below :data:`MOUNT`; lives on one event loop.
+    """The ASGI application below ``/mlflow``; lives on one event loop.
 
     ``transport`` stands for MLflow's server side in tests.
     """
@@ -264,12 +257,6 @@ class _Reply:
                 await self._send(message)
         except TimeoutError as error:
             raise ClientDisconnect from error
-
-
-def mlflow_refusal(error: TwinhelmError, *, close: bool = False) -> Answer:
-    """Make the answer that tells an MLflow client no, why, and what to try."""
-    said = {"error_code": CODES.get(error.status, "BAD_REQUEST"), "message": str(error)}
-    return replace(json_answer(said, error.status, retry_after(error)), close=close)
 
 
 def _put(gate: Gate, wish: Wish, by: str) -> None:

@@ -42,7 +42,7 @@ class Route:
 
 TABLE = """
 none GET /-/healthy Answers 200 as soon as the server listens.
-none GET /-/ready Answers 200 once telemetry is taken and judged.
+none GET /-/ready Answers 200 once telemetry is taken and judged; at an outpost, models answer.
 read GET /metrics twinhelm's own measurements, for Prometheus.
 none GET /sign-in The page to sign in on.
 none POST /sign-in Sign in with a name and password.
@@ -128,6 +128,7 @@ build POST /api/twinhelm/v1/products/{name}/builds/{number}/again Build again wi
 remark POST /api/twinhelm/v1/products/{name}/versions/{version}/evidence Make an evidence pack.
 build POST /api/twinhelm/v1/products/{name}/versions/{version}/validate Measure a version.
 build POST /api/twinhelm/v1/products/{name}/versions/{version}/promote Ask that it go live.
+build POST /api/twinhelm/v1/products/{name}/versions/{version}/export Write it, to serve elsewhere.
 rollback POST /api/twinhelm/v1/products/{name}/deployment/rollback Back to the champion before.
 rollback POST /api/twinhelm/v1/products/{name}/deployment/route Split the traffic by hand.
 build POST /api/twinhelm/v1/products/{name}/score Answer a whole file on this machine.

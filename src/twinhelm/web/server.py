@@ -1,8 +1,8 @@
-"""Serve a house over HTTP: one process, one event loop, until somebody asks it to end.
+"""Serve an application over HTTP: one process, one event loop, until somebody asks it to end.
 
-:func:`serve` binds the address, answers health checks at once, starts the house, and on SIGTERM
-or SIGINT lets requests in flight finish before the house is stopped. An address that others can
-reach is refused unless ``auth.required`` is set and somebody could sign in.
+:func:`bind` opens the address, :func:`run` answers health checks at once, begins the work behind
+them, and on SIGTERM or SIGINT lets requests in flight finish before it returns. An address that
+others can reach is refused by :func:`check_exposure` unless something stands in their way.
 """
 
 from __future__ import annotations
@@ -14,20 +14,18 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from twinhelm.core.errors import Conflict, Refused
-from twinhelm.core.tracing import start_tracing
-from twinhelm.web import VERSION
-from twinhelm.web.site import Site
+from twinhelm.core.meters import WebMeters
 from twinhelm.web.who import is_loopback, listen_address
 
-if TYPE_CHECKING:
-    from twinhelm.app import House
-
-__all__ = ["bind", "build_app", "check_exposure", "serve"]
+__all__ = ["bind", "check_exposure", "health_routes", "run"]
 
 GRACE_S = 10
 """How long requests in flight may take to finish once the server is asked to end."""
@@ -36,45 +34,16 @@ KEEP_ALIVE_S = 75
 """Longer than the minute after which most senders' connections are used again."""
 
 MAX_SOCKET_MESSAGE = 1 << 20
-ADD = "add a person with `twinhelm user add NAME --role admin`"
 
 
-def build_app(house: House, *, pages: bool = True) -> Site:
-    """Make the ASGI application; only one of a process can have pages, as their framework is."""
-    return Site(house, pages=pages)
+def check_exposure(listen: str, *, lacks: str, hint: str) -> None:
+    """Raise :class:`Refused` for an address that others can reach while something is lacking.
 
-
-def serve(house: House, *, on_ready: Callable[[str], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then stop the house.
-
-    ``on_ready`` is called with the base URL once health checks are answered; until it returns
-    the house is not ready, so that whoever waited for readiness finds what it writes. Raises
-    :class:`Refused` (and stops the house) when the address is not allowed or cannot be bound.
+    ``lacks`` says what; empty for nothing. ``hint`` says how to mend it.
     """
-    try:
-        check_exposure(house)
-        with bind(house.settings.server.listen) as listener:
-            end_tracing = start_tracing(house.settings.tracing, version=VERSION)
-            try:
-                _run(house, listener, on_ready)
-            finally:
-                end_tracing()
-    finally:
-        house.stop()
-
-
-def check_exposure(house: House) -> None:
-    """Refuse an address that others can reach while anybody could do anything there."""
-    host, _ = listen_address(house.settings.server.listen)
-    if is_loopback(host):
-        return
-    exposed = f"{host} can be reached from other machines, and"
-    if not house.settings.auth.required:
-        hint = f"set auth.required = true and {ADD}, or listen on 127.0.0.1"
-        raise Refused(f"{exposed} auth.required is not set", hint=hint)
-    if not house.identities.people() and not house.identities.tokens():
-        hint = f"{ADD}, or a token with `twinhelm token create NAME --role ROLE`"
-        raise Refused(f"{exposed} nobody can sign in yet", hint=hint)
+    host, _ = listen_address(listen)
+    if lacks and not is_loopback(host):
+        raise Refused(f"{host} can be reached from other machines, and {lacks}", hint=hint)
 
 
 def bind(listen: str) -> socket.socket:
@@ -113,23 +82,39 @@ def _why_not(listen: str, error: OSError) -> Refused:
     return Refused(f"cannot listen on {listen}: {said}", hint=hint)
 
 
-def _run(house: House, listener: socket.socket, on_ready: Callable[[str], None] | None) -> None:
+def health_routes(what: str, ready: Callable[[], bool], meters: WebMeters) -> list[Route]:
+    """Make the routes that watch over the server itself, which calls itself ``what``."""
+
+    async def healthy(_request: Request) -> Response:
+        return PlainTextResponse(f"{what} is healthy\n")
+
+    async def readiness(_request: Request) -> Response:
+        if ready():
+            return PlainTextResponse(f"{what} is ready\n")
+        return PlainTextResponse(f"{what} is starting\n", 503, {"retry-after": "1"})
+
+    async def metrics(_request: Request) -> Response:
+        text = await asyncio.to_thread(meters.exposition)
+        return Response(text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    return [Route("/-/healthy", healthy), Route("/-/ready", readiness), Route("/metrics", metrics)]
+
+
+def run(
+    app: ASGIApp, listener: socket.socket, begin: Callable[[str], None], *, websockets: bool = True
+) -> None:
+    """Serve until SIGTERM or SIGINT; without ``websockets`` their library need not be there.
+
+    ``begin`` is called in a thread with the base URL once health checks are answered; what it
+    raises ends the server and goes through.
+    """
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-    def begin() -> None:
-        house.announced = False
-        house.models.url = url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
-        house.start()
-        if on_ready is not None:
-            on_ready(url)
-        house.announced = True
-
     config = uvicorn.Config(
-        build_app(house),
+        app,
         loop="uvloop",
         http="httptools",
-        ws="websockets-sansio",
+        ws="websockets-sansio" if websockets else "none",
         ws_max_size=MAX_SOCKET_MESSAGE,
         lifespan="on",
         log_config=None,
@@ -139,7 +124,7 @@ def _run(house: House, listener: socket.socket, on_ready: Callable[[str], None] 
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
-    _Server(config, begin).run([listener])
+    _Server(config, lambda: begin(url)).run([listener])
 
 
 class _Server(uvicorn.Server):

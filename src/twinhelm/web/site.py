@@ -1,7 +1,8 @@
-"""The whole of what is served, behind one guard: doors, query API, own API, sign-in, pages.
+"""The whole of what a house serves, behind one guard: doors, query API, own API, sign-in, pages.
 
 Doors, health and the query API stand at once. Our own API and the pages take a second to import,
-so they are furnished in the background; requests for them wait until they stand.
+so they are furnished in the background; requests for them wait until they stand. :func:`serve`
+starts the house behind its site, and stops it when the server has ended.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route, Router
+from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinhelm.core.errors import Unavailable
+from twinhelm.core.tracing import start_tracing
+from twinhelm.web import VERSION
 from twinhelm.web.body import Intray
 from twinhelm.web.doors.door import Door
 from twinhelm.web.doors.otlp import OTLP
@@ -28,6 +29,7 @@ from twinhelm.web.guard import SAFE, Guard
 from twinhelm.web.mlflow import MlflowDoor
 from twinhelm.web.prometheus.api import prometheus_routes
 from twinhelm.web.routes import ROUTES
+from twinhelm.web.server import bind, check_exposure, health_routes, run
 from twinhelm.web.signin import signin_routes
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
     from twinhelm.app import House
 
-__all__ = ["Site"]
+__all__ = ["Site", "serve"]
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,48 @@ FORM_BYTES = 1 << 20
 """The largest body of a form or an API call; telemetry has limits of its own."""
 
 API_PREFIX = "/api/twinhelm/"
+ADD = "add a person with `twinhelm user add NAME --role admin`"
+
+
+def serve(house: House, *, on_ready: Callable[[str], None] | None = None) -> None:
+    """Serve a house until SIGTERM or SIGINT, then stop it.
+
+    ``on_ready`` is called with the base URL once health checks are answered; until it returns
+    the house is not ready, so that whoever waited for readiness finds what it writes. Raises
+    :class:`Refused` (and stops the house) when the address is not allowed or cannot be bound.
+    """
+
+    def begin(url: str) -> None:
+        house.announced = False
+        house.models.url = url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
+        house.start()
+        if on_ready is not None:
+            on_ready(url)
+        house.announced = True
+
+    settings = house.settings
+    try:
+        _check_exposure(house)
+        with bind(settings.server.listen) as listener:
+            end_tracing = start_tracing(settings.tracing, version=VERSION)
+            try:
+                run(Site(house), listener, begin)
+            finally:
+                end_tracing()
+    finally:
+        house.stop()
+
+
+def _check_exposure(house: House) -> None:
+    """Refuse an address that others can reach while anybody could do anything there."""
+    lacks = hint = ""
+    if not house.settings.auth.required:
+        lacks = "auth.required is not set"
+        hint = f"set auth.required = true and {ADD}, or listen on 127.0.0.1"
+    elif not house.identities.people() and not house.identities.tokens():
+        lacks = "nobody can sign in yet"
+        hint = f"{ADD}, or a token with `twinhelm token create NAME --role ROLE`"
+    check_exposure(house.settings.server.listen, lacks=lacks, hint=hint)
 
 
 class Site:
@@ -61,7 +105,7 @@ class Site:
         self._workers = ThreadPoolExecutor(DECODING_THREADS, "twinhelm-door")
         tray = Intray(limits)
         models = house.models
-        self._mlflow = MlflowDoor(models.tracking, models.gate, models.arrivals.heard, settings)
+        self._mlflow = MlflowDoor(models.tracking, models.gate, models.arrivals.hear, settings)
         whole: dict[str, ASGIApp] = {
             "predict": PredictDoor(models.serving, settings),
             "mlflow": self._mlflow,
@@ -72,14 +116,15 @@ class Site:
             if row.door and (row.door != "mlflow" or settings.models.mlflow)
         }
         self._forms = Intray(limits.model_copy(update={"max_body_bytes": FORM_BYTES}))
-        routes = [*_health_routes(house), *signin_routes(house), *prometheus_routes(house)]
+        health = health_routes("twinhelm", lambda: house.ready, house.meters)
+        routes = [*health, *signin_routes(house), *prometheus_routes(house)]
         self._plain = Router(routes)
         self._plain_paths = {route.path for route in routes}
         self._api = _Furniture()
         self._pages = _Furniture()
         self._over = asyncio.Event()
         self._furnishing: asyncio.Task[None] | None = None
-        self._guard = Guard(self._dispatch, house)
+        self._guard = Guard(self._dispatch, ROUTES, settings, house.identities, house.meters)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request, or the life of the server."""
@@ -177,24 +222,6 @@ def _no_pages(_house: House) -> FastAPI:
     from fastapi import FastAPI
 
     return FastAPI(openapi_url=None)
-
-
-def _health_routes(house: House) -> list[Route]:
-    """Make the routes that watch over the server itself."""
-
-    async def healthy(_request: Request) -> Response:
-        return PlainTextResponse("twinhelm is healthy\n")
-
-    async def ready(_request: Request) -> Response:
-        if house.ready:
-            return PlainTextResponse("twinhelm is ready\n")
-        return PlainTextResponse("twinhelm is starting\n", 503, {"retry-after": "1"})
-
-    async def metrics(_request: Request) -> Response:
-        text = await asyncio.to_thread(house.meters.exposition)
-        return Response(text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
-
-    return [Route("/-/healthy", healthy), Route("/-/ready", ready), Route("/metrics", metrics)]
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

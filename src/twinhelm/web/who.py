@@ -21,7 +21,7 @@ import binascii
 import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from twinhelm.core.errors import BadInput, Unauthenticated
 from twinhelm.core.roles import ANONYMOUS, Identity
@@ -30,9 +30,10 @@ from twinhelm.web.frame import Headers
 
 if TYPE_CHECKING:
     from twinhelm.core.clock import Clock
-    from twinhelm.events.identities import Identities
 
-__all__ = ["COOKIE", "Asker", "HostRule", "Who", "is_loopback", "listen_address", "split_host"]
+__all__ = [
+    "COOKIE", "Asker", "HostRule", "Secrets", "Who", "is_loopback", "listen_address", "split_host",
+]  # fmt: skip
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 COOKIE = "twinhelm_session"
@@ -57,10 +58,26 @@ NOBODY, NEIGHBOUR = Asker(ANONYMOUS), Asker(ANONYMOUS, trusted=True)
 Found = TypeVar("Found", bound=Identity | None)
 
 
+class Secrets(Protocol):
+    """Whoever knows whose a secret is: :class:`~twinhelm.events.identities.Identities` does."""
+
+    def resolve_token(self, secret: str, /) -> Identity:
+        """Return whose token it is; raises :class:`Unauthenticated`."""
+        ...
+
+    def resolve_session(self, secret: str, /) -> Identity | None:
+        """Return who is signed in with it, or None."""
+        ...
+
+    def csrf_token(self, secret: str, /) -> str:
+        """Return what the forms of this session carry."""
+        ...
+
+
 class Who:
     """Finds out; lives on one event loop."""
 
-    def __init__(self, identities: Identities, settings: Settings, clock: Clock) -> None:
+    def __init__(self, identities: Secrets, settings: Settings, clock: Clock) -> None:
         self._identities = identities
         self._clock = clock
         host, _ = listen_address(settings.server.listen)

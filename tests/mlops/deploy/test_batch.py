@@ -13,7 +13,7 @@ from peers.memory_workflows import MemoryWorkflows
 from twinhelm.core.clock import SystemClock
 from twinhelm.core.errors import BadInput
 from twinhelm.events.workflows import WorkflowState
-from twinhelm.mlops.deploy import BatchScoring
+from twinhelm.mlops.deploy.batch import BatchScoring
 from twinhelm.mlops.types import Scored
 
 

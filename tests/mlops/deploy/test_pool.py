@@ -158,7 +158,8 @@ def test_several_workers_share_what_comes(bench, tmp_path):
 PROGRAM = """
 import sys
 from pathlib import Path
-from twinhelm.mlops.deploy import Limits, Seeds, described
+from twinhelm.mlops.deploy import Limits, Seeds
+from twinhelm.mlops.mlmodel import described
 seeds = Seeds()
 started = seeds.start("m", "1", described(Path(sys.argv[1])), Limits())
 print(started.pid, flush=True)

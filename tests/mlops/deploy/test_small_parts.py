@@ -6,36 +6,12 @@ import threading
 
 import pytest
 
-from mlops.deploy import models
 from peers.memory_predictions import MemoryPredictions
-from twinhelm.core.errors import BadInput, NotFound, Unavailable
+from twinhelm.core.errors import Unavailable
 from twinhelm.core.json import dumps, loads
 from twinhelm.core.ports import Prediction
-from twinhelm.mlops.deploy import Tally, described
+from twinhelm.mlops.deploy import Tally
 from twinhelm.mlops.deploy.log import MOST_BYTES, PredictionLog, struck
-
-
-def test_a_model_directory_tells_its_schema(tmp_path):
-    inputs = [*models.columns("a", optional=("a",)), *models.columns("n", kind="long")]
-    told = described(models.odd(tmp_path / "m", inputs=inputs, example={"inputs": [[1.0]]}))
-    assert [(f.name, f.type, f.optional) for f in told.schema.inputs] == [
-        ("a", "double", True),
-        ("n", "long", False),
-    ]
-    assert told.mlflow_version == "3.17.2"
-    assert loads(told.example) == {"inputs": [[1.0]]}
-    assert described(models.odd(tmp_path / "n", inputs=models.tensor(-1, 3))).schema.inputs[
-        0
-    ].shape == (-1, 3)
-
-
-@pytest.mark.parametrize("text", ["", "- 1", "flavors: 1", "a: [", "flavors: {}\nsignature: 3"])
-def test_what_is_no_model_directory_is_told(tmp_path, text):
-    with pytest.raises(NotFound, match="holds no MLmodel"):
-        described(tmp_path)
-    (tmp_path / "MLmodel").write_text(text)
-    with pytest.raises(BadInput, match="cannot be read"):
-        described(tmp_path)
 
 
 def test_a_tally_tells_what_came_since():

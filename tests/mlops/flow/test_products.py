@@ -10,7 +10,7 @@ from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound
 from twinhelm.events.journal import Journal
 from twinhelm.mlops import records as rows
 from twinhelm.mlops.flow.products import ProductDesk
-from twinhelm.mlops.register import register_builtin
+from twinhelm.mlops.register.builtin import register_builtin
 from twinhelm.mlops.types import Product, ProductVersion
 
 TEXT = """\

@@ -14,9 +14,18 @@ from twinhelm.core.errors import Denied, NotFound, StoreFull
 from twinhelm.events.journal import Journal
 from twinhelm.mlops.flow.registering import DAY_MS, Registrar
 from twinhelm.mlops.records import load, put
+from twinhelm.mlops.register.exported import read
 from twinhelm.mlops.register.seal import Seal
 from twinhelm.mlops.register.shelf import MODEL, SIGNATURE, Shelf
-from twinhelm.mlops.types import Deployment, Part, Product, ProductVersion, Stage
+from twinhelm.mlops.types import (
+    Approval,
+    ApprovalState,
+    Deployment,
+    Part,
+    Product,
+    ProductVersion,
+    Stage,
+)
 
 SPEC = {
     "product": {"name": "fraud", "use_case": "u", "decides": "d", "owner": "o", "tier": "low"},
@@ -233,3 +242,41 @@ def test_what_answers_or_answered_last_is_kept(desk):
 def test_what_came_within_a_day_is_kept(desk):
     retired(desk, 4)
     assert desk.registrar.prune(desk.clock.now_ms()) == 0
+
+
+def test_only_what_was_approved_leaves_the_house(desk, tmp_path):
+    made = desk.take()
+    for stage in (Stage.REGISTERED, Stage.RETIRED):
+        desk.change(replace(made, stage=stage))
+        with pytest.raises(Denied, match="only what is approved or live") as caught:
+            desk.registrar.export("fraud", "1", tmp_path / "out", by="cy")
+        assert "twinhelm promote fraud 1" in caught.value.hint
+    assert not (tmp_path / "out").exists()
+    assert "version.exported" not in desk.kinds()
+
+
+@pytest.mark.parametrize("stage", [Stage.APPROVED, Stage.LIVE])
+def test_an_export_says_who_let_it_in_and_stands_in_the_journal(desk, tmp_path, stage):
+    made = replace(desk.take(), stage=stage)
+    framed = Product("fraud", "d", "o", "low", spec=SPEC, folder="/srv/own", watchers=("ada",))
+    asked = Approval("fraud/1/1", "fraud", "1", "ada", 5, 1, ApprovalState.REFUSED)
+    agreed = replace(asked, id="fraud/1/2", asked_ms=6, state=ApprovalState.APPROVED)
+    other = replace(agreed, id="fraud/2/1", version="2", asked_ms=7)
+    desk.change(made, framed, asked, agreed, other)
+    desk.registrar.export("fraud", "1", tmp_path / "out", by="cy")
+    found = read(tmp_path / "out", desk.seal)
+    assert (found.version, found.approval, found.made_by) == (made, agreed, "cy")
+    assert (found.product.folder, found.product.watchers) == ("", ())
+    assert (tmp_path / "out" / MODEL / "model.pkl").read_bytes() == pickle.dumps(1)
+    row = desk.journal.read()[-1]
+    assert (row.kind, row.actor, row.body["digest"]) == ("version.exported", "cy", made.digest)
+
+
+def test_files_that_were_changed_do_not_leave_the_house(desk, tmp_path):
+    desk.change(replace(desk.take(), stage=Stage.LIVE))
+    changed = desk.files() / MODEL / "model.pkl"
+    changed.chmod(0o600)
+    changed.write_bytes(b"other")
+    with pytest.raises(Denied, match="not as it was signed"):
+        desk.registrar.export("fraud", "1", tmp_path / "out", by="cy")
+    assert not (tmp_path / "out").exists()

@@ -8,7 +8,8 @@ from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import Conflict
 from twinhelm.events.journal import Journal
-from twinhelm.mlops.register import products, register_builtin, versions
+from twinhelm.mlops.flow.products import ProductDesk
+from twinhelm.mlops.register.builtin import register_builtin
 from twinhelm.mlops.types import Product
 
 PRODUCT = Product("baseline", "Which samples are strange.", "twinhelm", "limited")
@@ -19,6 +20,7 @@ class Register:
         self.records = MemoryRecords()
         self.clock = FakeClock(1_000)
         self.journal = Journal(self.records, self.clock)
+        self.desk = ProductDesk(self.records, self.journal, self.clock)
 
     def add(self, version, *, product=PRODUCT, method="a robust baseline", **facts):
         self.clock.advance(1)
@@ -27,7 +29,7 @@ class Register:
         )
 
     def stages(self, name="baseline"):
-        return {each.version: each.stage for each in versions(self.records, name)}
+        return {each.version: each.stage for each in self.desk.versions(name)}
 
 
 @pytest.fixture
@@ -36,15 +38,15 @@ def register():
 
 
 def test_an_empty_register_lists_nothing(register):
-    assert products(register.records) == []
-    assert versions(register.records, "baseline") == []
+    assert register.desk.all() == []
+    assert register.desk.versions("baseline") == []
 
 
 def test_the_first_version_is_live_and_told_of(register):
     register.add("1", input="samples")
-    (product,) = products(register.records)
+    (product,) = register.desk.all()
     assert product.live == "1"
-    (version,) = versions(register.records, "baseline")
+    (version,) = register.desk.versions("baseline")
     assert (version.stage, version.registered_ms) == ("live", 2_000)
     assert version.facts == {"input": "samples"}
     (row,) = register.journal.read()
@@ -69,8 +71,8 @@ def test_a_new_version_takes_over(register):
     register.add("1")
     register.add("2")
     assert register.stages() == {"1": "retired", "2": "live"}
-    assert [each.version for each in versions(register.records, "baseline")] == ["2", "1"]
-    assert products(register.records)[0].live == "2"
+    assert [each.version for each in register.desk.versions("baseline")] == ["2", "1"]
+    assert register.desk.all()[0].live == "2"
 
 
 def test_going_back_makes_the_old_version_live_with_its_old_date(register):
@@ -78,13 +80,14 @@ def test_going_back_makes_the_old_version_live_with_its_old_date(register):
     register.add("2")
     register.add("1")
     assert register.stages() == {"1": "live", "2": "retired"}
-    assert {
-        each.version: each.registered_ms for each in versions(register.records, "baseline")
-    } == {"1": 2_000, "2": 3_000}
+    assert {each.version: each.registered_ms for each in register.desk.versions("baseline")} == {
+        "1": 2_000,
+        "2": 3_000,
+    }
 
 
 def test_products_keep_to_themselves_and_are_listed_by_name(register):
     register.add("1")
     register.add("7", product=Product("a ranker", "What is to blame.", "twinhelm", "low"))
-    assert [each.name for each in products(register.records)] == ["a ranker", "baseline"]
+    assert [each.name for each in register.desk.all()] == ["a ranker", "baseline"]
     assert register.stages() == {"1": "live"}

@@ -251,12 +251,6 @@ def test_code_cannot_pose_as_the_standard_library(model):
     assert "os.system" in refused(model({"model.pkl": b"cos\nsystem\n.", "code/os.py": ""}))
 
 
-def test_trusted_packages_are_let_in(model):
-    folder = model({"model.pkl": b"ccatboost.core\nCatBoost\n."})
-    assert "catboost" in refused(folder)
-    assert refused(folder, trusted=["catboost"]) == ""
-
-
 @pytest.mark.parametrize(
     "line",
     [

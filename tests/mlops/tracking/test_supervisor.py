@@ -19,7 +19,7 @@ LISTENS = """
 import os, socket, sys
 print("up", dict(os.environ), flush=True)
 with socket.socket(socket.AF_UNIX) as listener:
-    listener.bind(sys.argv[sys.argv.index("--socket") + 1])
+    listener.bind(sys.argv[2])
     listener.listen()
     sys.stdin.read()
 """

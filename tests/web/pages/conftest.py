@@ -19,7 +19,7 @@ from twinhelm.core.labels import labels_of
 from twinhelm.core.roles import Role
 from twinhelm.core.settings import load_settings
 from twinhelm.core.telemetry import Change, LogBlock, SampleBlock
-from twinhelm.web.server import build_app
+from twinhelm.web.site import Site
 
 HOSTILE = '</script><img src=x onerror="window.harmed=1"><b>${window.harmed=1}</b>`\'"{{harmed}}'
 PASSWORD = "correct horse battery"
@@ -109,7 +109,7 @@ def address(lit_house):
     core.app.middleware_stack = None
     core.app.user_middleware.clear()
     config = uvicorn.Config(
-        build_app(lit_house),
+        Site(lit_house),
         ws="websockets-sansio",
         log_config=None,
         lifespan="on",

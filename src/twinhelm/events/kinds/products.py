@@ -11,7 +11,8 @@ __all__ = [
     "DeploymentChanged", "DriftFound", "EvidenceExported", "HealthChanged", "HoldChanged",
     "ModelImported", "ModelRefused", "ProductFramed", "ProductRetired", "PromotionRefused",
     "RemarkMade", "RetrainTriggered", "RolloutAdvanced", "RolloutEnded", "RolloutStarted",
-    "VersionPruned", "VersionRegistered", "VersionStaged", "VersionValidated", "WatchersChanged",
+    "VersionExported", "VersionPruned", "VersionRegistered", "VersionStaged", "VersionValidated",
+    "WatchersChanged",
 ]  # fmt: skip
 
 
@@ -138,6 +139,15 @@ class VersionStaged(Event):
     before: str
     after: str
     reason: str = ""
+
+
+@event("version.exported", "version/{product}/{version}")
+class VersionExported(Event):
+    """An approved version left, to be served elsewhere; ``digest`` is the root of its files."""
+
+    product: str
+    version: str
+    digest: str
 
 
 @event("version.pruned", "version/{product}/{version}")

@@ -1,13 +1,11 @@
 """Deploy: models that answer, each version in processes of its own, behind one table of who does.
 
-:class:`Serving` keeps the processes and the table; ``worker`` is what runs in them; ``batch``
-answers whole files. In: sealed model folders (the flow verified them) and a
-:class:`~twinhelm.mlops.types.Deployment`; out: answers in the caller's protocol, measures, and
-what was asked and answered, to the prediction log.
+:class:`Serving` keeps the processes and the table; ``worker`` is what runs in them. In: sealed
+model folders (somebody verified them) and a :class:`~twinhelm.mlops.types.Deployment`; out:
+answers in the caller's protocol, measures, and what was asked and answered, to the prediction
+log. ``batch``, which answers whole files, leans on workflows and is imported by itself.
 """
 
-from twinhelm.mlops.deploy.batch import BatchScoring
-from twinhelm.mlops.deploy.described import described
 from twinhelm.mlops.deploy.measures import Tally
 from twinhelm.mlops.deploy.pool import Reply
 from twinhelm.mlops.deploy.scorer import open_scorer
@@ -15,7 +13,4 @@ from twinhelm.mlops.deploy.seeds import Limits, Seeds
 from twinhelm.mlops.deploy.serving import Serving
 from twinhelm.mlops.deploy.worker.frames import Form
 
-__all__ = [
-    "BatchScoring", "Form", "Limits", "Reply", "Seeds", "Serving", "Tally", "described",
-    "open_scorer",
-]  # fmt: skip
+__all__ = ["Form", "Limits", "Reply", "Seeds", "Serving", "Tally", "open_scorer"]

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import Overloaded, TwinhelmError, Unavailable
-from twinhelm.mlops.deploy.described import Described
 from twinhelm.mlops.deploy.seeds import Limits, Seeds, Started
 from twinhelm.mlops.deploy.worker.frames import FULL, Form, Frame, Inbox, pack
+from twinhelm.mlops.mlmodel import Described
 
 __all__ = ["Died", "Ended", "Pool", "Reply", "TooSlow", "Worker"]
 

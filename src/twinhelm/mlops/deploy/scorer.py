@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from twinhelm.core import json
 from twinhelm.core.errors import BadInput, Unavailable
-from twinhelm.mlops.deploy.described import described
 from twinhelm.mlops.deploy.seeds import Limits, Seeds, Started
 from twinhelm.mlops.deploy.worker.frames import Form, Frame, pack, receive
+from twinhelm.mlops.mlmodel import described
 from twinhelm.mlops.types import Schema, Scored, Scorer, Table, rows_of
 
 __all__ = ["open_scorer"]

@@ -23,9 +23,9 @@ from typing import Any
 
 from twinhelm.core import json
 from twinhelm.core.errors import Refused, Unavailable
-from twinhelm.mlops.deploy.described import Described
 from twinhelm.mlops.deploy.worker import frames
 from twinhelm.mlops.deploy.worker.model import kind_of
+from twinhelm.mlops.mlmodel import Described
 
 __all__ = ["DoesNotLoad", "Limits", "Seeds", "Started"]
 

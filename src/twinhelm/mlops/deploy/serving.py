@@ -30,7 +30,6 @@ from pathlib import Path
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import NotFound, TwinhelmError, Unavailable
 from twinhelm.core.ports import Prediction, Predictions
-from twinhelm.mlops.deploy.described import described
 from twinhelm.mlops.deploy.log import PredictionLog
 from twinhelm.mlops.deploy.measures import Tally
 from twinhelm.mlops.deploy.pool import Ended, Pool, Reply
@@ -38,6 +37,7 @@ from twinhelm.mlops.deploy.scorer import open_scorer
 from twinhelm.mlops.deploy.seeds import Limits, Seeds
 from twinhelm.mlops.deploy.steps import rules_of
 from twinhelm.mlops.deploy.worker.frames import Form
+from twinhelm.mlops.mlmodel import described
 from twinhelm.mlops.types import Deployment, Part, Schema, Scorer, Spec
 
 __all__ = ["About", "Serving"]
@@ -97,10 +97,12 @@ class _Route:
 
 
 class Serving:
-    """Living models; see the module."""
+    """Living models; see the module. Without ``predictions`` none is kept."""
 
-    def __init__(self, predictions: Predictions, clock: Clock, *, max_rows: int = 100_000) -> None:
-        self.log = PredictionLog(predictions)
+    def __init__(
+        self, predictions: Predictions | None, clock: Clock, *, max_rows: int = 100_000
+    ) -> None:
+        self.log = None if predictions is None else PredictionLog(predictions)
         self._clock, self._max_rows = clock, max_rows
         self._seeds = Seeds()
         self._lock = threading.Lock()
@@ -205,12 +207,9 @@ class Serving:
         if pool is None:
             raise NotFound(f"version {part.version!r} of {product} is not held")
         versions = tuple(each.version for each in route.answering)
-        flavor = next((name for name in pool.model.flavors if name != "python_function"), "pyfunc")
-        said = pool.model
-        ready = bool(pool.workers)
-        return About(
-            product, part.version, versions, said.schema, flavor, said.mlflow_version, ready
-        )
+        said, ready = pool.model, bool(pool.workers)
+        maker = said.facts.get("mlflow_version", "")
+        return About(product, part.version, versions, said.schema, said.flavor, maker, ready)
 
     def ready(self) -> bool:
         """Tell whether every deployed version is warm, and known after a start."""
@@ -237,14 +236,16 @@ class Serving:
             yield "model_rows_total", labels, now_ms, float(tally.rows)
             yield "model_request_seconds_total", labels, now_ms, tally.seconds
             yield "model_latency_p99_seconds", labels, now_ms, tally.quantile_s(0.99)
-        yield "model_predictions_not_logged_total", {}, now_ms, float(self.log.dropped)
+        if self.log is not None:
+            yield "model_predictions_not_logged_total", {}, now_ms, float(self.log.dropped)
 
     def close(self) -> None:
         """End every process and keep what waits for the log."""
         for pool in list(self._pools.values()):
             pool.close()
         self._seeds.close()
-        self.log.close()
+        if self.log is not None:
+            self.log.close()
 
     def _route(self, product: str) -> _Route:
         route = self._routes.get(product)
@@ -316,7 +317,7 @@ class Serving:
     def _keep(
         self, route: _Route, role: str, form: Form, body: bytes, reply: Reply, took_s: float
     ) -> None:
-        if not route.is_logged():
+        if self.log is None or not route.is_logged():
             return
         now_ms, took_us = self._clock.now_ms(), int(took_s * 1e6)
         product, told = route.deployment.product, form.name.lower()

@@ -62,10 +62,6 @@ class Arrivals:
                 by=run.by if run else by,
             )
 
-    def heard(self, product: str, version: str, by: str) -> None:
-        """Take a version, as :meth:`hear` does, for those who want no answer."""
-        self.hear(product, version, by)
-
     def collect(self, run: Run, run_id: str) -> str:
         """Return which version of the run's product an MLflow run registered, empty for none."""
         with self.client() as client:

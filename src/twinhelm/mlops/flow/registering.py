@@ -5,7 +5,7 @@ order. Killed before the record is written, taking it again begins anew; afterwa
 """
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
@@ -15,13 +15,28 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Denied, NotFound, TooLarge
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
-from twinhelm.events.kinds.products import ModelRefused, VersionPruned, VersionRegistered
-from twinhelm.mlops.records import find, get, load, put
-from twinhelm.mlops.register.mlmodel import describe
+from twinhelm.events.kinds.products import (
+    ModelRefused,
+    VersionExported,
+    VersionPruned,
+    VersionRegistered,
+)
+from twinhelm.mlops.mlmodel import described
+from twinhelm.mlops.records import find, get, load, need, put
+from twinhelm.mlops.register.exported import Exported, write
 from twinhelm.mlops.register.scan import scan
 from twinhelm.mlops.register.seal import Seal
 from twinhelm.mlops.register.shelf import MODEL, SIGNATURE, Shelf, files_of
-from twinhelm.mlops.types import Deployment, Product, ProductVersion, Spec, Stage, Tier
+from twinhelm.mlops.types import (
+    Approval,
+    ApprovalState,
+    Deployment,
+    Product,
+    ProductVersion,
+    Spec,
+    Stage,
+    Tier,
+)
 from twinhelm.mlops.types.spec import Retention
 
 __all__ = ["Registrar"]
@@ -31,14 +46,13 @@ DAY_MS = 86_400_000
 
 @dataclass(slots=True)
 class Registrar:
-    """The register's desk; ``trusted`` are Python packages that pickles may name besides."""
+    """The register's desk."""
 
     records: Records
     journal: Journal
     clock: Clock
     shelf: Shelf
     seal: Seal
-    trusted: Collection[str] = ()
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def take(
@@ -92,7 +106,7 @@ class Registrar:
         notes: list[str] = []
 
         def sign(copy: Path) -> bytes:
-            found = scan(copy, trusted=self.trusted)
+            found = scan(copy)
             notes.extend(found.notes)
             if found.refused:
                 told = "; ".join(found.refused[:10])
@@ -101,7 +115,7 @@ class Registrar:
 
         kept = self.shelf.add(product, version, folder, sign)
         sealed = self.seal.verify(kept / MODEL, (kept / SIGNATURE).read_bytes())
-        said = describe(kept / MODEL)
+        said = described(kept / MODEL)
         return {
             "method": f"MLflow model, flavor {said.flavor}",
             "flavor": said.flavor,
@@ -135,6 +149,27 @@ class Registrar:
             said = f"the files of {found.ref} are signed, but are not those that were registered"
             raise Denied(said, hint="restore them from a backup, or register it anew")
         return kept / MODEL
+
+    def export(self, product: str, version: str, target: Path, *, by: str) -> Exported:
+        """Write an approved version to the folder ``target``, to be served elsewhere.
+
+        Raises what :meth:`opened` and :func:`~twinhelm.mlops.register.exported.write` raise, and
+        :class:`Denied` for what was not approved.
+        """
+        kept = self.opened(product, version).parent
+        with self.records.reading() as unit:
+            found = need(unit, ProductVersion, f"{product}/{version}")
+            framed = replace(need(unit, Product, product), folder="", watchers=())
+            agreed = find(unit, Approval, product=product, state=ApprovalState.APPROVED)
+        if found.stage not in (Stage.APPROVED, Stage.LIVE):
+            said = f"{found.ref} is {found.stage}; only what is approved or live leaves the house"
+            raise Denied(said, hint=f"twinhelm promote {product} {version}")
+        mine = [each for each in agreed if each.version == version]
+        exported = Exported(framed, found, mine[-1] if mine else None, self.clock.now_ms(), by)
+        write(exported, kept, target, self.seal)
+        with self.journal.writing(by) as told:
+            told.event(VersionExported(product, version, found.digest))
+        return exported
 
     def prune(self, now_ms: int) -> int:
         """Let go of the files of old retired versions, as each product's retention says.

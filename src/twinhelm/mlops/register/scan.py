@@ -28,7 +28,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from twinhelm.mlops.register.mlmodel import describe
+from twinhelm.mlops.mlmodel import described
 from twinhelm.mlops.register.pickles import WRAPPER, allowed, globals_in
 from twinhelm.mlops.register.shelf import files_of
 
@@ -69,17 +69,17 @@ class Scan:
     notes: list[str] = field(default_factory=list)
 
 
-def scan(folder: Path, *, trusted: Collection[str] = (), max_unpacked_bytes: int = 8 << 30) -> Scan:
+def scan(folder: Path, *, max_unpacked_bytes: int = 8 << 30) -> Scan:
     """Look through a model folder; what stands in it is only read.
 
-    ``trusted`` are further Python packages that pickles may name; what is packed may unpack to
-    ``max_unpacked_bytes`` in all. Raises :class:`BadInput` where it is no model folder.
+    What is packed may unpack to ``max_unpacked_bytes`` in all. Raises :class:`BadInput` where it
+    is no model folder.
     """
     files = dict(files_of(folder))
-    known = describe(folder)
+    known = described(folder)
     code = {PurePosixPath(name).parts[1].removesuffix(".py") for name in files
             if name.startswith("code/")}  # fmt: skip
-    roots = {name for name in code if name not in sys.stdlib_module_names} | set(trusted)
+    roots = {name for name in code if name not in sys.stdlib_module_names}
     found = Scan()
     if python := sorted(name for name in files if name.endswith(".py")):
         found.notes.append(f"Python code comes with it: {', '.join(python[:20])}")

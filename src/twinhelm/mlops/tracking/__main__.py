@@ -1,11 +1,10 @@
-"""Runs MLflow's server side: ``python -m twinhelm.mlops.tracking --folder F --socket S``.
+"""Runs MLflow's server side: ``python -m twinhelm.mlops.tracking FOLDER SOCKET``.
 
 It ends when its parent dies or closes its stdin. Not for people: it asks nobody who they are.
 """
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import os
 import signal
@@ -15,19 +14,9 @@ from pathlib import Path
 
 from twinhelm.mlops.tracking.server import serve
 
-__all__ = ["main"]
+__all__: list[str] = []
 
 PR_SET_PDEATHSIG = 1
-
-
-def main(argv: list[str]) -> None:
-    """Serve until told to end."""
-    parser = argparse.ArgumentParser(prog="python -m twinhelm.mlops.tracking")
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--socket", type=Path, required=True)
-    asked = parser.parse_args(argv)
-    _end_with_parent()
-    serve(asked.folder, asked.socket)
 
 
 def _end_with_parent() -> None:
@@ -47,4 +36,5 @@ def _wait_for_end_of_stdin() -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    _end_with_parent()
+    serve(Path(sys.argv[1]), Path(sys.argv[2]))

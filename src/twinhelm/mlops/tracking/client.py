@@ -128,11 +128,6 @@ class Client:
         """Have an alias name a version. The house's own word: no gate is asked."""
         self.post("registered-models/alias", name=name, alias=alias, version=str(version))
 
-    def set_tag(self, name: str, version: str, key: str, value: str) -> None:
-        """Tag a registered version."""
-        fields = {"name": name, "version": str(version), "key": key, "value": value}
-        self.post("model-versions/set-tag", **fields)
-
     def place(self, source: str) -> str:
         """Return where a source's files lie, as a path below the server's artifacts.
 

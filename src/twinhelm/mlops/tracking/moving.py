@@ -41,7 +41,7 @@ Json = dict[str, Any]
 def import_workflow(
     target: Client,
     journal: Journal,
-    registered: Callable[[str, str, str], None],
+    registered: Callable[[str, str, str], object],
     *,
     max_bytes: int,
     source: Callable[..., Client] = Client,
@@ -89,7 +89,7 @@ class _Copy:
     here: Client
     url: str
     by: str
-    registered: Callable[[str, str, str], None]
+    registered: Callable[[str, str, str], object]
     max_bytes: int
 
     def experiments(self) -> list[tuple[str, list[str]]]:

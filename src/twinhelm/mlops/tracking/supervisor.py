@@ -167,7 +167,7 @@ class Tracking:
         self.socket.unlink(missing_ok=True)
         with self.log.open("wb") as said:
             process = subprocess.Popen(  # noqa: S603 - our own program
-                [*self._argv, "--folder", str(self.folder), "--socket", str(self.socket)],
+                [*self._argv, str(self.folder), str(self.socket)],
                 stdin=subprocess.PIPE,  # held open: its end is the child's end
                 stdout=said,
                 stderr=said,

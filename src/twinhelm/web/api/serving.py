@@ -11,7 +11,7 @@ from twinhelm.core.errors import Conflict
 from twinhelm.core.ports import Labelling
 from twinhelm.mlops.types import Deployment, Health, Part, Rollout, Run, Stage
 from twinhelm.web.api.jobs import Begun, absolute
-from twinhelm.web.api.products import Named
+from twinhelm.web.api.products import Named, Version
 from twinhelm.web.api.words import By, Of, Router
 
 __all__ = ["router"]
@@ -42,6 +42,15 @@ class Log:
     """What a build wrote."""
 
     log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a version was written, its digest, and the public key that verifies it, as PEM."""
+
+    folder: str
+    digest: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,20 @@ def score(
         raise Conflict(f"{name}/{chosen} was not let in", hint="score with an approved version")
     start = house.models.batch.start
     return Begun(id=start(name, chosen, source, pathlib.Path(target), by=by))
+
+
+@router.post("/versions/{version}/export", status_code=201)
+def export(
+    house: Of,
+    by: By,
+    name: Named,
+    version: Version,
+    target: Annotated[str, Body(embed=True, max_length=1000), AfterValidator(absolute)],
+) -> Placed:
+    """Write an approved version into a new folder on the server, to be served elsewhere."""
+    registrar = house.models.registrar
+    made = registrar.export(name, version, pathlib.Path(target), by=by)
+    return Placed(target, made.version.digest, registrar.seal.public.decode())
 
 
 @router.post("/labels")

@@ -30,6 +30,7 @@ from twinhelm.web.frame import (
     Headers,
     json_answer,
     media_type,
+    mlflow_refusal,
     retry_after,
     send_answer,
     unsupported,
@@ -48,8 +49,6 @@ DATATYPES = {
     "uint16": "UINT16", "uint8": "UINT8", "bool": "BOOL",
 }  # fmt: skip
 """From the words of MLflow's signatures; what is not here travels as BYTES."""
-CODES = {404: "RESOURCE_DOES_NOT_EXIST", 429: "REQUEST_LIMIT_EXCEEDED",
-         503: "TEMPORARILY_UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}  # fmt: skip
 
 
 class PredictDoor:
@@ -162,9 +161,7 @@ def _failed(form: Form, error: TwinhelmError) -> Answer:
     """Say no in the caller's protocol."""
     if form is Form.V2:
         return json_answer({"error": str(error)}, error.status, retry_after(error))
-    code = CODES.get(error.status, "BAD_REQUEST" if error.status < 500 else "INTERNAL_ERROR")
-    said = {"error_code": code, "message": str(error)}
-    return json_answer(said, error.status, retry_after(error))
+    return mlflow_refusal(error)
 
 
 def _sendable(name: str) -> bool:

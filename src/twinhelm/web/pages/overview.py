@@ -13,7 +13,6 @@ from twinhelm.aiops.words import place, quantity, unit_of
 from twinhelm.core.labels import METRIC, Matcher, MatchKind, metric_name
 from twinhelm.core.ports import JournalRow
 from twinhelm.core.telemetry import SeriesInfo
-from twinhelm.mlops.register import products
 from twinhelm.mlops.types import Product
 from twinhelm.web.pages.drawing import Drawing, query_of
 from twinhelm.web.pages.elements import (
@@ -218,7 +217,7 @@ async def _models(sheet: Sheet) -> None:
 
     def ask() -> tuple[list[Product], list[JournalRow]]:
         rows = house.journal.read(newest_first=True, limit=READ)
-        return products(house.records), [row for row in rows if row.kind not in QUIET][:SHOWN]
+        return house.models.desk.all(), [row for row in rows if row.kind not in QUIET][:SHOWN]
 
     def show(now: tuple[list[Product], list[JournalRow]]) -> None:
         found, rows = now

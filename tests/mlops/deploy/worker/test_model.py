@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mlops.deploy import models
-from twinhelm.mlops.deploy.described import described
 from twinhelm.mlops.deploy.worker.model import kind_of, open_model
+from twinhelm.mlops.mlmodel import described
 
 
 @pytest.fixture(autouse=True)
