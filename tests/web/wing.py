@@ -10,7 +10,7 @@ from peers.governed import known
 from peers.memory_blobs import MemoryBlobs
 from peers.memory_predictions import MemoryPredictions
 from peers.memory_workflows import MemoryWorkflows
-from twinhelm.core.errors import Unavailable
+from twinhelm.core.errors import Denied, Unavailable
 from twinhelm.mlops.deploy import Tally
 from twinhelm.mlops.deploy.batch import BatchScoring
 from twinhelm.mlops.flow.builds import Builds
@@ -53,6 +53,24 @@ class Workers:
         """Turn."""
 
 
+class Register:
+    """Stands for the registrar: every version opens, and what was let in is exported nowhere."""
+
+    seal = SimpleNamespace(public=b"a public key")
+
+    def __init__(self, desk, folder):
+        self.desk, self.folder = desk, folder
+
+    def opened(self, _product, _version):
+        return self.folder
+
+    def export(self, product, version, _target, *, by):
+        found = self.desk.version(product, version)
+        if found.stage != Stage.LIVE:
+            raise Denied(f"{found.ref} was not let in")
+        return SimpleNamespace(version=found)
+
+
 class Unreachable:
     """Stands for a client of MLflow that does not answer."""
 
@@ -92,7 +110,7 @@ def wing(house, folder):
             *(*first, workflows, desk, folder, lambda: "http://127.0.0.1:1", lambda *_: ""),
             Unreachable(),
         ),
-        registrar=SimpleNamespace(opened=opened),
+        registrar=Register(desk, folder),
         rollouts=rollouts,
         promotions=Promotions(*first, lambda p, v, by: rollouts.start(p, v, by=by), opened),
         validations=Validations(

@@ -286,3 +286,30 @@ def test_a_missing_number_is_null_wherever_it_stands():
 def test_a_file_is_answered_by_what_was_let_in(client, mia, version, target, status):
     wish = {"source": "rows.parquet", "target": target, "version": version}
     assert client.post(f"{CANCER}/score", json=wish, headers=mia).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("version", "target", "status"),
+    [
+        ("3", "/srv/cancer-3", 201),
+        ("4", "/srv/cancer-4", 403),
+        ("9", "/srv/x", 404),
+        ("3", "x", 400),
+    ],
+    ids=["live", "not let in", "unknown", "relative"],
+)
+def test_what_was_let_in_may_leave_with_the_key_that_verifies_it(
+    client, mia, version, target, status
+):
+    path = f"{CANCER}/versions/{version}/export"
+    answer = client.post(path, json={"target": target}, headers=mia)
+    assert answer.status_code == status
+    if status == 201:
+        assert answer.json()["folder"] == target
+        assert answer.json()["key"] == "a public key"
+
+
+def test_who_only_looks_may_take_nothing_away(client, named):
+    path = f"{CANCER}/versions/3/export"
+    viewer = named("vic", Role.VIEWER)
+    assert client.post(path, json={"target": "/srv/x"}, headers=viewer).status_code == 403

@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import quote
 
 from twinhelm.core.errors import BadInput, StoreFull, TooLarge, Unavailable
@@ -116,29 +116,19 @@ def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
     """
     if folder.is_symlink() or not folder.is_dir():
         raise BadInput(f"{folder.name} is no folder", hint="a model is a folder with an MLmodel")
-    found: list[tuple[PurePosixPath, Path]] = []
-    for at, folders, names in os.walk(folder):
-        here = Path(at)
-        if here == folder:
-            folders[:] = [each for each in folders if each not in _LEFT_OUT]
-            names = [each for each in names if each not in _LEFT_OUT]
-        for name in (*folders, *names):
-            path = here / name
-            _utf8(name)
-            mode, relative = path.lstat().st_mode, path.relative_to(folder).as_posix()
-            if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
-                said = f"{relative} is a link or a device, not a file"
-                raise BadInput(said, hint="put the file itself there")
-            if stat.S_ISREG(mode):
-                found.append((PurePosixPath(relative), path))
-    yield from ((str(relative), path) for relative, path in sorted(found))
-
-
-def _utf8(name: str) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise BadInput(f"the file name {name!r} is not UTF-8", hint="rename it") from error
+    for path in sorted(folder.rglob("*")):
+        name, mode = path.relative_to(folder), path.lstat().st_mode
+        if name.parts[0] in _LEFT_OUT:
+            continue
+        try:
+            relative = name.as_posix().encode().decode()
+        except UnicodeEncodeError as error:
+            raise BadInput(f"the file name {name!r} is not UTF-8", hint="rename it") from error
+        if stat.S_ISREG(mode):
+            yield relative, path
+        elif not stat.S_ISDIR(mode):
+            said = f"{relative} is a link or a device, not a file"
+            raise BadInput(said, hint="put the file itself there")
 
 
 def _name(text: str) -> str:

@@ -59,9 +59,9 @@ class Tracking:
         self._argv = argv
         self._clock = clock or SystemClock()
         self._backoff_s = backoff_s
-        self._state = threading.Condition()
+        self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._ready = False
+        self._ready = threading.Event()
         self._closing = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         # Not in the data directory: the path of a socket may have a hundred characters.
@@ -77,7 +77,7 @@ class Tracking:
     @property
     def ready(self) -> bool:
         """Tell whether it takes calls now."""
-        return self._ready
+        return self._ready.is_set() and not self._closing.is_set()
 
     @property
     def pid(self) -> int | None:
@@ -87,7 +87,7 @@ class Tracking:
 
     def start(self) -> None:
         """Have it started, in the background; does nothing where it was."""
-        with self._state:
+        with self._starting:
             if self._thread is None and not self._closing.is_set():
                 # The child ends with the thread that made it, so this thread stays.
                 self._thread = threading.Thread(target=self._keep, name="mlflow", daemon=True)
@@ -96,9 +96,8 @@ class Tracking:
     def wait_ready(self, timeout_s: float = 30.0) -> None:
         """Start it if need be and wait; raises :class:`Unavailable` with what it said last."""
         self.start()
-        with self._state:
-            if not self._state.wait_for(lambda: self._ready or self._closing.is_set(), timeout_s):
-                raise self.trouble()
+        if not self._ready.wait(timeout_s):
+            raise self.trouble()
         if self._closing.is_set():
             raise Unavailable("MLflow's server side has been closed")
 
@@ -126,10 +125,10 @@ class Tracking:
 
     def close(self) -> None:
         """End it in order, kill it where that takes too long; may be called twice."""
-        self._closing.set()
-        with self._state:
-            self._state.notify_all()
+        with self._starting:
+            self._closing.set()
             thread = self._thread
+        self._ready.set()  # whoever waits hears of it
         process = self._process
         if process is not None:
             process.terminate()
@@ -179,15 +178,17 @@ class Tracking:
         self._process = process
         try:
             while process.poll() is None and not self._closing.is_set():
-                if self._ready:
+                if self._ready.is_set():
                     process.wait()
                 elif self._listens():
-                    self._tell(ready=True)
+                    self._ready.set()
                 else:
                     self._closing.wait(LOOK_S)
             return self._end(process)
         finally:
-            self._tell(ready=False)
+            with self._starting:
+                if not self._closing.is_set():
+                    self._ready.clear()
             self._process = None
 
     def _end(self, process: subprocess.Popen[bytes]) -> int:
@@ -205,11 +206,6 @@ class Tracking:
             probe.connect(str(self.socket))
             return True
         return False
-
-    def _tell(self, *, ready: bool) -> None:
-        with self._state:
-            self._ready = ready
-            self._state.notify_all()
 
     def _last_words(self) -> str:
         try:
