@@ -80,6 +80,7 @@ def test_an_outpost_loads_nothing_but_what_its_lock_holds(exporting_house, start
     )
 
 
+@pytest.mark.timeout(900)
 def test_an_outpost_is_installed_in_less_than_200_mb(exporting_house, start_outpost, tmp_path):
     """Built from the lock alone; the model's libraries lie in the interpreter of these tests."""
     folder = tmp_path / "outpost"
@@ -127,7 +128,9 @@ def install(python, *what):
 def wheel(folder):
     """Build our own wheel of a copy of the source, by what builds it everywhere."""
     folder.mkdir()
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("*.egg-info"))
+    shutil.copytree(
+        ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__")
+    )
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
     build = "from setuptools.build_meta import build_wheel; print(build_wheel('.'))"
