@@ -62,8 +62,8 @@ class Room:
 
 def test_a_version_is_taken_once():
     room = Room()
-    room.arrivals.heard("churn", "1", "ada")
-    room.arrivals.heard("churn", "1", "ada")
+    room.arrivals.hear("churn", "1", "ada")
+    room.arrivals.hear("churn", "1", "ada")
     (facts,) = room.taken
     assert (facts["author"], facts["run_id"], facts["metrics"]) == ("ada", "r1", {"accuracy": 0.9})
     assert facts["build"] == ""
@@ -87,7 +87,7 @@ def test_what_our_own_run_made_is_its_asker_s():
     room = Room(tags={"twinhelm.build": "churn/4/1"})
     with room.journal.writing("test") as write:
         put(write, Run("churn", 4, "running", "grace", 0, data={"train": "d1"}))
-    room.arrivals.heard("churn", "1", ANONYMOUS.name)
+    room.arrivals.hear("churn", "1", ANONYMOUS.name)
     (facts,) = room.taken
     assert (facts["author"], facts["build"], facts["data"]) == ("grace", "4", {"train": "d1"})
 
@@ -97,7 +97,7 @@ def test_what_our_own_run_made_is_its_asker_s():
 )
 def test_a_tag_that_names_no_run_of_the_product_is_no_build(tag):
     room = Room(tags={"twinhelm.build": tag})
-    room.arrivals.heard("churn", "1", "ada")
+    room.arrivals.hear("churn", "1", "ada")
     assert room.taken[0]["build"] == ""
 
 
