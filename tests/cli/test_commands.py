@@ -52,6 +52,7 @@ GOOD = {
     "product remark": ["none", "text"],
     "build": ["none", "--no-wait"],
     "run again": ["none", "1"],
+    "run cancel": ["none", "1"],
     "validate": ["none", "1"],
     "promote": ["none", "1"],
     "approvals": [],
@@ -59,6 +60,7 @@ GOOD = {
     "score": ["none", "rows.parquet", "out.parquet"],
     "import-models": ["http://127.0.0.1:1", "--no-wait"],
     "rollback": ["none"],
+    "stop-rollout": ["none"],
     "deployment": ["none"],
     "health": ["none"],
     "labels": ["none", "FILE"],
@@ -73,7 +75,8 @@ GOOD = {
 REFUSED = {"incident", "user remove", "user roles", "user password", "user link"}
 REFUSED |= {"token revoke", "restore", "product show", "product retire", "product hold"}
 REFUSED |= {"product remark", "build", "run again", "validate", "promote", "approve", "rollback"}
-REFUSED |= {"deployment", "health", "labels", "evidence", "score", "export", "serve"}
+REFUSED |= {"run cancel", "stop-rollout", "deployment", "health", "labels", "evidence", "score"}
+REFUSED |= {"export", "serve"}
 """Those whose arguments above name what is not there."""
 
 LONE = {"backtest detect", "product new", "product check", "serve"}

@@ -113,9 +113,7 @@ def wing(house, folder):
         registrar=Register(desk, folder),
         rollouts=rollouts,
         promotions=Promotions(*first, lambda p, v, by: rollouts.start(p, v, by=by), opened),
-        validations=Validations(
-            *(*first, workflows, desk.spec, lambda *_: ({}, ""), no_scorer, lambda *_: {})
-        ),
+        validations=Validations(*(*first, workflows, desk.spec, lambda *_: ({}, ""), no_scorer)),
         health=HealthDesk(
             *(*first, MemoryPredictions(), desk.spec, lambda *_: None, lambda _rows: None)
         ),

@@ -55,6 +55,9 @@ log = logging.getLogger(__name__)
 
 VERSION = version("twinhelm")
 
+MOST_CHANGES = 100_000
+"""Of one day, which models look through for runs of pipelines."""
+
 LAB = "lab"
 """The lab's folder in the data directory, and the token that it sends with."""
 
@@ -252,6 +255,7 @@ def _furnished(
     models = open_models(
         settings, clock, records, journal, workflows, predictions, blobs, identities,
         publish=partial(publish, intake),
+        changes=partial(telemetry.read_changes, limit=MOST_CHANGES),
     )  # fmt: skip
     models.register(journal)
     housekeeping = Housekeeping(telemetry, records, journal, clock, meters, intake, watch)

@@ -16,10 +16,11 @@ from functools import partial
 from pathlib import Path
 
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import Refused, TwinhelmError
+from twinhelm.core.errors import NotFound, Refused, TwinhelmError
 from twinhelm.core.ports import Blobs, Predictions, Records
 from twinhelm.core.roles import Role
 from twinhelm.core.settings import Settings
+from twinhelm.core.telemetry import Change
 from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
 from twinhelm.events.workflows import WorkflowPort
@@ -53,7 +54,6 @@ KEY = "keys/signing.pem"
 CHAMPION = "champion"
 MODELS_IMPORT = "mlflow-import"
 """The workflow that reads another MLflow server."""
-BUILDS_TOKEN = "builds"  # noqa: S105 - a name
 PATIENT_S = 300.0
 """How long a build waits for MLflow's server side, which may just be starting."""
 FOLLOW_S = 2.0
@@ -131,7 +131,7 @@ class Models:
     def _live(self, stopping: threading.Event) -> None:
         """Walk the rounds until the house stops; what fails is told and tried again."""
         looked_s = self.clock.monotonic_s()
-        self._attempt("builds", lambda: self.builds.due(self.clock.now_ms()))
+        self._attempt("builds", self.builds.mend)
         self._attempt("what follows", self.follow.look)
         while not stopping.wait(FOLLOW_S):
             self._attempt("rollouts", self.rollouts.settle)
@@ -141,7 +141,8 @@ class Models:
             looked_s, now = self.clock.monotonic_s(), self.clock.now_ms()
             self._attempt("health", partial(self.health.look, now))
             self._attempt("serving", partial(self._publish, now))
-            self._attempt("builds", partial(self.builds.due, now))
+            self._attempt("builds", self.builds.mend)
+            self._attempt("retraining", partial(self.retrains.look, now))
             self._attempt("retention", partial(self._prune, now))
 
     def _publish(self, now_ms: int) -> None:
@@ -171,8 +172,12 @@ def open_models(
     blobs: Blobs,
     identities: Identities,
     publish: Callable[[Sequence[Row]], None],
+    changes: Callable[[int, int], Sequence[Change]],
 ) -> Models:
-    """Build every desk; nothing runs and nothing heavy is imported before :meth:`Models.start`."""
+    """Build every desk; nothing runs and nothing heavy is imported before :meth:`Models.start`.
+
+    ``publish`` keeps series for the machines' wing, ``changes`` reads what was done to systems.
+    """
     data = settings.data
     most = settings.models.max_artifact_bytes
     tracking = Tracking(data / TRACKING)
@@ -185,7 +190,7 @@ def open_models(
 
     @contextmanager
     def open_scorer(product: str, version: str) -> Iterator[Scorer]:
-        limits = serving.limits(desk.spec(product))
+        limits = serving.limits(desk.spec(product), builds.python_of(product, version))
         with serving.scorer(registrar.opened(product, version), limits) as scorer:
             yield scorer
 
@@ -222,23 +227,22 @@ def open_models(
             log.warning("no estimates", extra={"product": product, "reason": str(error)})
             return None
 
-    def access() -> Mapping[str, str]:
-        if not settings.auth.required:
-            return {}
-        if any(token.name == BUILDS_TOKEN for token in identities.tokens()):
-            identities.revoke_token(BUILDS_TOKEN, by="twinhelm")
-        roles = [Role.DATA_SCIENTIST]
-        secret = identities.create_token(BUILDS_TOKEN, roles, by="twinhelm")
-        return {"MLFLOW_TRACKING_TOKEN": secret}
+    @contextmanager
+    def access(name: str) -> Iterator[Mapping[str, str]]:
+        with suppress(NotFound):  # what a crash left
+            identities.revoke_token(name, by="twinhelm")
+        secret = identities.create_token(name, [Role.DATA_SCIENTIST], by="twinhelm")
+        try:
+            yield {"MLFLOW_TRACKING_TOKEN": secret}
+        finally:
+            with suppress(TwinhelmError):  # the records may be on their way down too
+                identities.revoke_token(name, by="twinhelm")
 
     validations = Validations(
         records, journal, clock, workflows,
         spec_of=desk.spec,
         data_of=lambda product, role: builds.table(product, role),
         open_scorer=open_scorer,
-        facts_of=lambda product, version: {
-            "size_bytes": float(desk.version(product, version).size_bytes)
-        },
     )  # fmt: skip
     patient = partial(tracking.client, patience_s=PATIENT_S)
     arrivals = Arrivals(records, registrar, patient, most)
@@ -248,6 +252,7 @@ def open_models(
         spec_of=desk.spec,
         opened=registrar.opened,
         on_live=on_live,
+        python_of=lambda product, version: builds.python_of(product, version),
     )  # fmt: skip
     desk.withdraw = rollouts.withdraw
     promotions = Promotions(
@@ -264,21 +269,12 @@ def open_models(
         access=access,
         opened=registrar.opened,
     )  # fmt: skip
-    retrains = Retrains(records, journal, clock, desk.spec, builds.start)
+    retrains = Retrains(
+        records, journal, clock, desk.spec, builds.start, builds.training_data, changes
+    )
     models = Models(
-        settings=settings,
-        clock=clock,
-        workflows=workflows,
-        predictions=predictions,
-        tracking=tracking,
-        serving=serving,
-        desk=desk,
-        registrar=registrar,
-        validations=validations,
-        promotions=promotions,
-        rollouts=rollouts,
-        builds=builds,
-        arrivals=arrivals,
+        settings, clock, workflows, predictions, tracking, serving, desk, registrar, validations,
+        promotions, rollouts, builds, arrivals,
         gate=PromotionGate(records, promotions),
         health=HealthDesk(
             records, journal, clock, predictions,

@@ -69,10 +69,10 @@ class Journal:
         with self._records.reading() as unit:
             return _kept(unit)
 
-    def walk(self) -> Iterator[JournalRow]:
-        """Yield every row in order, read in pages; new rows that come meanwhile included."""
+    def walk(self, kind: str | None = None) -> Iterator[JournalRow]:
+        """Yield every row, of one kind or of all, in order and in pages; new ones too."""
         seq = 0
-        while page := self.read(after_seq=seq, limit=_PAGE_ROWS):
+        while page := self.read(after_seq=seq, kind=kind, limit=_PAGE_ROWS):
             yield from page
             seq = page[-1].seq
 

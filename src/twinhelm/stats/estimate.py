@@ -4,8 +4,10 @@ In: a hold-out with truths (:func:`learn`, once), then answers without (:func:`e
 :class:`Expected`: metrics by name with 95 % intervals, or none and the reason.
 
 * Classification (confidence-based estimation): probabilities, calibrated on the hold-out, say how
-  often each answer is right. Truths are drawn from them 200 times over; the mean of a metric over
-  the draws is what its expected confusion matrix gives, their spread is the sampling error.
+  often each answer is right. Of many classes the answer's own is calibrated, and the others share
+  what it leaves: each class by itself, made to add up to 1 again, would call answers less sure
+  than they are. Truths are drawn from them 200 times over; the mean of a metric over the draws is
+  what its expected confusion matrix gives, their spread is the sampling error.
 * Regression: the errors of the hold-out, averaged within tenths of the one column (or answer)
   that tells most about their size, and weighed by how many of the new rows lie in each tenth.
 
@@ -38,6 +40,8 @@ from twinhelm.stats.metrics import BINS, METRICS, point
 
 __all__ = ["Expected", "Ground", "Range", "Strata", "contradicted", "expect", "learn"]
 
+AS_SAID = Calibration(np.empty(0), np.empty(0))
+"""Takes probabilities for what they say."""
 MIN_HELD = 100
 MIN_ROWS = 30
 MOST_OUTSIDE = 0.05
@@ -77,7 +81,7 @@ class Ground:
     support: Mapping[str, Profile]
     labels: tuple[str, ...] = ()
     positive: str = ""
-    calibrations: tuple[Calibration, ...] = ()
+    calibration: Calibration = AS_SAID
     strata: Strata | None = None
     reason: str = ""
 
@@ -106,7 +110,7 @@ def learn(
         if error > MOST_MISCALIBRATED:
             said = f"its probabilities are off by {error:.2f} even after calibration"
             return replace(ground, reason=said)
-        return replace(ground, calibrations=_calibrations(held))
+        return replace(ground, calibration=_calibration(held))
     except BadInput as unfit:
         return replace(ground, reason=unfit.message)
 
@@ -167,7 +171,7 @@ def _expect_classes(ground: Ground, told: Answers, rng: np.random.Generator) -> 
         part = np.zeros(told.of, np.bool_)
         part[told.kept[rng.choice(n, MOST_ROWS, replace=False)]] = True
         told, n = told.among(part), MOST_ROWS
-    ends = np.cumsum(_calibrated(ground.calibrations, told), axis=1)[:, :-1]
+    ends = np.cumsum(_calibrated(ground.calibration, told), axis=1)[:, :-1]
     names = [name for name, each in METRICS.items() if each.task == ground.task]
     drawn = np.empty((DRAWS, len(names)))
     for row in drawn:
@@ -253,21 +257,25 @@ def _chance(told: Answers) -> F64:
     return told.chance
 
 
-def _calibrations(held: Answers) -> tuple[Calibration, ...]:
-    chance = _chance(held)
-    labels = [held.positive] if held.positive >= 0 else range(len(held.labels))
-    return tuple(fit_calibration(chance[:, k], held.truth == k) for k in labels)
+def _calibration(held: Answers) -> Calibration:
+    """Learn how often what is surest is so: the positive class, or of many the answer."""
+    _chance(held)
+    said, so = held.surest
+    if held.positive < 0 and so.all():  # nothing to fit to: it is as right as its rows can tell
+        return Calibration(np.ones(1), np.array([(len(so) + 1.0) / (len(so) + 2.0)]))
+    return fit_calibration(said, so)
 
 
-def _calibrated(calibrations: tuple[Calibration, ...], told: Answers) -> F64:
+def _calibrated(calibration: Calibration, told: Answers) -> F64:
     """Return the probability of each label, (m, k), each row adding up to 1."""
-    said = _chance(told)
-    if len(calibrations) == 1:
-        mine = calibrations[0].apply(said[:, told.positive])
-        return np.column_stack([1.0 - mine, mine][:: 1 if told.positive else -1])
-    chance = np.column_stack([one.apply(said[:, k]) for k, one in enumerate(calibrations)])
-    chance += 1e-12
-    return np.asarray(chance / chance.sum(axis=1, keepdims=True))
+    chance, said = _chance(told) + 1e-12, told.surest[0]
+    mine = calibration.apply(said)
+    column = told.given if told.positive < 0 else np.full(len(mine), told.positive)
+    rows = np.arange(len(mine))
+    chance[rows, column] = 0.0
+    chance *= ((1.0 - mine) / chance.sum(axis=1))[:, None]
+    chance[rows, column] = mine
+    return chance
 
 
 def _miscalibration(held: Answers) -> float:
@@ -277,7 +285,7 @@ def _miscalibration(held: Answers) -> float:
     misses = []
     for mine in (odd, ~odd):
         half, other = held.among(mine), held.among(~mine)
-        chance = _calibrated(_calibrations(half), other)
+        chance = _calibrated(_calibration(half), other)
         noise = BINS * float((chance * (1.0 - chance)).sum(axis=1).mean()) / 2.0 / len(other.kept)
         missed = point("ece", replace(other, chance=chance))
         misses.append(missed - math.sqrt(noise * 2.0 / math.pi))

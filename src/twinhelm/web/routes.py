@@ -129,7 +129,9 @@ remark POST /api/twinhelm/v1/products/{name}/versions/{version}/evidence Make an
 build POST /api/twinhelm/v1/products/{name}/versions/{version}/validate Measure a version.
 build POST /api/twinhelm/v1/products/{name}/versions/{version}/promote Ask that it go live.
 build POST /api/twinhelm/v1/products/{name}/versions/{version}/export Write it, to serve elsewhere.
+build POST /api/twinhelm/v1/products/{name}/builds/{number}/cancel End a build that is under way.
 rollback POST /api/twinhelm/v1/products/{name}/deployment/rollback Back to the champion before.
+rollback POST /api/twinhelm/v1/products/{name}/deployment/stop End the rollout that is under way.
 rollback POST /api/twinhelm/v1/products/{name}/deployment/route Split the traffic by hand.
 build POST /api/twinhelm/v1/products/{name}/score Answer a whole file on this machine.
 predict POST /api/twinhelm/v1/products/{name}/labels Tell what answered rows turned out to be.

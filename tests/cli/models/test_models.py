@@ -9,7 +9,8 @@ import pytest
 
 from twinhelm.core import json
 
-RUN = {"product": "digits", "number": 3, "state": "running", "job": "build-1", "version": ""}
+RUN = {"product": "digits", "number": 3, "state": "running", "job": "build-1", "version": "",
+       "says": ""}  # fmt: skip
 JOB = {"id": "build-1", "done": 1, "total": 1, "message": "", "error": ""}
 PRODUCT = {"name": "digits", "decides": "Which digit", "owner": "ada", "tier": "low", "live": "3"}
 PRODUCT |= {"retired": "", "hold": ""}
@@ -96,6 +97,19 @@ def test_a_build_that_failed_says_why(twinhelm, other):
     ran = twinhelm("run", "again", "digits", "2", "--server", other.url)
     assert (ran.status, "no such column" in ran.err) == (1, True)
     assert other.asked[0][1] == "products/digits/builds/2/again"
+
+
+def test_a_build_is_cancelled_and_a_rollout_stopped(twinhelm, other):
+    parts = [{"version": "3", "role": "champion", "share": 1.0}]
+    other.answers = [(200, RUN | {"state": "failed"}), (200, {"parts": parts})]
+    assert "Build 3 of digits is cancelled." in twinhelm(
+        "run", "cancel", "digits", "3", "--server", other.url
+    ).out  # fmt: skip
+    stop = ["stop-rollout", "digits", "--note", "wrong data", "--server", other.url]
+    assert "champion" in twinhelm(*stop).out
+    paths = [path for _, path, _ in other.asked]
+    assert paths == ["products/digits/builds/3/cancel", "products/digits/deployment/stop"]
+    assert json.loads(other.asked[1][2]) == {"reason": "wrong data"}
 
 
 @pytest.mark.parametrize(("verdict", "status"), [("pass", 0), ("fail", 1), ("unknown", 1)])

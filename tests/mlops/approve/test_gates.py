@@ -9,6 +9,7 @@ import pytest
 from twinhelm.core.policy import Verdict as May
 from twinhelm.mlops.approve import Case, judge
 from twinhelm.mlops.types import (
+    RECIPE,
     Answer,
     Approval,
     ApprovalState,
@@ -110,10 +111,33 @@ def test_each_of_these_stands_in_the_way(name):
     assert decision.reason
 
 
-@pytest.mark.parametrize("stage", [Stage.RETIRED, Stage.LIVE, Stage.REFUSED])
-def test_only_what_is_registered_or_approved_may_go_on(stage):
+@pytest.mark.parametrize("stage", [Stage.LIVE, Stage.REFUSED])
+def test_what_is_live_or_refused_may_not_go_on(stage):
     assert failing(case(version=replace(VERSION, stage=stage))) == ["stage"]
     assert failing(case(version=replace(VERSION, stage=Stage.APPROVED))) == []
+
+
+def test_what_was_taken_back_may_be_asked_for_again_and_the_reason_stands_among_the_checks():
+    back = replace(VERSION, stage=Stage.RETIRED, reason="12 of 40 requests failed")
+    decision, checks = judge(case(version=back))
+    assert decision.verdict is May.ALLOW
+    (told,) = [each.says for each in checks if each.name == "taken back"]
+    assert "12 of 40 requests failed" in told
+    assert judge(case(version=back, approvals=()))[0].verdict is May.ASK
+
+
+def test_a_recipe_does_not_ask_for_itself():
+    assert failing(case("low", asker=f"{RECIPE}1f")) == ["asked by"]
+
+
+def test_one_agreement_is_not_enough_for_what_nobody_signed_in_made():
+    claimed = case(version=replace(VERSION, claimed=True))
+    decision, _ = judge(claimed)
+    assert decision.verdict is May.ASK
+    assert "2 people" in decision.reason
+    assert "nobody proved that ada made it" in decision.reason
+    twice = replace(AGREED, needs=2, answers=(*AGREED.answers, Answer("bob", True, "", 41)))
+    assert judge(replace(claimed, approvals=(twice,)))[0].verdict is May.ALLOW
 
 
 def test_a_rollout_under_way_is_not_begun_again():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from twinhelm.core.policy import Verdict
@@ -19,16 +21,32 @@ def spec(tier, reviewers=("rita", "olga")):
 
 
 def answer(by, tier="limited", roles=(Role.APPROVER,)):
-    return may_answer(spec(tier), VERSION, ASKED, by=by, roles=roles)
+    return may_answer(spec(tier), VERSION, ASKED, by=by, roles=roles, person=True)
 
 
 @pytest.mark.parametrize(("tier", "wanted"), [("low", 0), ("limited", 1), ("high", 1)])
 def test_how_many_must_agree(tier, wanted):
-    assert needs(spec(tier)) == wanted
+    assert needs(spec(tier), VERSION) == wanted
 
 
 def test_what_nobody_framed_needs_somebody():
-    assert needs(None) == 1
+    assert needs(None, VERSION) == 1
+
+
+@pytest.mark.parametrize(("tier", "wanted"), [("low", 0), ("limited", 2), ("high", 2)])
+def test_a_maker_whom_nobody_proved_vouches_for_nobody(tier, wanted):
+    assert needs(spec(tier), replace(VERSION, claimed=True)) == wanted
+
+
+def test_a_name_that_was_only_claimed_still_bars_whoever_bears_it():
+    claimed = replace(VERSION, claimed=True)
+    decision = may_answer(spec("limited"), claimed, ASKED, by="ada", roles=["admin"], person=True)
+    assert decision.rule == "author"
+
+
+def test_a_token_of_no_person_s_name_is_no_pair_of_eyes():
+    decision = may_answer(spec("limited"), VERSION, ASKED, by="ci", roles=["admin"], person=False)
+    assert (decision.verdict, decision.rule) == (Verdict.DENY, "person")
 
 
 @pytest.mark.parametrize("by", ["rita", "bob", "olga"])
@@ -69,9 +87,6 @@ def test_the_administrator_is_no_exception_to_four_eyes():
     assert answer("grace", roles=["admin"]).rule == "own request"
 
 
-def test_without_roles_they_are_not_looked_at():
-    assert may_answer(spec("high"), VERSION, ASKED, by="rita").verdict is Verdict.ALLOW
-
-
 def test_without_a_product_file_nobody_is_a_reviewer():
-    assert may_answer(None, VERSION, ASKED, by="rita", roles=["admin"]).rule == "reviewer"
+    decision = may_answer(None, VERSION, ASKED, by="rita", roles=["admin"], person=True)
+    assert decision.rule == "reviewer"

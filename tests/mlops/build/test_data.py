@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from twinhelm.core.errors import BadInput, NotFound, TooLarge, Unavailable, Unsupported
-from twinhelm.mlops.build.data import Limits, read, save
+from twinhelm.mlops.build.data import Limits, digest_of, read, save
 
 CSV = 'age,ill,name,seen\n41,true,"a, b",2026-01-02 03:04:05\n,false,,2026-01-03 00:00:00\n'
 
@@ -170,3 +170,36 @@ def test_a_query_digests_what_duckdb_can_hold(tmp_path):
     table, digest = read(query, tmp_path)
     assert (table["l"][0], table["d"][0], table["b"][0]) == ("[1, 2]", 1.5, None)
     assert read(query, tmp_path)[1] == digest
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "says"),
+    [("\r\n", "\n", "ends in LF, those before it in CRLF"),
+     ("\n", "\r\n", "ends in CRLF, those before it in LF"),
+     ("\r", "\n", "ends in LF, those before it in CR")],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["train.csv", "train.csv.gz"])
+def test_mixed_line_ends_are_told_in_one_short_sentence(tmp_path, name, first, then, says):
+    rows = [f"{n},{n}" for n in range(40)]
+    text = first.join(["x,y", *rows]) + first + then.join(rows) + then
+    pack = gzip.compress if name.endswith(".gz") else bytes
+    put(tmp_path, name, pack(text.encode()))
+    with pytest.raises(BadInput) as refused:
+        read(name, tmp_path)
+    assert refused.value.message == f"{name}: the line ends of {name} are mixed: line 42 {says}"
+    assert "dos2unix" in refused.value.hint
+
+
+def test_what_is_no_csv_is_told_without_the_reader_s_own_options(tmp_path):
+    put(tmp_path, text=bytes(range(256)) * 20)
+    with pytest.raises(BadInput, match=r"train\.csv") as refused:
+        read("train.csv", tmp_path)
+    assert "search space" not in refused.value.message
+    assert len(refused.value.message) < 350
+
+
+def test_a_digest_is_that_of_reading_without_reading(tmp_path):
+    for name in ("train.csv", "d/b.csv", "d/a.csv"):
+        put(tmp_path, name, "x\n1\n")
+    for source in ("train.csv", "d/*.csv", "sql:SELECT x FROM 'train.csv'"):
+        assert digest_of(source, tmp_path) == read(source, tmp_path)[1]

@@ -10,6 +10,7 @@ from peers.memory_records import MemoryRecords
 from twinhelm.core.clock import FakeClock
 from twinhelm.core.roles import ANONYMOUS
 from twinhelm.events.journal import Journal
+from twinhelm.mlops.build.tracked import recipe_name
 from twinhelm.mlops.flow.arrivals import Arrivals
 from twinhelm.mlops.records import put
 from twinhelm.mlops.types import ProductVersion, Run
@@ -70,40 +71,48 @@ def test_a_version_is_taken_once():
 
 
 @pytest.mark.parametrize(
-    ("by", "tags", "author"),
+    ("by", "tags", "author", "claimed"),
     [
-        ("ada", {"mlflow.user": "root"}, "ada"),
-        (ANONYMOUS.name, {"mlflow.user": "root"}, "root"),
-        (ANONYMOUS.name, {}, ANONYMOUS.name),
+        ("ada", {"mlflow.user": "root"}, "ada", False),
+        (ANONYMOUS.name, {"mlflow.user": "root"}, "root", True),
+        (ANONYMOUS.name, {}, ANONYMOUS.name, True),
     ],
     ids=["by name", "as its client says", "nobody says"],
 )
-def test_the_author_is_who_came(by, tags, author):
+def test_the_author_is_who_came_and_a_name_without_proof_is_a_claim(by, tags, author, claimed):
     room = Room(tags=tags)
     assert room.arrivals.hear("churn", "1", by).author == author
+    assert room.taken[0]["claimed"] is claimed
+
+
+def run_of_grace(room):
+    with room.journal.writing("test") as write:
+        put(write, Run("churn", 4, "running", "grace", 0, data={"train": "d1"}))
 
 
 def test_what_our_own_run_made_is_its_asker_s():
-    room = Room(tags={"twinhelm.build": "churn/4/1"})
-    with room.journal.writing("test") as write:
-        put(write, Run("churn", 4, "running", "grace", 0, data={"train": "d1"}))
-    room.arrivals.hear("churn", "1", ANONYMOUS.name)
+    room = Room()
+    run_of_grace(room)
+    room.arrivals.hear("churn", "1", recipe_name("churn", 4))
     (facts,) = room.taken
     assert (facts["author"], facts["build"], facts["data"]) == ("grace", "4", {"train": "d1"})
+    assert not facts["claimed"]
 
 
-@pytest.mark.parametrize(
-    "tag", ["other/4/1", "churn/9/1", "churn"], ids=["other", "unknown", "odd"]
-)
-def test_a_tag_that_names_no_run_of_the_product_is_no_build(tag):
-    room = Room(tags={"twinhelm.build": tag})
-    room.arrivals.hear("churn", "1", "ada")
-    assert room.taken[0]["build"] == ""
+@pytest.mark.parametrize("by", ["ada", ANONYMOUS.name, recipe_name("churn", 9)])
+def test_a_tag_makes_nothing_a_run_s(by):
+    room = Room(tags={"twinhelm.build": "churn/4/1"})
+    run_of_grace(room)
+    room.arrivals.hear("churn", "1", by)
+    assert (room.taken[0]["build"], room.taken[0]["author"]) == ("", by)
 
 
 @pytest.mark.parametrize(
     ("versions", "found"), [((), ""), (("2", "10"), "10")], ids=["none", "the newest"]
 )
 def test_a_run_s_version_is_found(versions, found):
-    run = Run("churn", 1, "running", "ada", 0)
-    assert Room(versions=versions).arrivals.collect(run, "r1") == found
+    room, run = Room(versions=versions), Run("churn", 1, "running", "ada", 0)
+    with room.journal.writing("test") as write:
+        put(write, run)
+    assert room.arrivals.collect(run, "r1") == found
+    assert [facts["author"] for facts in room.taken] == ["ada"] * bool(found)

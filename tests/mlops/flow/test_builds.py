@@ -10,6 +10,7 @@ import os
 import sqlite3
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,7 +21,7 @@ from twinhelm.core.errors import BadInput, Conflict, NotFound
 from twinhelm.core.json import dumps, loads
 from twinhelm.events.journal import Journal
 from twinhelm.mlops import records as rows
-from twinhelm.mlops.build.tracked import BUILD, close_runs
+from twinhelm.mlops.build.tracked import BUILD, close_runs, recipe_name
 from twinhelm.mlops.flow.builds import Builds
 from twinhelm.mlops.flow.products import ProductDesk
 from twinhelm.mlops.types import ProductVersion, Run
@@ -270,6 +271,32 @@ def test_a_query_is_handed_to_the_recipe_as_a_file(shop):
     assert shop.tracking.all()[run.run_id]["train"] == "train.parquet"
 
 
+def test_a_recipe_signs_in_by_a_name_of_its_own_while_it_runs(shop):
+    let_in = []
+
+    @contextmanager
+    def access(name):
+        let_in.append(name)
+        yield {"MLFLOW_TRACKING_TOKEN": f"of {name}"}
+        let_in.append("over")
+
+    shop.builds.access = access
+    shop.put("train.py", RECIPE + "run['train'] = os.environ['MLFLOW_TRACKING_TOKEN']\n" + SAVE)
+    run = shop.build()
+    name = recipe_name("digits", 1)
+    assert shop.tracking.all()[run.run_id]["train"] == f"of {name}"
+    assert let_in == [name, "over"]
+
+
+def test_an_unchanged_build_says_that_its_version_was_taken_back(shop):
+    shop.build()
+    with shop.journal.writing("x") as write:
+        rows.put(write, ProductVersion("digits", "1", "retired", 0, "", reason="errors"))
+    run = shop.build()
+    assert (run.state, run.version) == ("cached", "1")
+    assert run.says == "it is retired (errors), and may be asked for again"
+
+
 def test_a_search_registers_the_best(shop):
     shop.frame(SPEC + 'best = "score"\nsearch = {depth = [1, 3, 2], other = ["a"]}\n')
     run = shop.build()
@@ -301,7 +328,7 @@ def test_one_run_of_a_product_at_a_time_and_cancelling_ends_it(shop):
     shop.builds.cancel("digits", 1, by="grace")
     now = shop.wait(run)
     assert (now.state, now.error) == ("failed", "cancelled by grace")
-    shop.builds.due(shop.clock.now_ms())
+    shop.builds.mend()
     assert shop.events().count("build.finished") == 1
 
 
@@ -323,19 +350,7 @@ def test_the_data_is_handed_out_with_its_digest(shop):
     table, digest = shop.builds.table("digits", "train")
     assert {name: column.tolist() for name, column in table.items()} == {"x": [1], "y": [2]}
     assert len(digest) == 64
-
-
-def test_schedules_begin_runs_when_they_are_due(shop):
-    shop.frame(SPEC + "every_hours = 2\n")
-    shop.builds.due(shop.clock.now_ms())
-    assert shop.builds.runs("digits") == []
-    shop.clock.advance(7200)
-    shop.builds.due(shop.clock.now_ms())
-    (run,) = shop.builds.runs("digits")
-    assert (run.by, run.reason) == ("twinhelm", "schedule")
-    shop.wait(run)
-    shop.builds.due(shop.clock.now_ms())
-    assert len(shop.builds.runs("digits")) == 1
+    assert shop.builds.training_data("digits") == digest
 
 
 def test_a_run_whose_job_was_lost_is_begun(shop):
@@ -343,7 +358,7 @@ def test_a_run_whose_job_was_lost_is_begun(shop):
               params={"depth": 1})  # fmt: skip
     with shop.journal.writing("ada") as write:
         rows.put(write, run)
-    shop.builds.due(0)
+    shop.builds.mend()
     assert shop.wait(run).state == "done"
 
 

@@ -10,6 +10,7 @@ from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound
 from twinhelm.events.journal import Journal
 from twinhelm.mlops import records as rows
 from twinhelm.mlops.flow.products import ProductDesk
+from twinhelm.mlops.frame.guide import draft
 from twinhelm.mlops.register.builtin import register_builtin
 from twinhelm.mlops.types import Product, ProductVersion
 
@@ -176,6 +177,6 @@ def test_versions_are_listed_and_unknown_names_told(desk):
 def test_a_draft_can_be_framed(desk):
     answers = {"name": "digits", "use_case": "Reads.", "decides": "What.", "owner": "ada",
                "harm": "nothing", "rule": "yes"}  # fmt: skip
-    text = desk.draft(answers)
+    text = draft(answers)
     assert "wrong answer" in text
     assert desk.frame(text, folder="", by="ada").tier == "low"

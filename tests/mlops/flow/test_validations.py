@@ -42,7 +42,6 @@ class House:
             lambda _: self.file,
             self.data_of,
             self.open,
-            lambda _product, _version: {},
         )
         self.validations.register()
 

@@ -8,7 +8,18 @@ import pytest
 from pydantic import TypeAdapter
 
 from twinhelm.core.roles import Role
-from twinhelm.mlops.types import Check, Health, ProductVersion, Verdict
+from twinhelm.mlops.records import put
+from twinhelm.mlops.types import (
+    Check,
+    Deployment,
+    Health,
+    Part,
+    ProductVersion,
+    Rollout,
+    RolloutState,
+    Run,
+    Verdict,
+)
 from twinhelm.web.api.words import shape
 from twinhelm.web.routes import ROUTES
 from web.wing import furnish, wing
@@ -38,9 +49,10 @@ def house(new_house, tmp_path):
 
 @pytest.fixture
 def named(house):
-    """``named("grace", Role.APPROVER)``: headers of a token by that name."""
+    """``named("grace", Role.APPROVER)``: headers of a person's token."""
 
     def make(name, *roles):
+        house.identities.add_person(name, list(roles), None, "test")
         return {
             "Authorization": f"Bearer {house.identities.create_token(name, list(roles), 'test')}"
         }
@@ -150,6 +162,36 @@ def test_a_rollback_moves_all_traffic_to_the_champion_before(client, named):
     assert made.json()["champion"] == "2"
     again = client.post(f"{CANCER}/deployment/rollback", json={}, headers=oscar)
     assert again.status_code == 409
+
+
+def put_by_ada(house, *values):
+    with house.journal.writing("ada") as write:
+        for value in values:
+            put(write, value)
+
+
+def test_a_build_under_way_is_cancelled_in_the_askers_name(client, house, mia):
+    put_by_ada(house, Run("cancer", 9, "running", "ada", 1, job="build-cancer/9"))
+    ended = client.post(f"{CANCER}/builds/9/cancel", headers=mia)
+    assert (ended.json()["state"], ended.json()["error"]) == ("failed", "cancelled by mia")
+    (row,) = house.journal.read(kind="build.finished", newest_first=True, limit=1)
+    assert (row.actor, row.body["number"], row.body["outcome"]) == ("mia", 9, "failed")
+    again = client.post(f"{CANCER}/builds/9/cancel", headers=mia)
+    assert (again.status_code, "is over: failed" in again.json()["error"]) == (409, True)
+    assert client.post(f"{CANCER}/builds/99/cancel", headers=mia).status_code == 404
+
+
+def test_a_rollout_under_way_is_stopped_and_the_champion_has_all_traffic(client, house, named):
+    parts = (Part("3", "champion", 0.9), Part("4", "canary", 0.1))
+    rollout = Rollout("cancer/4/1", "cancer", "4", "3", RolloutState.RUNNING, 1, (0.1,), 1, "ada")
+    put_by_ada(house, rollout, Deployment("cancer", parts, 1, "2"))
+    oscar = named("oscar", Role.OPERATOR)
+    made = client.post(f"{CANCER}/deployment/stop", json={"reason": "wrong data"}, headers=oscar)
+    assert [(one["version"], one["share"]) for one in made.json()["parts"]] == [("3", 1.0)]
+    (row,) = house.journal.read(kind="rollout.ended", newest_first=True, limit=1)
+    assert (row.actor, row.body["outcome"]) == ("oscar", "stopped")
+    assert row.body["reason"] == "wrong data"
+    assert client.post(f"{CANCER}/deployment/stop", json={}, headers=oscar).status_code == 409
 
 
 def test_traffic_is_split_by_hand_among_approved_versions_only(client, mia):

@@ -3,8 +3,9 @@
 In comes the body of ``POST /api/v1/lineage`` (an OpenLineage 2-0-2 run event, or an array of
 them); out goes a :class:`~twinhelm.aiops.types.Received` with one change of kind ``pipeline``
 per run and edges from the pipeline to what it reads and from what it writes to the pipeline. The
-change's attributes keep what facets count and describe, by data set: ``output_rows:NAME`` and
-``input_rows:NAME`` (rows), ``schema:NAME`` (``name type, name type, ...``).
+change's attributes keep which data sets it wrote (``outputs``, a name a line) and what facets count
+and describe, by data set: ``output_rows:NAME`` and ``input_rows:NAME`` (rows), ``schema:NAME``
+(``name type, name type, ...``).
 
 All events of a run give the same change id (``run/RUNID``) and are merged, here within one
 request and by whoever keeps changes through :func:`merge_runs`: an event that ends a run does
@@ -116,6 +117,9 @@ def _change(event: Mapping[str, Any]) -> Change:
         "error": error[:LONGEST_NAME],
         "nominal_start": _facet(facets, "nominalTime", "nominalStartTime")[:64],
         "parent_job": _facet({"job": parent_job}, "job", "name")[:LONGEST_NAME],
+        "outputs": "\n".join(
+            name for name, _ in islice(_datasets(event, "outputs"), MOST_DATASETS)
+        ),
         **_described(event),
     }
     verb = {"success": "finished", "failure": "failed", "aborted": "was stopped"}.get(outcome)

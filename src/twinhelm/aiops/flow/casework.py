@@ -308,21 +308,26 @@ def claims_of(ref: str, suspects: Iterable[Suspect], now: int) -> tuple[Claim, .
 
 def _tell(write: JournalWriter, before: Incident | None, now: Incident) -> None:
     """Say in the journal what became of an incident."""
+    cause = _cause(now)
     if before is None:
-        write.event(
-            IncidentOpened(now.id, now.title, now.severity, now.entities, now.members, now.grouping)
-        )
+        told = now.id, now.title, now.severity, now.entities, now.members, now.grouping
+        write.event(IncidentOpened(*told, cause))
     elif before.state is not now.state and now.state is IncidentState.RESOLVED:
         write.event(IncidentResolved(now.id, "the signs ended"))
     elif before.state is not now.state and now.state is IncidentState.REOPENED:
-        write.event(IncidentReopened(now.id, "the signs came back", now.flaps))
-    elif (before.members, before.title, before.severity, before.verdict) != (
-        now.members,
-        now.title,
-        now.severity,
-        now.verdict,
-    ):
-        write.event(IncidentUpdated(now.id, _difference(before, now), now.members, now.verdict))
+        write.event(IncidentReopened(now.id, "the signs came back", now.flaps, cause))
+    elif _told_of(before) != _told_of(now):
+        change = _difference(before, now)
+        write.event(IncidentUpdated(now.id, change, now.members, now.verdict, cause))
+
+
+def _told_of(one: Incident) -> tuple[object, ...]:
+    return one.members, one.title, one.severity, one.verdict, _cause(one)
+
+
+def _cause(incident: Incident) -> str:
+    """Name what is to blame; an older finding no longer counts once it is inconclusive."""
+    return incident.attributes.get("cause", "") if incident.verdict == "conclusive" else ""
 
 
 def _difference(before: Incident, now: Incident) -> str:
@@ -334,6 +339,8 @@ def _difference(before: Incident, now: Incident) -> str:
         parts.append(f"{before.severity} became {now.severity}")
     if before.verdict != now.verdict:
         parts.append(f"the cause is {now.verdict}")
+    elif _cause(before) != _cause(now):
+        parts.append(f"the cause is {_cause(now)}")
     if before.title != now.title:
         parts.append(f"now: {now.title}")
     return "; ".join(parts) or "signs left"

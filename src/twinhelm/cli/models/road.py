@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from twinhelm.cli.server import Server
 
 __all__ = [
-    "again", "app", "approvals", "approve", "build", "deployment", "evidence", "health",
+    "again", "app", "approvals", "approve", "build", "cancel", "deployment", "evidence", "health",
     "import_models", "inventory", "labels", "live", "promote", "rollback", "runs", "score",
-    "validate",
+    "stop_rollout", "validate",
 ]  # fmt: skip
 
 app = typer.Typer()
@@ -83,6 +84,15 @@ def again(
     _built(to, there, there.post(path_of(name, "builds", str(number), "again")), wait)
 
 
+@command(runs.command())
+def cancel(
+    to: Asked, name: Name, number: Annotated[int, typer.Argument(min=1, help="The build to end.")]
+) -> None:
+    """End a build that is under way."""
+    made = to.reach().post(path_of(name, "builds", str(number), "cancel"))
+    to.answer(made, f"Build {number} of {name} is cancelled.")
+
+
 @command(app.command(rich_help_panel=PANEL))
 def score(
     to: Asked,
@@ -97,7 +107,7 @@ def score(
     if not source.startswith("sql:"):
         file = str(Path(source).absolute())
     wish = {"source": file, "target": str(target.absolute()), "version": version}
-    _told(to, there, there.post(path_of(name, "score"), wish)["id"], wait)
+    _done(to, there, there.post(path_of(name, "score"), wish)["id"], wait)
 
 
 @command(app.command("import-models", rich_help_panel=PANEL))
@@ -112,29 +122,45 @@ def import_models(
     """Copy runs and registered models of another MLflow server; nothing goes live by it."""
     there = to.reach()
     wish = {"url": url, "headers": dict(header(each) for each in headers or ())}
-    _told(to, there, there.post("mlflow-imports", wish)["id"], wait)
-
-
-def _told(to: Asked, there: Server, job: str, wait: bool) -> None:
-    """Say what came of long work, or how to follow it."""
-    if not wait:
-        to.answer({"id": job}, f"It goes on in the server. Follow it: twinhelm jobs {job} --follow")
-        return
-    _finish(to, there, job)
-    done = there.get("jobs", id=job)[0]
-    to.answer(done, ", ".join(f"{key} {each}" for key, each in done["result"].items()))
+    _done(to, there, there.post("mlflow-imports", wish)["id"], wait)
 
 
 def _built(to: Asked, there: Server, run: dict[str, Any], wait: bool) -> None:
     if wait and run["state"] == "running":
-        _finish(to, there, run["job"])
+        _over(to, there, run["job"])
         known = there.get(path_of(run["product"], "builds"))
         run = next(each for each in known if each["number"] == run["number"])
     if run["state"] == "failed":
         hint = f"its log: the page of {run['product']}, part Builds"
         raise Refused(f"build {run['number']} failed: {run['error']}", hint=hint)
     made = f", version {run['version']}" if run["version"] else ""
-    to.answer(run, f"Build {run['number']} of {run['product']}: {run['state']}{made}.")
+    told = f"Build {run['number']} of {run['product']}: {run['state']}{made}. {run['says']}"
+    to.answer(run, told.strip())
+
+
+def _done(to: Asked, there: Server, job: str, wait: bool) -> None:
+    """Say what came of long work, or how to follow it."""
+    if _over(to, there, job, wait):
+        done = there.get("jobs", id=job)[0]
+        to.answer(done, ", ".join(f"{key} {each}" for key, each in done["result"].items()))
+
+
+def _over(to: Asked, there: Server, job: str, wait: bool = True) -> bool:
+    """Stay until a job is over; False, with word how to follow it, where nobody waits.
+
+    Raises :class:`Refused` where it did not end well.
+    """
+    follow_it = f"twinhelm jobs {job} --follow"
+    if not wait:
+        to.answer({"id": job}, f"It goes on in the server. Follow it: {follow_it}")
+        return False
+    ended = follow(there, job, quiet=to.as_json)
+    if ended is None:
+        raise Refused(f"{job} goes on in the server", hint=follow_it)
+    if ended["state"] != "done":
+        said = ended["error"] or ended["message"] or "it gave no reason"
+        raise Refused(f"{job} ended as {ended['state']}: {said}", hint="twinhelm product show NAME")
+    return True
 
 
 @command(app.command(rich_help_panel=PANEL))
@@ -142,24 +168,12 @@ def validate(to: Asked, name: Name, version: Version, wait: Wait = True) -> None
     """Measure a version on the hold-out data; exit status 1 where a check does not pass."""
     there = to.reach()
     job = there.post(path_of(name, "versions", version, "validate"))["id"]
-    if not wait:
-        to.answer({"id": job}, f"It goes on in the server. Follow it: twinhelm jobs {job} --follow")
+    if not _over(to, there, job, wait):
         return
-    _finish(to, there, job)
     found = there.get(path_of(name, "versions", version))["validation"]
     to.answer(found, lambda: rows(found["checks"], CHECKS, "Nothing is declared to check."))
     if any(each["verdict"] != "pass" for each in found["checks"]):
         raise typer.Exit(1)
-
-
-def _finish(to: Asked, there: Server, job: str) -> None:
-    """Stay until a job is over; raises :class:`Refused` where it did not end well."""
-    ended = follow(there, job, quiet=to.as_json)
-    if ended is None:
-        raise Refused(f"{job} goes on in the server", hint=f"twinhelm jobs {job} --follow")
-    if ended["state"] != "done":
-        said = ended["error"] or ended["message"] or "it gave no reason"
-        raise Refused(f"{job} ended as {ended['state']}: {said}", hint="twinhelm product show NAME")
 
 
 @command(app.command(rich_help_panel=PANEL))
@@ -197,7 +211,17 @@ def approve(
 @command(app.command(rich_help_panel=PANEL))
 def rollback(to: Asked, name: Name, note: Note = "") -> None:
     """Move all traffic to the champion before, at once."""
-    made = to.reach().post(path_of(name, "deployment", "rollback"), {"reason": note})
+    _turned(to, name, "rollback", note)
+
+
+@command(app.command("stop-rollout", rich_help_panel=PANEL))
+def stop_rollout(to: Asked, name: Name, note: Note = "") -> None:
+    """End the rollout under way; the champion has all traffic again."""
+    _turned(to, name, "stop", note)
+
+
+def _turned(to: Asked, name: str, how: str, note: str) -> None:
+    made = to.reach().post(path_of(name, "deployment", how), {"reason": note})
     to.answer(made, lambda: rows(made["parts"], PARTS, f"Nobody answers for {name} now."))
 
 
@@ -245,14 +269,8 @@ def labels(
     file: Annotated[Path, typer.Argument(help="CSV with the columns id and value.")],
 ) -> None:
     """Tell what predictions turned out to be; the same label twice changes nothing."""
-    there, became = to.reach(), Counter[str]()
-    batch: list[dict[str, Any]] = []
-    for row in _labels(file):
-        batch.append(row)
-        if len(batch) == BATCH:
-            became.update(there.post(path_of(name, "labels"), {"labels": batch}))
-            batch = []
-    if batch:
+    there, became, rest = to.reach(), Counter[str](), _labels(file)
+    while batch := list(islice(rest, BATCH)):
         became.update(there.post(path_of(name, "labels"), {"labels": batch}))
     told = ", ".join(f"{number:,} {word}" for word, number in became.most_common())
     to.answer(dict(became), f"Labels of {name}: {told or 'none in the file'}.")

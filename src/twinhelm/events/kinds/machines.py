@@ -139,7 +139,10 @@ class DetectorRegistered(Event):
 
 @event("incident.opened", "incident/{incident}")
 class IncidentOpened(Event):
-    """Signs were put together as one new incident; ``grouping`` says why they belong."""
+    """Signs were put together as one new incident; ``grouping`` says why they belong.
+
+    ``cause`` is the entity that is to blame, empty while that is not conclusive.
+    """
 
     incident: int
     title: str
@@ -147,16 +150,18 @@ class IncidentOpened(Event):
     entities: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
     grouping: tuple[str, ...] = ()
+    cause: str = ""
 
 
 @event("incident.updated", "incident/{incident}")
 class IncidentUpdated(Event):
-    """Signs joined or left, or its title, severity or verdict changed; ``change`` says what."""
+    """Signs joined or left, or its title, severity or cause changed; ``change`` says what."""
 
     incident: int
     change: str
     members: tuple[str, ...] = ()
     verdict: str = ""
+    cause: str = ""
 
 
 @event("incident.acknowledged", "incident/{incident}")
@@ -184,6 +189,7 @@ class IncidentReopened(Event):
     incident: int
     reason: str
     flaps: int = 0
+    cause: str = ""
 
 
 @event("incident.commented", "incident/{incident}")

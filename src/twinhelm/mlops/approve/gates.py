@@ -13,6 +13,7 @@ from twinhelm.core.policy import Verdict as May
 from twinhelm.core.roles import ANONYMOUS
 from twinhelm.mlops.approve.people import needs
 from twinhelm.mlops.types import (
+    RECIPE,
     Approval,
     ApprovalState,
     Check,
@@ -68,8 +69,9 @@ def _check(name: str, holds: bool, says: str, instead: str) -> Check:
 def _standing(case: Case) -> Iterator[Check]:
     """Look at what stands regardless of how good the model is."""
     product, version = case.product, case.version
-    known = case.asker and case.asker != ANONYMOUS.name
-    yield _check("asked by", bool(known), f"{case.asker} asks", "sign in, or use a token, to ask")
+    known = case.asker not in ("", ANONYMOUS.name) and not case.asker.startswith(RECIPE)
+    instead = "a recipe does not ask for itself; sign in, or use a token of your own, to ask"
+    yield _check("asked by", known, f"{case.asker} asks", instead)
     yield _check(
         "framed", case.spec is not None, "the product is framed",
         f"{product.name} has no product file, so nobody has said what it decides and who answers "
@@ -81,12 +83,14 @@ def _standing(case: Case) -> Iterator[Check]:
     )  # fmt: skip
     stages = {
         Stage.REFUSED: f"version {version.version} was refused: {version.reason}",
-        Stage.RETIRED: f"version {version.version} is retired; roll back to it or register it anew",
         Stage.LIVE: f"version {version.version} is live already",
     }
     against = f"version {version.version} is being rolled out already" if case.rolling else ""
     against = stages.get(Stage(version.stage), against)
     yield _check("stage", not against, f"it is {version.stage}", against)
+    if version.stage == Stage.RETIRED:
+        says = f"it answered before and is asked for again; it was retired: {version.reason}"
+        yield Check("taken back", Verdict.PASS, says)
     broken = case.seal or ("" if version.digest else "it was never signed; register it again")
     yield _check("signature", not broken, f"signed, digest {version.digest[:12]}", broken)
 
@@ -137,7 +141,7 @@ def _measured(case: Case) -> Iterator[Check]:
 
 def _people(case: Case) -> Check:
     """Look at who agreed."""
-    wanted = needs(case.spec)
+    wanted = needs(case.spec, case.version)
     agreed = next((each for each in case.approvals if _holds(each, wanted)), None)
     if wanted == 0:
         return Check("approved", Verdict.PASS, "tier low: passed gates are enough", 0, "0")
@@ -147,6 +151,8 @@ def _people(case: Case) -> Check:
     high = case.spec is not None and case.spec.product.tier is Tier.HIGH
     reviewers = ", ".join(case.spec.product.reviewers) if case.spec and high else ""
     who = f"a named reviewer ({reviewers})" if high else "a person who neither asked nor made it"
+    if wanted > 1:
+        who = f"{wanted} people, each {who}, as nobody proved that {case.version.author} made it,"
     return Check("approved", Verdict.UNKNOWN, f"{who} must approve", 0, str(wanted))
 
 

@@ -2,8 +2,11 @@
 
 Tier low: nobody, its gates are enough. Limited: one person who neither asked for it nor made it.
 High: one of the reviewers that the product file names, who is not the owner either. A product
-without a file counts as high. Names are compared without regard to case. Wrong where one person
-has two names: the author that MLflow tells must be the name that this person signs in with.
+without a file counts as high. Where an MLflow client without a token brought the version, its
+author is a name that nobody proved: it bars whoever bears it and vouches for nobody, so one more
+person must agree, and at least one of them did not make it. Only a person answers, by signing in
+or by a token of that person's name. Names are compared without regard to case. Wrong where one
+person has two names.
 """
 
 from collections.abc import Iterable
@@ -22,6 +25,7 @@ def _deny(name: str, reason: str, *when: tuple[str, object]) -> Rule:
 
 RULES = (
     _deny("signed in", "nobody is signed in; sign in to answer", ("signed in", False)),
+    _deny("person", "only a person may answer; sign in, or name the token so", ("person", False)),
     _deny("right", "this needs the right to approve; ask for the role approver", ("right", False)),
     _deny("own request", "you asked for it yourself; somebody else must answer", ("asked", True)),
     _deny("author", "you made this version; somebody else must answer", ("author", True)),
@@ -39,9 +43,9 @@ RULES = (
 """Why somebody may not answer; nobody else is kept from it."""
 
 
-def needs(spec: Spec | None) -> int:
-    """Say how many people must agree."""
-    return 0 if spec is not None and spec.product.tier is Tier.LOW else 1
+def needs(spec: Spec | None, version: ProductVersion) -> int:
+    """Say how many people must agree that a version go live."""
+    return 0 if spec is not None and spec.product.tier is Tier.LOW else 1 + version.claimed
 
 
 def may_answer(
@@ -50,20 +54,24 @@ def may_answer(
     approval: Approval,
     *,
     by: str,
-    roles: Iterable[str] | None = None,
+    roles: Iterable[str],
+    person: bool,
 ) -> Decision:
-    """Decide whether ``by`` may answer a request; without ``roles`` these are not looked at."""
+    """Decide whether ``by`` may answer a request.
+
+    ``person`` tells whether somebody of that name can sign in.
+    """
+    who = Identity(by, frozenset(Role(each) for each in roles), "session")
     facts: dict[str, object] = {
         "signed in": bool(by) and by != ANONYMOUS.name,
+        "person": person,
+        "right": allows(who, Right.APPROVE),
         "asked": _same(by, approval.asked_by),
         "author": _same(by, version.author),
         "tier": str(Tier.HIGH if spec is None else spec.product.tier),
         "reviewer": spec is not None and any(_same(by, each) for each in spec.product.reviewers),
         "owner": spec is not None and _same(by, spec.product.owner),
     }
-    if roles is not None:
-        who = Identity(by, frozenset(Role(each) for each in roles), "session")
-        facts["right"] = allows(who, Right.APPROVE)
     return decide(RULES, facts, default=Verdict.ALLOW, otherwise="may answer")
 
 

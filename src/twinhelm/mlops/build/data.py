@@ -19,6 +19,7 @@ database that returns rows as it likes: equal rows in another order are another 
 the whole table.
 """
 
+import gzip
 import hashlib
 import importlib
 import os
@@ -40,10 +41,13 @@ from twinhelm.core.json import dumps
 from twinhelm.core.logs import strike_secrets
 from twinhelm.mlops.types import Table, rows_of
 
-__all__ = ["Limits", "file_digest", "is_query", "read", "save"]
+__all__ = ["Limits", "digest_of", "file_digest", "is_query", "read", "save"]
 
 _URL_THEN_QUERY = re.compile(r"((?:[a-z][a-z0-9+.-]*://|\$)\S+)\s+(.+)", re.DOTALL)
 _CSV = re.compile(r"\.(csv|tsv|txt)(\.gz)?$")
+_ENDS = {"\r\n": "CRLF", "\n": "LF", "\r": "CR"}
+_ADVICE = re.compile(r"\n(?:The search space|Possible )")
+"""Where DuckDB's errors begin to speak of its own options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +79,20 @@ def read(source: str, folder: Path, *, limits: Limits = Limits()) -> tuple[Table
         return table, _table_digest(table)
     with _files(source, folder, limits) as (names, files):
         before = [each.stat() for each in files]
-        digests = [file_digest(each) for each in files]
+        joined = _joined(names, files)
         table = _from_files(source, files, limits)
         after = [each.stat() for each in files]
     if [(s.st_size, s.st_mtime_ns) for s in before] != [(s.st_size, s.st_mtime_ns) for s in after]:
         raise Conflict(f"{source} was written to while it was read", hint="try again")
-    listed = "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True))
-    joined = hashlib.sha256(listed.encode()).hexdigest()
-    return table, digests[0] if len(files) == 1 else joined
+    return table, joined
+
+
+def digest_of(source: str, folder: Path, *, limits: Limits = Limits()) -> str:
+    """Name what lies at a source now, as :func:`read` does; files are not taken apart for it."""
+    if is_query(source):
+        return read(source, folder, limits=limits)[1]
+    with _files(source, folder, limits) as (names, files):
+        return _joined(names, files)
 
 
 def save(table: Table, path: Path) -> None:
@@ -97,6 +107,12 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _joined(names: Sequence[str], files: Sequence[Path]) -> str:
+    digests = [file_digest(each) for each in files]
+    listed = "".join(f"{digest}  {name}\n" for digest, name in zip(digests, names, strict=True))
+    return digests[0] if len(files) == 1 else hashlib.sha256(listed.encode()).hexdigest()
 
 
 @contextmanager
@@ -155,7 +171,31 @@ def _from_files(source: str, files: Sequence[Path], limits: Limits) -> Table:
         raise Unsupported(said, hint="name it .csv, .csv.gz, .tsv or .parquet")
     names = ", ".join("'" + str(each).replace("'", "''") + "'" for each in files)
     reader = "read_parquet([{}])" if parquet[0] else "read_csv([{}], sample_size = -1)"
-    return _selected(source, f"FROM {reader.format(names)}", files[0].parent, limits)
+    try:
+        return _selected(source, f"FROM {reader.format(names)}", files[0].parent, limits)
+    except BadInput:
+        for each in () if parquet[0] else files:
+            if mixed := _mixed_ends(each):
+                said = f"{source}: the line ends of {each.name} are mixed: {mixed}"
+                hint = "write it with one kind of line end, by `dos2unix` or your editor"
+                raise BadInput(said, hint=hint) from None
+        raise
+
+
+def _mixed_ends(file: Path) -> str:
+    """Say at which line a text's lines begin to end in another way; empty where they do not."""
+    with (
+        gzip.open(file, "rt", newline="", encoding="latin-1")
+        if file.suffix == ".gz"
+        else file.open(newline="", encoding="latin-1")
+    ) as lines:
+        first = ""
+        for number, line in enumerate(lines, 1):
+            end = _ENDS.get(line[len(line.rstrip("\r\n")) :], first)
+            first = first or end
+            if end != first:
+                return f"line {number:,} ends in {end}, those before it in {first}"
+    return ""
 
 
 @contextmanager
@@ -180,7 +220,8 @@ def _selected(source: str, query: str, folder: Path, limits: Limits) -> Table:
                 f"SELECT {columns} FROM ({query}\n) LIMIT {limits.rows + 1}"  # noqa: S608 - its maker's
             ).fetchnumpy()
         except duckdb.Error as error:
-            said = f"{source[:200]} cannot be read: {str(error)[:500]}"
+            told = " ".join(_ADVICE.split(str(error))[0].split())
+            said = f"{source[:200]} cannot be read: {told[:300]}"
             raise BadInput(said, hint="check the file or the query") from error
     return _few({name: _plain(column) for name, column in found.items()}, source, limits)
 

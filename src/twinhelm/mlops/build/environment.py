@@ -21,7 +21,7 @@ from twinhelm.core.errors import BadInput, NotFound, TooLarge, Unavailable
 from twinhelm.mlops.build.data import file_digest
 from twinhelm.mlops.build.process import run
 
-__all__ = ["code", "described", "locked"]
+__all__ = ["code", "described", "interpreter", "locked"]
 
 CODE = {
     *(".py", ".ipynb", ".toml", ".txt", ".cfg", ".ini", ".lock"),
@@ -93,14 +93,26 @@ def locked(
          "--python", sys.executable, str(requirements), "--output-file", str(pinned))  # fmt: skip
     packages = hashlib.sha256(pinned.read_bytes()).hexdigest()
     facts = {**_machine(), "environment": "locked", "packages": packages}
-    place = cache / hashlib.sha256("".join(facts.values()).encode()).hexdigest()[:32]
-    python, whole = place / "bin" / "python", place / "whole"
-    if not whole.is_file():
+    place = _place(facts, cache)
+    python = place / "bin" / "python"
+    if interpreter(facts, cache) is None:
         shutil.rmtree(place, ignore_errors=True)  # what a crash left
         call("venv", "--quiet", "--python", sys.executable, str(place))
         call("pip", "sync", "--quiet", "--require-hashes", "--python", str(python), str(pinned))
-        whole.touch()
+        (place / "whole").touch()
     return python, facts
+
+
+def interpreter(facts: Mapping[str, str], cache: Path) -> Path | None:
+    """Find the interpreter of the locked environment with these facts; None where it is gone."""
+    place = _place(facts, cache)
+    python = place / "bin" / "python"
+    return python if (place / "whole").is_file() and python.exists() else None
+
+
+def _place(facts: Mapping[str, str], cache: Path) -> Path:
+    told = "".join(facts[each] for each in ("python", "platform", "environment", "packages"))
+    return cache / hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def _machine() -> Mapping[str, str]:

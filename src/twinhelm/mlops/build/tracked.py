@@ -8,10 +8,13 @@ no such tag and is not found: it must use ``mlflow.start_run`` or autolog. Anoth
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from math import isfinite
 from typing import Any, Protocol
 
-__all__ = ["ATTEMPT", "BUILD", "Logged", "TrackingApi", "close_runs", "logged"]
+from twinhelm.mlops.types import RECIPE
+
+__all__ = ["ATTEMPT", "BUILD", "Logged", "TrackingApi", "close_runs", "logged", "recipe_name"]
 
 BUILD, ATTEMPT = "twinhelm.build", "twinhelm.attempt"
 """Tags: which of our runs it belongs to, and which try of that, as a crash may cost one."""
@@ -36,6 +39,11 @@ class Logged:
     start_ms: int
     child: bool
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def recipe_name(product: str, number: int) -> str:
+    """Name whom the recipe of a run signs in as: what comes from there is proven to be its."""
+    return RECIPE + blake2b(f"{product}/{number}".encode(), digest_size=8).hexdigest()
 
 
 def logged(api: TrackingApi, tag: str, value: str) -> list[Logged]:

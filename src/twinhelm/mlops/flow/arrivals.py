@@ -6,15 +6,15 @@ nothing, so a call that was cut off half-way is simply made again.
 """
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from twinhelm.core.ports import Records
 from twinhelm.core.roles import ANONYMOUS
-from twinhelm.mlops.build.tracked import BUILD
+from twinhelm.mlops.build.tracked import recipe_name
 from twinhelm.mlops.flow.registering import Registrar
-from twinhelm.mlops.records import get
+from twinhelm.mlops.records import find, get
 from twinhelm.mlops.tracking import Client
 from twinhelm.mlops.types import ProductVersion, Run
 
@@ -33,9 +33,10 @@ class Arrivals:
     max_bytes: int
 
     def hear(self, product: str, version: str, by: str) -> ProductVersion:
-        """Take a version that MLflow knows; one that was made by our own run is known as its.
+        """Take a version that MLflow knows; one that a run's recipe brought is known as the run's.
 
-        Raises :class:`NotFound` where MLflow has no such version or no files of it.
+        The author is who came by a name of theirs; what a client without a token says of itself is
+        kept as a claim. Raises :class:`NotFound` where MLflow has no such version or no files.
         """
         with self.records.reading() as unit:
             known = get(unit, ProductVersion, f"{product}/{version}")
@@ -49,17 +50,20 @@ class Arrivals:
             target = Path(place) / "model"
             target.mkdir()
             client.download(str(found["source"]), target, max_bytes=self.max_bytes)
-            run = self._build_of(product, logged["tags"])
+            run = self._build_of(product, by)
+            author = run.by if run else by
+            claimed = author == ANONYMOUS.name
             return self.registrar.take(
                 product,
                 version,
                 target,
-                author=run.by if run else _author(by, logged["tags"]),
+                author=logged["tags"].get(USER, author) if claimed else author,
+                claimed=claimed,
                 run_id=found["run_id"],
                 build=str(run.number) if run else "",
                 data=run.data if run else None,
                 metrics={name: float(each) for name, each in logged["metrics"].items()},
-                by=run.by if run else by,
+                by=author,
             )
 
     def collect(self, run: Run, run_id: str) -> str:
@@ -74,18 +78,11 @@ class Arrivals:
         if not found:
             return ""
         version = max(found, key=int)
-        self.hear(run.product, version, run.by)
+        self.hear(run.product, version, recipe_name(run.product, run.number))
         return version
 
-    def _build_of(self, product: str, tags: Mapping[str, str]) -> Run | None:
-        """Find which of our builds a run belongs to, by the tag that builds give it."""
-        name, _, rest = tags.get(BUILD, "").partition("/")
-        if name != product:
-            return None
+    def _build_of(self, product: str, by: str) -> Run | None:
+        """Find the build whose recipe signed in; tags prove nothing, as any client may set them."""
         with self.records.reading() as unit:
-            return get(unit, Run, f"{product}/{rest.partition('/')[0]}")
-
-
-def _author(by: str, tags: Mapping[str, str]) -> str:
-    """Name the maker: who came with a name of theirs, else who the client says it is."""
-    return tags.get(USER, by) if by == ANONYMOUS.name else by
+            runs = find(unit, Run, product=product, newest_first=True, limit=100)
+        return next((run for run in runs if recipe_name(product, run.number) == by), None)

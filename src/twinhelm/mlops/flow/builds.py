@@ -10,7 +10,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from itertools import product as combinations
 from math import inf
@@ -27,21 +27,20 @@ from twinhelm.events.kinds.products import BuildFinished, BuildStarted
 from twinhelm.events.workflows import Run as Job
 from twinhelm.events.workflows import RunEnded, WorkflowPort
 from twinhelm.mlops import records as rows
-from twinhelm.mlops.build.data import file_digest, is_query, save
-from twinhelm.mlops.build.environment import code, described, locked
+from twinhelm.mlops.build import tracked
+from twinhelm.mlops.build.data import digest_of, is_query, save
+from twinhelm.mlops.build.environment import code, described, interpreter, locked
 from twinhelm.mlops.build.recipe import Order, run_recipe
-from twinhelm.mlops.build.tracked import ATTEMPT, BUILD, TrackingApi, close_runs, logged
+from twinhelm.mlops.build.repeated import compared
 from twinhelm.mlops.flow.datasets import keep_reference, look
 from twinhelm.mlops.flow.products import ProductDesk
-from twinhelm.mlops.types import Product, Run, Spec, Stage, Table
+from twinhelm.mlops.types import Product, ProductVersion, Run, Spec, Stage, Table
 
 __all__ = ["Builds"]
 
-HOUSE = "twinhelm"
+HOUSE, ENVIRONMENTS = "twinhelm", ".environments"
 ROLES = ("train", "holdout")
 MAX_SHOWN_BYTES = 1 << 20
-NEVER_EQUAL = {"MLmodel", "registered_model_meta"}
-"""Files of a model directory that hold the time and ids of its making."""
 
 
 @dataclass(slots=True)
@@ -49,8 +48,9 @@ class Builds:
     """Runs of recipes, below ``folder``.
 
     ``collect(run, id)`` registers what an MLflow run made and returns the version, empty where it
-    made none. ``tracking_url`` is where recipes log, ``access`` the variables that let them, and
-    ``api`` our own client of it. ``opened`` gives a version's files, to compare repetitions.
+    made none. ``tracking_url`` is where recipes log, ``access`` the variables that let one in by a
+    name while it runs, and ``api`` our own client of it. ``opened`` gives a version's files, to
+    compare repetitions.
     """
 
     records: Records
@@ -61,8 +61,8 @@ class Builds:
     folder: Path
     tracking_url: Callable[[], str]
     collect: Callable[[Run, str], str]
-    api: TrackingApi
-    access: Callable[[], Mapping[str, str]] = dict
+    api: tracked.TrackingApi
+    access: Callable[[str], AbstractContextManager[Mapping[str, str]]] = lambda _: nullcontext({})
     opened: Callable[[str, str], Path] | None = None
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
 
@@ -98,11 +98,10 @@ class Builds:
         if old.state != "done":
             hint = "repeat one that is done"
             raise Conflict(f"run {number} of {name} is {old.state}: it made nothing", hint=hint)
-        now = {"code": _bare(code(Path(product.folder)))}
         was = {"code": _bare(old.code), **old.data}
-        now |= {
+        now = {
             role: look(self.journal, self.clock, product, spec, role)[1] for role in _declared(spec)
-        }
+        } | {"code": _bare(code(Path(product.folder)))}
         if differ := sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key)):
             said = f"run {number} of {name} cannot be repeated: changed since: {', '.join(differ)}"
             hint = "bring back what it was, or start a new run"
@@ -116,8 +115,7 @@ class Builds:
     def runs(self, name: str) -> list[Run]:
         """List a product's runs, the newest first."""
         with self.records.reading() as unit:
-            found = rows.find(unit, Run, product=name)
-        return sorted(found, key=lambda run: -run.number)
+            return sorted(rows.find(unit, Run, product=name), key=lambda run: -run.number)
 
     def log(self, name: str, number: int) -> str:
         """Return what a run's recipe said, the last of it where it is long, without secrets."""
@@ -130,14 +128,20 @@ class Builds:
             return strike_secrets(file.read().decode("utf-8", "replace"))
 
     def cancel(self, name: str, number: int, *, by: str) -> None:
-        """End a run that is under way; its processes end at once."""
+        """End a run that is under way; its processes end at once.
+
+        Raises :class:`Conflict` where it is over.
+        """
         run = self._run(name, number)
+        if run.state != "running":
+            said = f"run {number} of {name} is over: {run.state}"
+            raise Conflict(said, hint="there is nothing to cancel")
         self._finish(name, number, {"state": "failed", "error": f"cancelled by {by}"}, by)
         with suppress(NotFound):
             self.workflows.cancel(run.job)
 
-    def due(self, now_ms: int) -> None:
-        """Begin what the schedules ask for, and take care of runs that a crash left without a job.
+    def mend(self) -> None:
+        """Take care of runs that a crash left without a job.
 
         To be called now and then, after the workflows were resumed.
         """
@@ -152,15 +156,6 @@ class Builds:
             if status.state.over:
                 error = status.error or f"its job was {status.state}"
                 self._finish(run.product, run.number, {"state": "failed", "error": error})
-        for product in self.desk.all():
-            spec = None if product.retired else self.desk.spec(product.name)
-            if spec is None or not spec.build.every_hours or not product.folder:
-                continue
-            last = self.runs(product.name)[:1]
-            since_ms = last[0].started_ms if last else product.framed_ms
-            idle = not last or last[0].state != "running"
-            if idle and now_ms - since_ms >= spec.build.every_hours * 3_600_000:
-                self.start(product.name, by=HOUSE, reason="schedule")
 
     def table(self, name: str, role: str) -> tuple[Table, str]:
         """Read a product's ``train`` or ``holdout`` data, with its digest.
@@ -169,11 +164,32 @@ class Builds:
         declared, and what :func:`~twinhelm.mlops.build.data.read` raises.
         """
         product = self.desk.product(name)
-        spec = self.desk.spec(name)
-        if spec is None or role not in ROLES or not getattr(spec.data, role):
+        if (spec := self.desk.spec(name)) is None or role not in _declared(spec):
             hint = f"set data.{role} in its product file"
             raise NotFound(f"{name} declares no {role} data", hint=hint)
         return look(self.journal, self.clock, product, spec, role)
+
+    def python_of(self, name: str, version: str) -> str:
+        """Name the interpreter of the locked environment of a version; empty for the house's own.
+
+        Raises :class:`NotFound` where that environment is gone.
+        """
+        with self.records.reading() as unit:
+            made = rows.need(unit, ProductVersion, f"{name}/{version}")
+            run = rows.get(unit, Run, f"{name}/{made.build}") if made.build else None
+        if run is None or run.environment.get("environment") != "locked":
+            return ""
+        found = interpreter(run.environment, self.folder / ENVIRONMENTS)
+        if found is None:
+            again = f"`twinhelm run again {name} {run.number}` makes it anew"
+            said = f"the locked environment that {made.ref} was built in is gone"
+            raise NotFound(said, hint=f"{again}; or restore runs/{ENVIRONMENTS} from a backup")
+        return str(found)
+
+    def training_data(self, name: str) -> str:
+        """Name a product's training data, as it lies there now, by its content."""
+        spec, product = self._buildable(name)
+        return digest_of(spec.data.train, Path(product.folder))
 
     def _buildable(self, name: str) -> tuple[Spec, Product]:
         product, spec = self.desk.product(name), self.desk.spec(name)
@@ -189,8 +205,7 @@ class Builds:
     def _begin(self, run: Run) -> Run:
         with self.journal.writing(run.by) as write:
             known = rows.find(write, Run, product=run.product, limit=100_000)
-            under_way = [one.number for one in known if one.state == "running"]
-            if under_way:
+            if under_way := [one.number for one in known if one.state == "running"]:
                 said = f"run {under_way[0]} of {run.product} is under way"
                 raise Conflict(said, hint="wait for its end, or cancel it")
             number = max((one.number for one in known), default=0) + 1
@@ -218,7 +233,7 @@ class Builds:
     def _walk(self, job: Job, name: str, number: int) -> dict[str, Any]:
         frozen = job.step("freeze", self._freeze, job, name, number)
         if frozen["version"]:
-            return {"state": "cached", "version": frozen["version"]}
+            return {"state": "cached", "version": frozen["version"], "says": frozen.get("says", "")}
         grid = frozen["grid"]
         tries = [
             job.step(f"run {at}", self._try, job, name, number, frozen, at)
@@ -248,7 +263,7 @@ class Builds:
             pinned = self._work(name, run.again) / "log.requirements"
             if run.again and pinned.is_file():  # the very versions of then
                 needs = pinned
-            cache = self.folder / ".environments"
+            cache = self.folder / ENVIRONMENTS
             found, facts = locked(needs, cache, log=work / "log", beat=_beat(job, 0.0))
             python = str(found)
         search = {key: said for key, said in spec.build.search.items() if key not in run.params}
@@ -260,22 +275,26 @@ class Builds:
         run = replace(run, key=key if "train" in data else "")
         with self.journal.writing(HOUSE) as write:
             rows.put(write, run)
+        version, says = self._earlier(run)
         return {
-            "version": self._earlier(run), "python": python, "data": places, "grid": grid,
+            "version": version, "says": says, "python": python, "data": places, "grid": grid,
             "best": spec.build.best, "limit_s": spec.build.time_limit_minutes * 60,
         }  # fmt: skip
 
-    def _earlier(self, run: Run) -> str:
-        """Find a version made with the very same that still exists; empty for none."""
+    def _earlier(self, run: Run) -> tuple[str, str]:
+        """Find a version made with the very same that still exists, and what to say of it."""
         same = [one for one in self.runs(run.product) if one.key == run.key and one.version]
         for one in same if run.key and not run.again else ():
             with suppress(NotFound, Denied):
-                version = self.desk.version(run.product, one.version)
+                made = self.desk.version(run.product, one.version)
                 if self.opened:  # its files may have been pruned
                     self.opened(run.product, one.version)
-                if version.stage != Stage.REFUSED:
-                    return version.version
-        return ""
+                if made.stage == Stage.RETIRED:
+                    says = f"it is retired ({made.reason}), and may be asked for again"
+                    return made.version, says
+                if made.stage != Stage.REFUSED:
+                    return made.version, ""
+        return "", ""
 
     def _try(
         self, job: Job, name: str, number: int, frozen: Mapping[str, Any], at: int
@@ -283,22 +302,24 @@ class Builds:
         """Run the recipe with one combination of parameters; tells how it ended."""
         run, work = self._run(name, number), self._work(name, number)
         tag, attempt = f"{name}/{number}/{at + 1}", secrets.token_hex(8)
-        close_runs(self.api, BUILD, tag, end_ms=self.clock.now_ms())
+        tracked.close_runs(self.api, tracked.BUILD, tag, end_ms=self.clock.now_ms())
         params = {**run.params, **frozen["grid"][at]}
         with (work / "log").open("ab") as log:
             log.write(b"--- run %d of %d: %s\n" % (at + 1, len(frozen["grid"]), dumps(params)))
         order = Order(
             name, run.recipe, Path(self.desk.product(name).folder), work, self.tracking_url(),
             run.seed, int(run.environment["threads"]), frozen["limit_s"], params=params,
-            data=frozen["data"], tags={BUILD: tag, ATTEMPT: attempt}, access=self.access(),
+            data=frozen["data"], tags={tracked.BUILD: tag, tracked.ATTEMPT: attempt},
         )  # fmt: skip
         if frozen["python"]:
             order = replace(order, python=Path(frozen["python"]))
         try:
-            ended = run_recipe(order, _beat(job, order.limit_s))
+            with self.access(tracked.recipe_name(name, number)) as access:
+                order = replace(order, access=access)
+                ended = run_recipe(order, _beat(job, order.limit_s))
         except RunEnded:
             with suppress(TwinhelmError):  # the tracking server may be on its way down too
-                close_runs(self.api, ATTEMPT, attempt, end_ms=self.clock.now_ms())
+                tracked.close_runs(self.api, tracked.ATTEMPT, attempt, end_ms=self.clock.now_ms())
             raise
         error = ""
         if ended.code is None:
@@ -306,9 +327,9 @@ class Builds:
         elif ended.code:
             error = f"{run.recipe} ended with {ended.code}: {strike_secrets(ended.last_line)}"
         if error:
-            close_runs(self.api, ATTEMPT, attempt, end_ms=self.clock.now_ms())
+            tracked.close_runs(self.api, tracked.ATTEMPT, attempt, end_ms=self.clock.now_ms())
             return {"params": params, "error": error, "runs": []}
-        found = logged(self.api, ATTEMPT, attempt)
+        found = tracked.logged(self.api, tracked.ATTEMPT, attempt)
         logs = [{"id": one.run_id, "metrics": dict(one.metrics)} for one in found]
         return {"params": params, "error": "", "runs": logs}
 
@@ -344,27 +365,14 @@ class Builds:
     def _finish(self, name: str, number: int, ended: Mapping[str, Any], by: str = HOUSE) -> None:
         now = replace(self._run(name, number), **ended, ended_ms=self.clock.now_ms())
         if now.again and now.state == "done":
-            now = replace(now, says=self._compared(self._run(name, now.again), now))
+            old = self._run(name, now.again)
+            files = [self.opened(name, each.version) for each in (old, now)] if self.opened else []
+            now = replace(now, says=compared(old, now, *files))
         with self.journal.writing(by) as write:
             if rows.need(write, Run, f"{name}/{number}").state != "running":
                 return  # cancelled meanwhile, or recorded before a crash
             rows.put(write, now)
             write.event(BuildFinished(name, number, now.state, now.version, now.error))
-
-    def _compared(self, old: Run, new: Run) -> str:
-        """Say whether a repetition gave the same."""
-        differ = [f"{key} {new.metrics.get(key)}, was {old.metrics.get(key)}"
-                  for key in sorted(old.metrics.keys() | new.metrics.keys())
-                  if old.metrics.get(key) != new.metrics.get(key)]  # fmt: skip
-        told = [f"other metrics ({'; '.join(differ)})" if differ else "the same metrics"]
-        if self.opened:
-            was, now = (_model_files(self.opened(old.product, one.version)) for one in (old, new))
-            same = sum(was.get(path) == digest for path, digest in now.items())
-            told.append(f"{same} of {len(was.keys() | now.keys())} model files the same")
-        moved = [key for key, said in old.environment.items() if new.environment.get(key) != said]
-        if moved:
-            told.append(f"the environment has changed: {', '.join(moved)}")
-        return f"repeats run {old.number}: {'; '.join(told)}"
 
     def _run(self, name: str, number: int) -> Run:
         return rows.load(self.records, Run, f"{name}/{number}")
@@ -384,8 +392,3 @@ def _bare(code: str) -> str:
 
 def _beat(job: Job, limit_s: float) -> Callable[[float, str], None]:
     return lambda seconds, line: job.progress(int(seconds), int(limit_s), strike_secrets(line))
-
-
-def _model_files(folder: Path) -> dict[str, str]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in NEVER_EQUAL)
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}

@@ -7,7 +7,7 @@ own algorithms, has the same documents with more that is unknown.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from twinhelm.core.clock import Clock
@@ -172,6 +172,8 @@ class EvidenceDesk:
                 number = number or (newest[0].version if newest else "")
             key = f"{name}/{number}"
             version = need(unit, ProductVersion, key) if number else None
+            if version is not None and version.claimed:
+                version = replace(version, author=f"{version.author} (claimed, not proven)")
             sealed = version is not None and bool(version.digest)
             rows += unit.read_journal(
                 subject=f"version/{key}", newest_first=True, limit=JOURNAL_ROWS

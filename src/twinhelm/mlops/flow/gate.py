@@ -29,9 +29,7 @@ class PromotionGate:
         if deployment is not None and deployment.champion == version:
             return ""
         if by == ANONYMOUS.name:
-            hint = (
-                "set MLFLOW_TRACKING_TOKEN to a token (`twinhelm token create`), or ask on its page"
-            )
+            hint = "set MLFLOW_TRACKING_TOKEN to a token of yours, or ask on its page"
             raise Denied("whoever asks for a promotion must be known by name", hint=hint)
         asked = self.promotions.ask(product, version, by=by, door="mlflow")
         if asked is None:

@@ -17,6 +17,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -126,10 +127,9 @@ class HealthDesk:
         """Return how a version fares; of the champion where none is named."""
         with self.records.reading() as unit:
             deployed = get(unit, Deployment, product)
-            version = version or (deployed.champion if deployed else "")
-            latest = find(unit, Health, product=product, newest_first=True, limit=1)
-            found = get(unit, Health, f"{product}/{version}")
-        return found or (None if version else next(iter(latest), None))
+            if version := version or (deployed.champion if deployed else ""):
+                return get(unit, Health, f"{product}/{version}")
+            return next(iter(find(unit, Health, product=product, newest_first=True, limit=1)), None)
 
     def history(self, product: str, limit: int = 100) -> list[Health]:
         """Return how versions of a product fared, the newest first, one a window."""
@@ -231,23 +231,15 @@ class HealthDesk:
         labelled: bool = False,
     ) -> list[Prediction]:
         """Read the newest requests of about so many rows; a few tell how many rows one has."""
-
-        def newest(limit: int) -> list[Prediction]:
-            return self.predictions.read(
-                product,
-                version=version,
-                start_ms=start_ms,
-                end_ms=end_ms,
-                newest_first=True,
-                labelled=labelled,
-                limit=limit,
-            )
-
-        some = newest(PROBE)
+        newest = partial(
+            self.predictions.read, product, version=version, start_ms=start_ms, end_ms=end_ms,
+            newest_first=True, labelled=labelled,
+        )  # fmt: skip
+        some = newest(limit=PROBE)
         if len(some) < PROBE:
             return some
         limit = rows * len(some) // max(sum(each.rows for each in some), 1)
-        return newest(min(max(limit, PROBE), MOST_REQUESTS))
+        return newest(limit=min(max(limit, PROBE), MOST_REQUESTS))
 
     def _window(self, logged: Sequence[Prediction], held: _Version) -> Window:
         kinds, classes = held.known.kinds, held.known.classes

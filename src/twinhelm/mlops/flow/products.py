@@ -24,7 +24,7 @@ from twinhelm.events.kinds.products import (
     WatchersChanged,
 )
 from twinhelm.mlops import records as rows
-from twinhelm.mlops.frame import draft, read_spec
+from twinhelm.mlops.frame import read_spec
 from twinhelm.mlops.types import Product, ProductVersion, Remark, Spec, Tier
 
 __all__ = ["ProductDesk"]
@@ -85,10 +85,6 @@ class ProductDesk:
             changed = tuple(_changed(before.spec, body)) if before.spec else ()
             write.event(ProductFramed(made.name, now.tier, now.owner, digest, changed))
         return now
-
-    def draft(self, answers: Mapping[str, str]) -> str:
-        """Write a product file of the answers to the guided questions; see :func:`draft`."""
-        return draft(answers)
 
     def all(self) -> list[Product]:
         """List every product by name, twinhelm's own too."""

@@ -75,15 +75,14 @@ class Promotions:
         with self.journal.writing(by) as write:
             case = _case(write, product, version, by, seal)
             decision, _ = judge(case)
-            state = (
-                ApprovalState.APPROVED if decision.verdict is Verdict.ALLOW else ApprovalState.OPEN
-            )
+            let_in = decision.verdict is Verdict.ALLOW
+            state = ApprovalState.APPROVED if let_in else ApprovalState.OPEN
             asked = next((each for each in case.approvals if each.state is state), None)
             if decision.verdict is Verdict.DENY:
                 write.event(PromotionRefused(product, version, decision.reason, door))
             elif asked is None:
                 asked = self._request(write, case, note)
-                if decision.verdict is Verdict.ALLOW:
+                if let_in:
                     _let_in(write, case, decision.reason)
         if decision.verdict is Verdict.DENY:
             raise Denied(f"{product}/{version} may not go live: {decision.reason}")
@@ -112,7 +111,8 @@ class Promotions:
             if not agrees and not note.strip():
                 raise BadInput("a refusal needs a reason", hint="say in the note what is missing")
             case = _case(write, product, version, asked.asked_by, seal)
-            decision = may_answer(case.spec, case.version, asked, by=by, roles=roles)
+            person = write.get("person", by) is not None
+            decision = may_answer(case.spec, case.version, asked, by=by, roles=roles, person=person)
             if decision.verdict is Verdict.ALLOW and agrees:
                 decision, _ = judge(case)
             if decision.verdict is Verdict.DENY:
@@ -165,11 +165,10 @@ class Promotions:
                 )
             return over
 
-    def inbox(self, *, by: str = "") -> list[Approval]:
-        """List the open requests, oldest first; with ``by``, those that four eyes leave to them."""
+    def inbox(self) -> list[Approval]:
+        """List the open requests, oldest first."""
         with self.records.reading() as unit:
-            found = find(unit, Approval, state=ApprovalState.OPEN)
-            return [each for each in found if not by or _theirs(unit, each, by)]
+            return find(unit, Approval, state=ApprovalState.OPEN)
 
     def approvals(self, product: str) -> list[Approval]:
         """List all requests of a product, newest first."""
@@ -209,13 +208,9 @@ class Promotions:
         return [row for product in sorted(live) for _, row in sorted(live[product].items())]
 
     def _until(self, time_ms: int) -> list[JournalRow]:
-        found: list[JournalRow] = []
-        for kind in (ApprovalRequested.kind, ApprovalAnswered.kind, DeploymentChanged.kind):
-            seq = 0
-            while page := self.journal.read(after_seq=seq, kind=kind):
-                found += [row for row in page if row.time_ms <= time_ms]
-                seq = page[-1].seq
-        return sorted(found, key=lambda row: row.seq)
+        kinds = (ApprovalRequested, ApprovalAnswered, DeploymentChanged)
+        found = [row for each in kinds for row in self.journal.walk(each.kind)]
+        return sorted((row for row in found if row.time_ms <= time_ms), key=lambda row: row.seq)
 
     def _seal(self, product: str, version: str) -> str:
         """Say what is wrong with the files of a version; whether it exists is looked at later."""
@@ -226,7 +221,7 @@ class Promotions:
         return ""
 
     def _request(self, write: JournalWriter, case: Case, note: str) -> Approval:
-        version, wanted = case.version, needs(case.spec)
+        version, wanted = case.version, needs(case.spec, case.version)
         number = len(_requests(write, version)) + 1
         state = ApprovalState.OPEN if wanted else ApprovalState.APPROVED
         asked = Approval(
@@ -294,11 +289,6 @@ def _waits(unit: Reading, version: ProductVersion) -> Approval | None:
     since = max(agreed.asked_ms, *(each.time_ms for each in agreed.answers), 0)
     used = any(each.started_ms >= since for each in _rollouts(unit, version))
     return None if used else agreed
-
-
-def _theirs(unit: Reading, approval: Approval, by: str) -> bool:
-    case = _case(unit, approval.product, approval.version, approval.asked_by)
-    return may_answer(case.spec, case.version, approval, by=by).verdict is Verdict.ALLOW
 
 
 def _let_in(write: JournalWriter, case: Case, reason: str) -> None:

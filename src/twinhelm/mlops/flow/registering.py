@@ -62,6 +62,7 @@ class Registrar:
         folder: Path,
         *,
         author: str,
+        claimed: bool = False,
         run_id: str = "",
         build: str = "",
         data: Mapping[str, str] | None = None,
@@ -84,7 +85,7 @@ class Registrar:
                 raise NotFound(said, hint="log the model's files first, then register it")
             made = ProductVersion(
                 product, version, Stage.REGISTERED, self.clock.now_ms(), "", author=author,
-                run_id=run_id, build=build, data=dict(data or {}),
+                claimed=claimed, run_id=run_id, build=build, data=dict(data or {}),
                 metrics={key: each for key, each in (metrics or {}).items() if isfinite(each)},
             )  # fmt: skip
             try:

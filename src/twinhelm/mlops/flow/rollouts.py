@@ -162,13 +162,13 @@ class Rollouts:
         self.on_live(product, new)
         return made
 
-    def stop(self, product: str, *, by: str, reason: str) -> None:
-        """End the rollout under way; the champion has all traffic again."""
+    def stop(self, product: str, *, by: str, reason: str) -> Deployment:
+        """End the rollout under way, if there is one; the champion has all traffic again."""
         with self.records.reading() as unit:
             running = self._running(unit, product)
         if running is None:
-            raise Conflict(f"no rollout of {product} is under way")
-        self._end(running.id, RolloutState.STOPPED, reason, by=by)
+            raise Conflict(f"no rollout of {product} is under way", hint="perhaps it just ended")
+        return self._end(running.id, RolloutState.STOPPED, reason, by=by)
 
     def withdraw(self, product: str, *, by: str, reason: str) -> None:
         """Let nobody answer for a product any more; a rollout under way is stopped first."""

@@ -39,7 +39,7 @@ class Validations:
     """The workflow ``validate``: how to start it, and what it found.
 
     ``data_of`` gives a product's table by role (train, holdout) and its digest, ``open_scorer`` a
-    living model for a while, ``facts_of`` what is known of a version besides (``size_bytes``).
+    living model for a while.
     """
 
     records: Records
@@ -49,7 +49,6 @@ class Validations:
     spec_of: Callable[[str], words.Spec | None]
     data_of: Callable[[str, str], tuple[words.Table, str]]
     open_scorer: Callable[[str, str], AbstractContextManager[words.Scorer]]
-    facts_of: Callable[[str, str], Mapping[str, float]]
 
     def register(self) -> None:
         """Make the workflow known; runs that were cut off go on from here."""
@@ -152,7 +151,7 @@ class Validations:
                 train, digests["train"] = self.data_of(one.product, "train")
         own = {name: value for name, value in one.metrics.items() if name.startswith("cv_")}
         size = {"size_bytes": float(one.size_bytes)} if one.size_bytes else {}
-        facts = {**own, **size, **self.facts_of(one.product, one.version)}
+        facts = {**own, **size}
         known = replace(known, train=train, digests=digests, facts=facts)
         with ExitStack() as opened:
             try:

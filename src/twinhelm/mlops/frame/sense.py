@@ -146,6 +146,8 @@ def _policies(spec: Spec, metrics: Collection[str]) -> Iterator[Wrong]:
         yield ("retrain", "on"), "there is no build.recipe to make a new version with"
     if Trigger.SCHEDULE in retrain.on and not spec.build.every_hours:
         yield ("retrain", "on"), "schedule needs build.every_hours"
+    if Trigger.DATA in retrain.on and not spec.data.train:
+        yield ("retrain", "on"), "data needs data.train"
     if retrain.promote == "automatic" and spec.product.tier is not Tier.LOW:
         said = f"automatic is for tier low alone; at tier {spec.product.tier} a person approves"
         yield ("retrain", "promote"), said

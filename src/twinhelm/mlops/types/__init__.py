@@ -14,6 +14,7 @@ from twinhelm.mlops.types.live import (
     rows_of,
 )
 from twinhelm.mlops.types.product import (
+    RECIPE,
     Answer,
     Approval,
     ApprovalState,
@@ -32,8 +33,8 @@ from twinhelm.mlops.types.product import (
 from twinhelm.mlops.types.spec import Spec, Tier, Trigger
 
 __all__ = [
-    "Answer", "Approval", "ApprovalState", "Check", "Deployment", "Drift", "Field", "Health",
-    "HeldOut", "Measured", "Part", "Product", "ProductVersion", "Remark", "Rollout",
+    "RECIPE", "Answer", "Approval", "ApprovalState", "Check", "Deployment", "Drift", "Field",
+    "Health", "HeldOut", "Measured", "Part", "Product", "ProductVersion", "Remark", "Rollout",
     "RolloutState", "Run", "Schema", "Scored", "Scorer", "Spec", "Stage", "Table", "Tier",
     "Trigger", "Validation", "Verdict", "rows_of",
 ]  # fmt: skip

@@ -8,9 +8,12 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
-    "Answer", "Approval", "ApprovalState", "Check", "Field", "Measured", "Product",
+    "RECIPE", "Answer", "Approval", "ApprovalState", "Check", "Field", "Measured", "Product",
     "ProductVersion", "Remark", "Run", "Schema", "Stage", "Validation", "Verdict",
 ]  # fmt: skip
+
+RECIPE = "recipe-"
+"""What the names begin with by which the recipes of runs sign in: no person's."""
 
 
 class Stage(StrEnum):
@@ -103,6 +106,8 @@ class ProductVersion:
     size_bytes: int = 0
     reason: str = ""
     """Why it is refused or retired."""
+    claimed: bool = False
+    """Its author is only what a client said that had no token: nobody proved it."""
 
     @property
     def ref(self) -> str:
@@ -230,7 +235,7 @@ class Run:
     key: str = ""
     """Digest of all that it was made with; empty where that is not known well enough to reuse."""
     says: str = ""
-    """Of a run that repeats another: whether the same came out."""
+    """Of a run that repeats another: whether the same came out; of a cached one: what of it."""
 
 
 @dataclass(frozen=True, slots=True)

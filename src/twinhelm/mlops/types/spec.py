@@ -248,9 +248,11 @@ class Retrain(Part):
     """When a new version is made without anybody asking."""
 
     on: tuple[Trigger, ...] = ()
-    """What may begin it; nothing here raises `data` and `incident` so far."""
+    """What may begin it: `data` is new training data, `incident` one that the model causes."""
     cooldown_hours: Annotated[float, Field(ge=0)] = 24.0
     """How long after one retraining none begins."""
+    data_every_minutes: Positive = 60.0
+    """How often it is looked for new data; an OpenLineage run that writes it is heard at once."""
     promote: Literal["ask", "automatic"] = "ask"
     """``automatic`` holds for tier low alone: elsewhere a person approves."""
 

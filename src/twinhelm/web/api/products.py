@@ -18,6 +18,7 @@ from twinhelm.mlops.types import (
     Remark,
     Validation,
 )
+from twinhelm.web.api.jobs import Begun
 from twinhelm.web.api.words import By, Of, Router
 from twinhelm.web.frame import json_answer
 
@@ -51,13 +52,6 @@ class VersionFile:
     version: ProductVersion
     validation: Validation | None
     approvals: list[Approval]
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """Which run it is; ask ``jobs?id=...`` how far it is."""
-
-    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +138,7 @@ def version(house: Of, name: Named, version: Version) -> VersionFile:
 @router.post("/{name}/versions/{version}/validate", status_code=202)
 def validate(house: Of, by: By, name: Named, version: Version) -> Begun:
     """Begin to measure a version on the hold-out data."""
-    return Begun(house.models.validations.start(name, version, by=by))
+    return Begun(id=house.models.validations.start(name, version, by=by))
 
 
 @router.post("/{name}/versions/{version}/promote", status_code=202)

@@ -20,6 +20,7 @@ router = Router(prefix="/products/{name}", tags=["serving"])
 
 Number = Annotated[int, Path(ge=1, le=(1 << 53) - 1)]
 Why = Annotated[str, Body(max_length=4000)]
+OnlyWhy = Annotated[str, Body(embed=True, max_length=4000)]
 
 
 class Share(BaseModel):
@@ -93,6 +94,13 @@ def again(house: Of, by: By, name: Named, number: Number) -> Run:
     return house.models.builds.again(name, number, by=by)
 
 
+@router.post("/builds/{number}/cancel")
+def cancel(house: Of, by: By, name: Named, number: Number) -> Run:
+    """End a build that is under way; its processes end at once."""
+    house.models.builds.cancel(name, number, by=by)
+    return next(one for one in house.models.builds.runs(name) if one.number == number)
+
+
 @router.get("/builds/{number}/log")
 def log(house: Of, name: Named, number: Number) -> Log:
     """Return what a build wrote so far."""
@@ -108,11 +116,15 @@ def deployment(house: Of, name: Named) -> Traffic:
 
 
 @router.post("/deployment/rollback")
-def rollback(
-    house: Of, by: By, name: Named, reason: Annotated[str, Body(embed=True, max_length=4000)] = ""
-) -> Deployment:
+def rollback(house: Of, by: By, name: Named, reason: OnlyWhy = "") -> Deployment:
     """Move all traffic to the champion before, at once."""
     return house.models.rollouts.rollback(name, by=by, reason=reason)
+
+
+@router.post("/deployment/stop")
+def stop(house: Of, by: By, name: Named, reason: OnlyWhy = "") -> Deployment:
+    """End the rollout under way; the champion has all traffic again."""
+    return house.models.rollouts.stop(name, by=by, reason=reason)
 
 
 @router.post("/deployment/route")

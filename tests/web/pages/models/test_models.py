@@ -7,7 +7,17 @@ import pytest
 
 from twinhelm.core.roles import Role
 from twinhelm.mlops.records import put
-from twinhelm.mlops.types import ApprovalState, Product, ProductVersion, Stage
+from twinhelm.mlops.types import (
+    ApprovalState,
+    Deployment,
+    Part,
+    Product,
+    ProductVersion,
+    Rollout,
+    RolloutState,
+    Run,
+    Stage,
+)
 from twinhelm.web.pages.models.parts import interval, number, path_of
 from web.conftest import memory_house
 from web.wing import furnish, wing
@@ -163,6 +173,31 @@ class TestInABrowser:
                   if each.id == asked.id]  # fmt: skip
         assert [(each.by, each.note) for each in one.answers] == [("grace", "read all of it")]
         assert browser_page.wrong == []
+
+    def test_a_build_is_cancelled_and_a_rollout_stopped_after_a_second_press(
+        self, browser_page, lit_house
+    ):
+        models, page = lit_house.models, browser_page.page
+        parts = (Part("1", "champion", 0.9), Part("2", "canary", 0.1))
+        with lit_house.journal.writing("ada") as write:
+            for value in (
+                Product("busy", "much", "ada", "low"),
+                ProductVersion("busy", "2", Stage.LIVE, 1, "m"),
+                Run("busy", 1, "running", "ada", 1, job="build-busy/1"),
+                Deployment("busy", parts, 1),
+                Rollout("busy/2/1", "busy", "2", "1", RolloutState.RUNNING, 1, (0.1,), 1, "ada"),
+            ):
+                put(write, value)
+        browser_page.sign_in("ada")
+        for path, button in (("?tab=builds", "Cancel"), ("", "Stop the rollout")):
+            browser_page.open(f"/products/busy{path}")
+            page.click(f"main button:has-text('{button}')")
+            page.click("text=Sure?")
+            page.locator(f"main button:has-text('{button}')").wait_for(state="detached")
+        (run,) = models.builds.runs("busy")
+        assert (run.state, run.error) == ("failed", "cancelled by ada")
+        assert models.rollouts.deployment("busy").parts == (Part("1", "champion", 1.0),)
+        assert models.rollouts.rollouts("busy")[0].state is RolloutState.STOPPED
 
     def test_a_remark_joins_the_talk(self, browser_page):
         page = browser_page.page

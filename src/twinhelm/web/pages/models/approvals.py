@@ -82,7 +82,7 @@ def _asked(sheet: Sheet, one: Approval) -> _Case:
     apart = models.validations.compare(one.product, product.live, one.version) if measured else []
     roles = visitor.asker.identity.roles
     spec = models.desk.spec(one.product)
-    may = may_answer(spec, version, one, by=visitor.name, roles=roles)
+    may = may_answer(spec, version, one, by=visitor.name, roles=roles, person=True)
     barred = "" if may.verdict is Verdict.ALLOW else sentence(may.reason)
     barred = visitor.why_not(Right.APPROVE) or barred
     return _Case(one, product, version, found, gates, apart, barred)
@@ -103,7 +103,8 @@ def _case(case: _Case, deeds: Deeds) -> None:
             with Node("p", f"{one.asked_by} asks, ", "muted"):
                 When(one.asked_ms)
                 Node("span", f": {one.note}" if one.note else "")
-            Node("p", f"Made by {version.author or 'nobody named'} as {version.method}.", "muted")
+            maker = (version.author or "nobody named") + " (which nobody proved)" * version.claimed
+            Node("p", f"Made by {maker} as {version.method}.", "muted")
             live = case.product.live
             says = f"It takes over from version {live}" if live else "Nobody answers yet"
             rollout = case.product.spec.get("rollout", {}).get("kind", "canary")

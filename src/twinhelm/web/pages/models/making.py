@@ -183,6 +183,8 @@ def _runs(name: str, found: Runs, deeds: Deeds) -> None:
         if run.version:
             Node("a", f"version {run.version}", href=path_of(name, run.version))
         Node("div", listed(run.metrics), "muted small")
+        if run.says:
+            Node("div", run.says, "muted small")
         if run.error:
             with Node("div", classes="row"):
                 dot("red")
@@ -204,6 +206,13 @@ def _runs(name: str, found: Runs, deeds: Deeds) -> None:
                 lambda who, _: models.builds.again(name, number, by=who),
                 wrong="It is under way." if row[0].state == "running" else "",
             )
+            if row[0].state == "running":
+                deeds.button(
+                    "Cancel",
+                    Right.BUILD,
+                    lambda who, _: models.builds.cancel(name, number, by=who),
+                    done=f"Build {number} is cancelled.",
+                )
 
     table(
         found,

@@ -102,6 +102,13 @@ def _undo(name: str, found: Deployment | None, deeds: Deeds) -> None:
             wrong="" if before else "There is nothing to go back to.",
             style="danger",
         )
+        if len(found.parts) > 1:
+            deeds.button(
+                "Stop the rollout",
+                Right.ROLL_BACK,
+                lambda who, text: rollouts.stop(name, by=who, reason=text or "asked on the page"),
+                box=WHY,
+            )
         deeds.barred(Right.ROLL_BACK)
 
 
