@@ -23,6 +23,8 @@ class Program:
     package: str
     folders: tuple[str, ...] = ()
     """Folders outside PATH to look in, as globs; the last match in sorted order wins."""
+    module: str = ""
+    """A Python package that the program's environment must hold."""
 
 
 PROGRAMS = {
@@ -35,6 +37,10 @@ PROGRAMS = {
     "postgresql": Program(("initdb",), "postgresql", ("/usr/lib/postgresql/*/bin",)),
     # Of PyPI, in an environment of its own; it forgets to ask for pyOpenSSL.
     "model_signing": Program(("model_signing",), "pip install model-signing pyOpenSSL"),
+    # A library without a command: what is found is the Python of the environment that holds it.
+    "tritonclient": Program(
+        ("python",), "pip install 'tritonclient[http]>=2.73,<3'", module="tritonclient"
+    ),
     "chromium": Program(("chromium", "chromium-browser", "google-chrome"), "chromium"),
 }
 
@@ -46,6 +52,12 @@ def find(name: str) -> Path | None:
         for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True):
             if (folder / program.executables[0]).is_file():
                 return folder / program.executables[0]
+    if program.module:
+        places = map(Path, os.environ.get("PATH", "").split(os.pathsep))
+        held = (
+            p for p in places if any(p.parent.glob(f"lib/python*/site-packages/{program.module}"))
+        )
+        return next((p / program.executables[0] for p in held), None)
     for executable in program.executables:
         if path := shutil.which(executable):
             return Path(path)

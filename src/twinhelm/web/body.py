@@ -2,21 +2,24 @@
 
 Before a byte is decoded, :class:`Intray` bounds one body by ``limits.max_body_bytes`` (checked
 against Content-Length first, then while it streams) and ``limits.body_timeout_s``, and all
-together by ``limits.max_requests_in_flight`` and a budget of bytes.
+together by ``limits.max_requests_in_flight`` and a budget of bytes. :func:`answered` sends what a
+door made of one, or its no.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Receive, Send
 
-from twinhelm.core.errors import BadInput, Overloaded, Refused, TooLarge
+from twinhelm.aiops.collect.wire.deflate import inflate
+from twinhelm.core.errors import BadInput, Overloaded, Refused, TooLarge, TwinhelmError
 from twinhelm.core.settings import LimitSettings
-from twinhelm.web.frame import Headers
+from twinhelm.web.frame import Answer, Headers, send_answer
 
-__all__ = ["Intray", "TooSlow"]
+__all__ = ["Intray", "TooSlow", "answered"]
 
 BODIES_AT_ONCE = 3
 """The byte budget, in bodies of the largest size: 96 MB with the default limit."""
@@ -38,12 +41,17 @@ class Intray:
         self._budget = BODIES_AT_ONCE * limits.max_body_bytes
 
     @asynccontextmanager
-    async def taken(self, headers: Headers, receive: Receive) -> AsyncIterator[bytes]:
+    async def taken(
+        self, headers: Headers, receive: Receive, *, unpack: bool = False
+    ) -> AsyncIterator[bytes]:
         """Read a body, and count it while it is worked on.
 
-        Raises :class:`TooLarge` past the size limit, :class:`TooSlow` past the time limit,
-        :class:`Overloaded` when too much is under way, :class:`BadInput` for a length that is no
-        number, and Starlette's ``ClientDisconnect`` when the client went away.
+        ``unpack`` undoes its ``Content-Encoding``, in a thread; what comes of it is bounded and
+        counted like a body that came as it is. Raises :class:`TooLarge` past the size limit,
+        :class:`TooSlow` past the time limit, :class:`Overloaded` when too much is under way,
+        :class:`BadInput` for a length that is no number, and Starlette's ``ClientDisconnect`` when
+        the client went away; unpacking, what :func:`~twinhelm.aiops.collect.wire.deflate.inflate`
+        raises.
         """
         if self._requests >= self._limits.max_requests_in_flight:
             said = (
@@ -62,7 +70,14 @@ class Intray:
 
         try:
             hold(_declared(headers))
-            yield await self._read(receive, hold)
+            body = await self._read(receive, hold)
+            coding = headers.get(b"content-encoding", b"identity") if unpack else b"identity"
+            if coding != b"identity":
+                most = self._limits.max_body_bytes
+                said = coding.decode("latin-1")
+                body = await asyncio.to_thread(inflate, body, said, max_bytes=most)
+                hold(len(body))
+            yield body
         finally:
             self._requests -= 1
             self._bytes -= held
@@ -102,3 +117,19 @@ def _declared(headers: Headers) -> int:
     if not said.isdigit() or len(said) > 18:
         raise BadInput(f"Content-Length {said[:40]!r} is not a number of bytes")
     return int(said)
+
+
+async def answered(
+    send: Send, making: Awaitable[Answer], no: Callable[[TwinhelmError], Answer]
+) -> None:
+    """Send an answer, or the one that says no; nothing to a client that went away.
+
+    Where the rest of a body is still on its way, which nobody will read, it hangs up.
+    """
+    try:
+        answer = await making
+    except ClientDisconnect:
+        return
+    except TwinhelmError as error:
+        answer = replace(no(error), close=isinstance(error, TooSlow | TooLarge))
+    await send_answer(send, answer)

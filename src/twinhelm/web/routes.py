@@ -70,6 +70,7 @@ predict predict:POST /v2/models/{name}/infer Ask a model.
 predict predict:GET /v2/models/{name}/versions/{version} What a version takes and gives.
 predict predict:GET /v2/models/{name}/versions/{version}/ready Whether a version answers.
 predict predict:POST /v2/models/{name}/versions/{version}/infer Ask a version that answers now.
+predict predict:GET,POST /v2/{extension:path} Says which extensions of the protocol are not offered.
 predict predict:GET /models/{name}/{question} MLflow's scoring protocol: ping, health, version.
 predict predict:POST /models/{name}/invocations Ask a model, by MLflow's scoring protocol.
 build mlflow:GET,POST,PUT,PATCH,DELETE /mlflow/{path:path} MLflow's REST API and artifacts.

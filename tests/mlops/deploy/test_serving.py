@@ -14,7 +14,7 @@ from mlops.deploy import models
 from mlops.deploy.conftest import until
 from twinhelm.core.errors import NotFound, Unavailable
 from twinhelm.core.json import dumps, loads
-from twinhelm.mlops.deploy import Form
+from twinhelm.mlops.deploy import Form, bind
 from twinhelm.mlops.deploy.serving import _Route
 from twinhelm.mlops.types import Deployment, Part
 
@@ -205,6 +205,37 @@ def test_a_share_is_logged_and_personal_columns_are_struck_out(bench, tmp_path):
     assert 9 <= len(rows) <= 11
     inputs = {each["name"]: each["data"] for each in loads(rows[0].request)["inputs"]}
     assert inputs == {"a": [None], "b": [2.0], "c": [3.0]}
+
+
+def test_raw_tensors_are_mirrored_and_logged_as_json_without_what_is_personal(bench, tmp_path):
+    bench.hold("1", models.logistic(tmp_path / "a"))
+    bench.hold("2", models.logistic(tmp_path / "b", flip=True))
+    bench.turn(("1", "champion", 1.0), ("2", "shadow", 0.0), spec=spec())
+    x = np.array([[3.0, 3.0, 3.0], [-3.0, -3.0, -3.0]])
+    inputs = [
+        {"name": name, "shape": [2], "datatype": "FP64", "parameters": {"binary_data_size": 16}}
+        for name in "abc"
+    ]
+    head = dumps({"inputs": inputs, "parameters": {"binary_data_output": True}})
+    bench.ask(body=bind(len(head), head + x.T.tobytes()))
+    until(lambda: bench.serving.measures("m", "2")["compared"] == 2)
+    assert bench.serving.measures("m", "2")["disagreement"] == 1.0
+    assert bench.serving.log.flush()
+    for kept in bench.predictions.read("m"):
+        columns = {each["name"]: each["data"] for each in loads(kept.request)["inputs"]}
+        assert columns == {"a": [None, None], "b": [3.0, -3.0], "c": [3.0, -3.0]}
+        assert set(loads(kept.response)["outputs"][0]["data"]) == {"yes", "no"}
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"inputs": [{"name": "a", "shape": 5}], "outputs": 7}', b"\0\1"]
+)
+def test_rubbish_costs_no_process(bench, tmp_path, body):
+    bench.live("1", models.odd(tmp_path / "m"))
+    pids = [worker.pid for worker in bench.pool().workers]
+    assert bench.ask(body=body).status == 400
+    assert bench.ask().status == 200
+    assert [worker.pid for worker in bench.pool().workers] == pids
 
 
 def test_what_failed_is_not_logged(bench, tmp_path):

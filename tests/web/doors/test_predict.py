@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import zlib
 
 import httpx
+import numpy as np
 import pytest
 
 from mlops.deploy import models
 from mlops.deploy.conftest import bench, seeds  # noqa: F401 - fixtures
+from twinhelm.core.json import dumps, loads
 from twinhelm.core.settings import Settings
+from twinhelm.mlops.deploy import bind
 from twinhelm.web.doors.predict import PredictDoor
 
+LENGTH = "inference-header-content-length"
 ROW = {"inputs": [{"name": n, "shape": [1], "datatype": "FP64", "data": [3.0]} for n in "abc"]}
 
 
@@ -70,14 +76,98 @@ def test_an_unknown_model_is_told_in_the_protocol(http, path):
     ("headers", "said"),
     [
         ({"content-type": "text/csv"}, "content type 'text/csv'"),
-        ({"content-encoding": "gzip"}, "content encoding 'gzip'"),
-        ({"inference-header-content-length": "9"}, "binary tensors"),
+        ({"content-type": "application/octet-stream"}, "'application/octet-stream'"),
+        ({"content-encoding": "br"}, "content encoding 'br'"),
     ],
 )
 def test_what_is_not_taken_is_said(http, headers, said):
     answer = http("POST", "/v2/models/m/infer", content=b"{}", headers=headers)
     assert answer.status_code == 415
     assert said in answer.json()["error"]
+
+
+def raw(*rows, binary=True, **changed):
+    """The JSON, and the bytes behind it, of one matrix of three columns."""
+    x = np.array(rows, "<f8")
+    told = {"binary_data_size": x.nbytes}
+    matrix = {"name": "x", "shape": list(x.shape), "datatype": "FP64", "parameters": told}
+    more = {"parameters": {"binary_data_output": True}} if binary else {}
+    return dumps({"inputs": [{**matrix, **changed}], **more}), x.tobytes()
+
+
+def ask_raw(http, head, body, length=None, **headers):
+    headers = {LENGTH: str(len(head) if length is None else length), **headers}
+    return http("POST", "/v2/models/m/infer", content=head + body, headers=headers)
+
+
+def test_raw_tensors_come_and_go(http, bench):  # noqa: F811
+    head, body = raw([3, 3, 3], [-3, -3, -3])
+    answer = ask_raw(http, head, body, **{"content-type": "application/octet-stream"})
+    assert answer.headers["content-type"] == "application/octet-stream"
+    size = int(answer.headers[LENGTH])
+    told = loads(answer.content[:size])
+    assert [each["parameters"]["binary_data_size"] for each in told["outputs"]] == [13, 32]
+    assert answer.content[size:].startswith(b"\3\0\0\0yes\2\0\0\0no")
+    assert answer.headers["x-prediction-id"] == told["id"]
+
+    # What is kept of it is what JSON would have left.
+    assert bench.serving.log.flush()
+    (kept,) = bench.predictions.read("m")
+    assert loads(kept.request)["inputs"][0]["data"] == [3, 3, 3, -3, -3, -3]
+    assert loads(kept.response)["outputs"][0]["data"] == ["yes", "no"]
+
+
+def test_raw_tensors_may_be_answered_in_json(http):
+    answer = ask_raw(http, *raw([3, 3, 3], binary=False))
+    assert answer.headers["content-type"] == "application/json"
+    assert LENGTH not in answer.headers
+    assert answer.json()["outputs"][0]["data"] == ["yes"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_compressed_bodies_are_unpacked(http, coding):
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress}[coding]
+    head, body = raw([3, 3, 3], binary=False)
+    for sent, length in ((dumps(ROW), None), (head + body, len(head))):
+        headers = {"content-encoding": coding} | ({LENGTH: str(length)} if length else {})
+        answer = http("POST", "/v2/models/m/infer", content=pack(sent), headers=headers)
+        assert answer.json()["outputs"][0]["data"] == ["yes"]
+
+
+def test_a_body_that_unpacks_past_the_limit_is_too_large(http):
+    sent, headers = gzip.compress(b" " * 100_001), {"content-encoding": "gzip"}
+    answer = http("POST", "/v2/models/m/infer", content=sent, headers=headers)
+    assert answer.status_code == 413
+    assert "models.max_predict_bytes" in answer.json()["error"]
+    headers = {"content-encoding": "gzip"}
+    assert http("POST", "/v2/models/m/infer", content=b"no", headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize("length", ["", "x", "-1", "1.5", "99999", "9" * 4000])
+def test_a_length_that_cannot_be_is_refused(http, length):
+    answer = ask_raw(http, *raw([3, 3, 3]), length=length)
+    assert answer.status_code == 400
+    assert "Inference-Header-Content-Length" in answer.json()["error"]
+
+
+def test_the_houses_own_mark_is_no_way_in(http):
+    head, body = raw([3, 3, 3])
+    for path in ("/v2/models/m/infer", "/models/m/invocations"):
+        answer = http("POST", path, content=bind(len(head), head + body))
+        assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["repository/index", "repository/models/m/load", "systemsharedmemory/status", "logging",
+     "cudasharedmemory/region/a/register", "trace/setting", "models/m/config",
+     "models/m/versions/1/stats"],
+)  # fmt: skip
+def test_what_is_not_offered_is_said_in_the_protocol(http, path):
+    for method in ("GET", "POST"):
+        answer = http(method, f"/v2/{path}")
+        assert answer.status_code == 404
+        assert "is not offered" in answer.json()["error"]
 
 
 def test_a_body_past_the_limit_is_too_large(http):
@@ -93,12 +183,17 @@ def test_rubbish_is_a_bad_request(http, body):
 
 
 def test_server_and_model_tell_of_themselves(http):
-    assert http("GET", "/v2").json()["name"] == "twinhelm"
+    told = http("GET", "/v2").json()
+    assert (told["name"], told["extensions"]) == ("twinhelm", ["binary_tensor_data"])
     assert http("GET", "/v2/health/live").json() == {"live": True}
     assert http("GET", "/v2/health/ready").json() == {"ready": True, "live": True}
     told = http("GET", "/v2/models/m").json()
     assert (told["name"], told["versions"], told["platform"]) == ("m", ["1"], "mlflow_sklearn")
     assert told["inputs"][0] == {"name": "a", "datatype": "FP64", "shape": [-1]}
+    assert told["outputs"] == [
+        {"name": "predict", "datatype": "BYTES", "shape": [-1]},
+        {"name": "predict_proba", "datatype": "FP64", "shape": [-1, 2]},
+    ]
     assert http("GET", "/v2/models/m/ready").json() == {"name": "m", "ready": True}
     assert http("GET", "/v2/models/m/versions/1/ready").status_code == 200
     assert http("GET", "/v2/models/m/versions/7").status_code == 404

@@ -1,9 +1,10 @@
 """What is kept of what was asked and answered? A sample, struck of what is personal, in batches.
 
-The event loop only appends to a bounded queue; a thread strikes out the columns that the product
-file calls personal and hands batches to the :class:`~twinhelm.core.ports.Predictions` port. What
-finds the queue full, or the store away for long, is dropped and counted, never waited for. A
-crash loses what was answered in the last quarter of a second.
+The event loop only appends to a bounded queue; a thread makes JSON of tensors that came as raw
+bytes, strikes out the columns that the product file calls personal, and hands batches to the
+:class:`~twinhelm.core.ports.Predictions` port. What finds the queue full, or the store away for
+long, is dropped and counted, never waited for. A crash loses what was answered in the last
+quarter of a second.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from typing import Any
 from twinhelm.core import json
 from twinhelm.core.errors import Refused, TwinhelmError
 from twinhelm.core.ports import Prediction, Predictions
+from twinhelm.mlops.deploy.worker.tensors import Wrong, plain
 
 __all__ = ["PredictionLog", "struck"]
 
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 << 20
+MOST_JSON = 16 << 20
 BATCH = 2000
 PAUSE_S = 0.25
 
@@ -67,10 +70,7 @@ class PredictionLog:
     def _write(self) -> None:
         while self._queue:
             taken = [self._queue[at] for at in range(min(len(self._queue), BATCH))]
-            rows = [
-                replace(made, request=struck(made.request, personal)) if personal else made
-                for made, personal in taken
-            ]
+            rows = [_kept(made, personal) for made, personal in taken]
             try:
                 self._predictions.append(rows)
             except TwinhelmError as error:
@@ -82,6 +82,21 @@ class PredictionLog:
                 self._queue.popleft()
                 self._bytes -= len(made.request) + len(made.response)
         self._drained.set()
+
+
+def _kept(made: Prediction, personal: Collection[str]) -> Prediction:
+    """Make JSON of raw tensors; empty where a worker's own library reads more than ours does.
+
+    So is a request that becomes longer by it than anybody reads.
+    """
+    try:
+        request, response = plain(made.request), plain(made.response)
+    except Wrong:
+        request = response = b""
+    if len(request) > MOST_JSON:
+        request = b""
+    request = struck(request, personal) if personal else request
+    return replace(made, request=request, response=response)
 
 
 def struck(request: bytes, personal: Collection[str]) -> bytes:

@@ -38,7 +38,7 @@ from twinhelm.mlops.deploy.seeds import Limits, Seeds
 from twinhelm.mlops.deploy.steps import rules_of
 from twinhelm.mlops.deploy.worker.frames import Form
 from twinhelm.mlops.mlmodel import described
-from twinhelm.mlops.types import Deployment, Part, Schema, Scorer, Spec
+from twinhelm.mlops.types import Deployment, Field, Part, Schema, Scorer, Spec
 
 __all__ = ["About", "Serving"]
 
@@ -49,7 +49,10 @@ MOST_SHADOWED = 64
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the protocols tell of a model: ``versions`` that answer, of which ``version`` first."""
+    """What the protocols tell of a model: ``versions`` that answer, of which ``version`` first.
+
+    ``schema`` names the outputs that it really gave when it was made warm, where that is known.
+    """
 
     product: str
     version: str
@@ -207,9 +210,12 @@ class Serving:
         if pool is None:
             raise NotFound(f"version {part.version!r} of {product} is not held")
         versions = tuple(each.version for each in route.answering)
-        said, ready = pool.model, bool(pool.workers)
+        said, workers = pool.model, pool.workers
         maker = said.facts.get("mlflow_version", "")
-        return About(product, part.version, versions, said.schema, said.flavor, maker, ready)
+        gave = workers[0].about["outputs"] if workers else ()
+        outputs = tuple(Field(name, kind, shape=(-1, *shape[1:])) for name, kind, shape in gave)
+        schema = Schema(said.schema.inputs, outputs or said.schema.outputs)
+        return About(product, part.version, versions, schema, said.flavor, maker, bool(workers))
 
     def ready(self) -> bool:
         """Tell whether every deployed version is warm, and known after a start."""

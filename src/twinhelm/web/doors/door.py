@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from twinhelm.aiops.clean import Reason
@@ -24,8 +24,8 @@ from twinhelm.aiops.types import Received, Rejected
 from twinhelm.core.errors import Refused, TooLarge, TwinhelmError, Unsupported
 from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.tracing import span
-from twinhelm.web.body import Intray, TooSlow
-from twinhelm.web.frame import Answer, Headers, json_answer, refusal, send_answer, tenant_of
+from twinhelm.web.body import Intray, answered
+from twinhelm.web.frame import Answer, Headers, json_answer, refusal, tenant_of
 
 if TYPE_CHECKING:
     from twinhelm.aiops.flow.intake import Receipt
@@ -89,18 +89,12 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers: Headers = scope["state"]["headers"]
-        try:
-            answer = await self._answer(headers, receive)
-        except ClientDisconnect:
-            return
-        except TwinhelmError as error:
-            answer = self._protocol.no(headers, error)
-            if isinstance(error, Refused):
-                self._count(headers, error)
-            if isinstance(error, TooSlow | TooLarge):
-                # The rest of the body is still on its way; nobody will read it.
-                answer = replace(answer, close=True)
-        await send_answer(send, answer)
+        await answered(send, self._answer(headers, receive), partial(self._no, headers))
+
+    def _no(self, headers: Headers, error: TwinhelmError) -> Answer:
+        if isinstance(error, Refused):
+            self._count(headers, error)
+        return self._protocol.no(headers, error)
 
     async def _answer(self, headers: Headers, receive: Receive) -> Answer:
         async with self._tray.taken(headers, receive) as body:

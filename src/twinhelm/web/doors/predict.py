@@ -1,29 +1,32 @@
 """The doors to models: Open Inference Protocol v2 at ``/v2``, MLflow's scoring at ``/models``.
 
 Raw ASGI, since at a row a request a framework would cost more than the model. A body is taken in
-within ``models.max_predict_bytes`` and handed on as it is; what comes back is sent as it is. The
-prediction's id, by which its label is told later, stands in the header ``x-prediction-id`` and,
-in v2, in ``id``. Errors are told as the caller's protocol tells them. An address with a version
-(``/v2/models/NAME/versions/3/infer``) reaches it only while it answers: see
+within ``models.max_predict_bytes``, unpacked where it came compressed, and handed on as it is;
+what comes back is sent as it is. Tensors may come and go as raw bytes behind the JSON, by the
+protocol's extension ``binary_tensor_data``: what is read of them here is the header that says
+where the JSON ends. The prediction's id, by which its label is told later, stands in the header
+``x-prediction-id`` and, in v2, in ``id``. Errors are told as the caller's protocol tells them. An
+address with a version (``/v2/models/NAME/versions/3/infer``) reaches it only while it answers: see
 :mod:`twinhelm.mlops.deploy.serving`.
 
-Source: Open Inference Protocol v2, "HTTP/REST"; MLflow, "Local inference server specification".
+Source: Open Inference Protocol v2, "HTTP/REST"; Triton Inference Server, "Binary Tensor Data
+Extension"; MLflow, "Local inference server specification".
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from functools import partial
 from importlib.metadata import version as version_of
 from typing import Any
 
-from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 from twinhelm.core.errors import BadInput, NotFound, TooLarge, TwinhelmError
 from twinhelm.core.settings import Settings
-from twinhelm.mlops.deploy import Form, Serving
+from twinhelm.mlops.deploy import Form, Serving, bind, datatype_of, unbind
 from twinhelm.mlops.types import Field
-from twinhelm.web.body import Intray, TooSlow
+from twinhelm.web.body import Intray, answered
 from twinhelm.web.frame import (
     JSON,
     Answer,
@@ -32,7 +35,6 @@ from twinhelm.web.frame import (
     media_type,
     mlflow_refusal,
     retry_after,
-    send_answer,
     unsupported,
 )
 
@@ -41,14 +43,9 @@ __all__ = ["PredictDoor"]
 MOST_IN_FLIGHT = 1024
 """Requests that wait for an answer at once; each worker has a bound of its own."""
 
-TEXT = b"text/plain; charset=utf-8"
-DATATYPES = {
-    "double": "FP64", "float": "FP32", "long": "INT64", "integer": "INT32", "boolean": "BOOL",
-    "float64": "FP64", "float32": "FP32", "float16": "FP16", "int64": "INT64", "int32": "INT32",
-    "int16": "INT16", "int8": "INT8", "uint64": "UINT64", "uint32": "UINT32",
-    "uint16": "UINT16", "uint8": "UINT8", "bool": "BOOL",
-}  # fmt: skip
-"""From the words of MLflow's signatures; what is not here travels as BYTES."""
+TEXT, RAW = b"text/plain; charset=utf-8", b"application/octet-stream"
+JSON_LENGTH = b"inference-header-content-length"
+EXTENSIONS = ["binary_tensor_data"]
 
 
 class PredictDoor:
@@ -56,62 +53,53 @@ class PredictDoor:
 
     def __init__(self, serving: Serving, settings: Settings) -> None:
         self._serving = serving
-        limits = settings.limits.model_copy(
-            update={
-                "max_body_bytes": settings.models.max_predict_bytes,
-                "max_requests_in_flight": MOST_IN_FLIGHT,
-            }
-        )
-        self._tray = Intray(limits)
+        most = settings.models.max_predict_bytes
+        bounds = {"max_body_bytes": most, "max_requests_in_flight": MOST_IN_FLIGHT}
+        self._tray = Intray(settings.limits.model_copy(update=bounds))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers: Headers = scope["state"]["headers"]
         parts = scope["path"].strip("/").split("/")
         form = Form.V2 if parts[0] == "v2" else Form.MLFLOW
-        try:
-            if scope["method"] == "POST":
-                answer = await self._asked(form, parts, headers, receive)
-            else:
-                answer = self._told(form, parts)
-        except ClientDisconnect:
-            return
-        except TwinhelmError as error:
-            answer = _failed(form, error)
-            if isinstance(error, TooSlow | TooLarge):
-                # The rest of the body is still on its way; nobody will read it.
-                answer = replace(answer, close=True)
-        await send_answer(send, answer)
+        headers = scope["state"]["headers"] if scope["method"] == "POST" else None
+        await answered(send, self._answer(form, parts, headers, receive), partial(_failed, form))
 
-    async def _asked(
-        self, form: Form, parts: list[str], headers: Headers, receive: Receive
+    async def _answer(
+        self, form: Form, parts: list[str], headers: Headers | None, receive: Receive
     ) -> Answer:
+        """Answer a question for a prediction, or without ``headers`` any other."""
+        if form is Form.V2 and parts[1:2] not in ([], ["health"], ["models"]):
+            said = f"the extension {parts[1]!r} is not offered; {', '.join(EXTENSIONS)} is"
+            raise NotFound(said, hint="tensors travel in requests, versions go live by promotion")
+        if headers is None:
+            return self._told(form, parts)
         product, version, verb = _address(parts)
         if verb not in ("infer", "invocations"):
-            raise NotFound(f"a model takes no {verb!r}", hint="infer, or invocations below /models")
+            hint = "infer, or invocations below /models"
+            raise NotFound(f"{verb!r} of a model is not offered", hint=hint)
+        length = headers.get(JSON_LENGTH) if form is Form.V2 else None
         kind = media_type(headers)
-        if kind not in ("", "application/json"):
+        if kind not in ("", "application/json") and (kind.encode() != RAW or length is None):
             raise unsupported(kind, "application/json")
-        if b"inference-header-content-length" in headers:
-            raise unsupported("binary tensors", "tensors as JSON", what="extension")
-        coding = headers.get(b"content-encoding", b"identity").decode("latin-1")
-        if coding != "identity":
-            raise unsupported(coding, "the body as it is", what="encoding")
         try:
-            async with self._tray.taken(headers, receive) as body:
-                reply = await self._serving.predict(product, form, body, version=version)
+            async with self._tray.taken(headers, receive, unpack=True) as body:
+                asked = _bound(body, length)
+                reply = await self._serving.predict(product, form, asked, version=version)
         except TooLarge as error:
             hint = "send fewer rows at once, or raise models.max_predict_bytes"
             raise TooLarge(error.message, hint=hint) from error
-        told = (b"x-prediction-id", reply.id.encode("utf-8", "replace"))
-        return Answer(reply.status, reply.body, JSON, (told,) if _sendable(reply.id) else ())
+        head, body = unbind(reply.body)
+        told = [(b"x-prediction-id", reply.id.encode())] if _sendable(reply.id) else []
+        if head == len(body):
+            return Answer(reply.status, body, JSON, tuple(told))
+        return Answer(reply.status, body, RAW, (*told, (JSON_LENGTH, b"%d" % head)))
 
     def _told(self, form: Form, parts: list[str]) -> Answer:
         """Answer what asks for no prediction."""
         serving = self._serving
         if parts == ["v2"]:
-            said = {"name": "twinhelm", "version": version_of("twinhelm"), "extensions": []}
-            return json_answer(said)
+            us = {"name": "twinhelm", "version": version_of("twinhelm"), "extensions": EXTENSIONS}
+            return json_answer(us)
         if parts[1:] == ["health", "live"]:
             return json_answer({"live": True})
         if parts[1:] == ["health", "ready"]:
@@ -129,15 +117,12 @@ class PredictDoor:
             state = {"name": product, "ready": about.ready}
             return json_answer(state, 200 if about.ready else 503)
         if verb:
-            raise NotFound(f"a model tells no {verb!r}", hint="its metadata, or ready")
-        told: dict[str, Any] = {
-            "name": product,
-            "versions": list(about.versions),
-            "platform": f"mlflow_{about.platform}",
-            "inputs": [_described(each) for each in about.schema.inputs],
-            "outputs": [_described(each) for each in about.schema.outputs],
-        }
-        return json_answer(told)
+            raise NotFound(
+                f"{verb!r} of a model is not offered", hint="its metadata, ready, or infer"
+            )
+        inputs, outputs = map(_described, (about.schema.inputs, about.schema.outputs))
+        told = {"name": product, "versions": about.versions, "inputs": inputs, "outputs": outputs}
+        return json_answer({**told, "platform": f"mlflow_{about.platform}"})
 
 
 def _address(parts: list[str]) -> tuple[str, str, str]:
@@ -151,17 +136,31 @@ def _address(parts: list[str]) -> tuple[str, str, str]:
     return rest[0], version, rest[1] if len(rest) > 1 else ""
 
 
-def _described(field: Field) -> dict[str, Any]:
-    shape = list(field.shape) or [-1]
-    datatype = DATATYPES.get(field.type, "BYTES")
-    return {"name": field.name or "input-0", "datatype": datatype, "shape": shape}
+def _bound(body: bytes, length: bytes | None) -> bytes:
+    """Let a body with tensors say itself where its JSON ends."""
+    if length is None:
+        if body.startswith(b"\0"):
+            raise BadInput("the body is not JSON", hint="raw tensors come behind JSON and a header")
+        return body
+    if not length.isdigit() or len(length) > 9 or int(length) > len(body):
+        said = f"Inference-Header-Content-Length {length[:40]!r} is no length in {len(body)} bytes"
+        raise BadInput(said, hint="it says how many of them are the JSON before the tensors")
+    return bind(int(length), body)
+
+
+def _described(fields: Iterable[Field]) -> list[dict[str, Any]]:
+    return [
+        {"name": each.name or "input-0", "datatype": datatype_of(each.type),
+         "shape": list(each.shape) or [-1]}
+        for each in fields
+    ]  # fmt: skip
 
 
 def _failed(form: Form, error: TwinhelmError) -> Answer:
     """Say no in the caller's protocol."""
-    if form is Form.V2:
-        return json_answer({"error": str(error)}, error.status, retry_after(error))
-    return mlflow_refusal(error)
+    if form is Form.MLFLOW:
+        return mlflow_refusal(error)
+    return json_answer({"error": str(error)}, error.status, retry_after(error))
 
 
 def _sendable(name: str) -> bool:

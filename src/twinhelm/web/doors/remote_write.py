@@ -8,6 +8,7 @@ again. Version 2 senders hear in headers how much was written. Sources: Promethe
 """
 
 from dataclasses import replace
+from functools import lru_cache
 
 from twinhelm.aiops.collect.wire.compression import unsnapped
 from twinhelm.core.errors import TwinhelmError
@@ -16,35 +17,27 @@ from twinhelm.web.frame import Answer, Headers, refusal, unsupported
 
 __all__ = ["REMOTE_WRITE"]
 
+PROTOBUF = "application/x-protobuf"
 V1, V2 = "prometheus.WriteRequest", "io.prometheus.write.v2.Request"
 ENCODINGS = frozenset({"", "snappy", "zstd"})
 """Snappy is the specification's; zstd is what vmagent asks for first."""
 
-KINDS = {b"application/x-protobuf": V1, b"application/x-protobuf;proto=" + V2.encode(): V2}
+WRITTEN = b"x-prometheus-remote-write-%s-written"
 DONE = Answer(204)
 
 
-def _message(headers: Headers) -> str:
-    """Return which message the body is; no content type at all means the first."""
-    raw = headers.get(b"content-type")
-    if raw is None:
-        return V1
-    known = KINDS.get(raw)
-    if known:
-        return known
-    kind, *parameters = (part.strip() for part in raw.decode("latin-1").split(";"))
-    if kind.lower() == "application/x-protobuf":
-        protos = [text[6:].strip('"') for text in parameters if text.lower().startswith("proto=")]
-        if not protos:
-            return V1
-        if len(protos) == 1 and protos[0] in {V1, V2}:
-            return protos[0]
-    wanted = f"application/x-protobuf, with proto={V1} or proto={V2}"
-    raise unsupported(raw.decode("latin-1"), wanted)
+@lru_cache(64)
+def _message(said: str) -> str:
+    """Return which message a content type names; without ``proto`` the first."""
+    kind, *parameters = (part.strip() for part in said.split(";"))
+    protos = [text[6:].strip('"') for text in parameters if text.lower().startswith("proto=")]
+    if kind.lower() == PROTOBUF and len(protos) < 2 and {*protos} <= {V1, V2}:
+        return protos[0] if protos else V1
+    raise unsupported(said, f"{PROTOBUF}, with proto={V1} or proto={V2}")
 
 
 def _take(parcel: Parcel) -> Answer:
-    message = _message(parcel.headers)
+    message = _message(parcel.header(b"content-type") or PROTOBUF)
     encoding = parcel.header(b"content-encoding").strip().lower()
     if encoding not in ENCODINGS:
         raise unsupported(encoding, "snappy", what="encoding")
@@ -68,12 +61,8 @@ def _take(parcel: Parcel) -> Answer:
 
 
 def _written(samples: int) -> tuple[tuple[bytes, bytes], ...]:
-    prefix = b"x-prometheus-remote-write-"
-    return (
-        (prefix + b"samples-written", b"%d" % samples),
-        (prefix + b"histograms-written", b"0"),
-        (prefix + b"exemplars-written", b"0"),
-    )
+    written = {b"samples": b"%d" % samples, b"histograms": b"0", b"exemplars": b"0"}
+    return tuple((WRITTEN % what, many) for what, many in written.items())
 
 
 def _no(headers: Headers, error: TwinhelmError) -> Answer:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twinhelm.aiops.collect.wire.compression import MAX_GZIP_MEMBERS, decompress
+from twinhelm.aiops.collect.wire.compression import decompress
+from twinhelm.aiops.collect.wire.deflate import MAX_GZIP_MEMBERS
 from twinhelm.core.errors import BadInput, TooLarge, Unsupported
 
 

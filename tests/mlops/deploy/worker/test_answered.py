@@ -5,16 +5,21 @@ import pytest
 
 from twinhelm.core.json import loads
 from twinhelm.mlops.deploy.worker.answered import answer, differing, failure
-from twinhelm.mlops.deploy.worker.asked import Wrong
+from twinhelm.mlops.deploy.worker.asked import Asked
 from twinhelm.mlops.deploy.worker.frames import Form
+from twinhelm.mlops.deploy.worker.tensors import Wrong, read, unbind
 
 CLASSES = ("no", "yes")
 SURE = {"predict": np.array(["yes", "no"], object), "predict_proba": np.array([[0.1, 0.9], [1, 0]])}
 
 
-def said(form, outputs, classes=(), wanted=()):
-    made = answer(form, outputs, id="7", model=("m", "2"), classes=classes, wanted=wanted)
-    return loads(made)
+def made(form, found, classes=(), **asked):
+    asked = Asked(np.empty(0), 1, **asked)
+    return answer(form, asked, found, id="7", model=("m", "2"), classes=classes)
+
+
+def said(form, found, classes=(), **asked):
+    return loads(made(form, found, classes, **asked))
 
 
 def test_v2_tells_name_version_id_and_every_output():
@@ -36,10 +41,10 @@ def test_v2_tells_name_version_id_and_every_output():
 
 
 def test_only_the_outputs_that_are_wanted_are_sent():
-    outputs = said(Form.V2, SURE, CLASSES, ("predict_proba",))["outputs"]
+    outputs = said(Form.V2, SURE, CLASSES, outputs={"predict_proba": False})["outputs"]
     assert [each["name"] for each in outputs] == ["predict_proba"]
     with pytest.raises(Wrong, match="no output 'x'; there are predict, predict_proba"):
-        said(Form.V2, SURE, CLASSES, ("x",))
+        said(Form.V2, SURE, CLASSES, outputs={"x": True})
 
 
 @pytest.mark.parametrize(
@@ -66,6 +71,27 @@ def test_failures_are_told_as_each_protocol_does():
     assert loads(failure(Form.MLFLOW, 500, "no"))["error_code"] == "INTERNAL_ERROR"
 
 
+def test_raw_outputs_lie_behind_the_json_in_its_order():
+    head, body = unbind(made(Form.V2, SURE, CLASSES, binary=True))
+    predict, chance = loads(body[:head])["outputs"]
+    assert predict == {
+        "name": "predict", "shape": [2], "datatype": "BYTES",
+        "parameters": {"binary_data_size": 13},
+    }  # fmt: skip
+    assert chance["parameters"] == {"classes": '["no", "yes"]', "binary_data_size": 32}
+    assert body[head:] == b"\3\0\0\0yes\2\0\0\0no" + SURE["predict_proba"].tobytes()
+
+
+def test_each_output_may_be_raw_or_json():
+    mixed = made(Form.V2, SURE, CLASSES, outputs={"predict_proba": True, "predict": False})
+    head, body = unbind(mixed)
+    chance, predict = loads(body[:head])["outputs"]
+    assert "data" not in chance
+    assert predict["data"] == ["yes", "no"]
+    assert read(mixed)["outputs"][0]["data"].tolist() == [0.1, 0.9, 1.0, 0.0]
+
+
+@pytest.mark.parametrize("binary", [False, True])
 @pytest.mark.parametrize("form", list(Form))
 @pytest.mark.parametrize(
     ("mine", "theirs", "apart"),
@@ -77,7 +103,13 @@ def test_failures_are_told_as_each_protocol_does():
         ([1, 2], [1, 2, 3], 2),
     ],
 )
-def test_rows_that_differ_are_counted(form, mine, theirs, apart):
+def test_rows_that_differ_are_counted(form, mine, theirs, apart, binary):
     make = lambda each: np.array(each, object if isinstance(each[0], str) else None)  # noqa: E731
-    told = answer(form, {"predict": make(theirs)}, id="1", model=("m", "1"), classes=())
+    told = made(form, {"predict": make(theirs)}, binary=binary)
     assert differing(form, told, {"predict": make(mine)}) == apart
+
+
+def test_rows_are_compared_by_the_output_that_was_asked_for():
+    told = made(Form.V2, SURE, CLASSES, outputs={"predict_proba": False})
+    assert differing(Form.V2, told, SURE) == 0
+    assert differing(Form.V2, told, {**SURE, "predict_proba": np.array([[0.1, 0.9], [0, 1]])}) == 1

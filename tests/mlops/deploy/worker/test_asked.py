@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twinhelm.mlops.deploy.worker.asked import Reader, Spec, Wrong
+from twinhelm.mlops.deploy.worker.asked import Reader, Spec
+from twinhelm.mlops.deploy.worker.tensors import Wrong
 
 
 def reader(*specs, params=(), max_rows=100):
@@ -66,7 +67,7 @@ def test_names_of_outputs_and_parameters_are_read():
     asked = reader(*NUMBERS, params=["by"]).v2(
         v2(tensor("x", [[1, 2]]), outputs=[{"name": "predict"}], parameters={"by": 2, "other": 1})
     )
-    assert (asked.outputs, asked.params) == (("predict",), {"by": 2})
+    assert (asked.outputs, asked.params) == ({"predict": False}, {"by": 2})
 
 
 @pytest.mark.parametrize("kind", ["BOOL", "BYTES"])

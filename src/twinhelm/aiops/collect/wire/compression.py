@@ -16,17 +16,14 @@ b'abc'
 """
 
 import threading
-import zlib
 
 import cramjam
 import numpy as np
 
-from twinhelm.core.errors import BadInput, TooLarge, Unsupported
+from twinhelm.aiops.collect.wire.deflate import INFLATE, damaged, too_large
+from twinhelm.core.errors import Unsupported
 
 __all__ = ["decompress", "unsnapped"]
-
-MAX_GZIP_MEMBERS = 64
-"""Members in one body; each costs a copy of what follows, so that many are an attack."""
 
 SNAPPY_MAX_EXPANSION = 22
 """A snappy copy of 3 bytes yields at most 64; no honest body declares more than this ratio."""
@@ -73,71 +70,10 @@ def unsnapped(body: bytes, *, max_bytes: int) -> memoryview:
         out = buffer.data[:size]
         done = cramjam.snappy.decompress_raw_into(body, out) if size else 0
     except cramjam.DecompressionError as error:
-        raise _damaged("snappy (block format)", error) from error
+        raise damaged("snappy (block format)", error) from error
     if done != size:
-        raise _damaged("snappy (block format)", f"it holds {done} bytes and declares {size}")
+        raise damaged("snappy (block format)", f"it holds {done} bytes and declares {size}")
     return out.toreadonly()
-
-
-def _identity(body: bytes, max_bytes: int) -> bytes:
-    if len(body) > max_bytes:
-        raise _too_large("identity", len(body), max_bytes)
-    return body
-
-
-def _too_large(name: str, size: int, max_bytes: int) -> TooLarge:
-    return TooLarge(
-        f"the {name} body unpacks to {size} bytes or more, the limit is {max_bytes}",
-        hint="send smaller requests or raise limits.max_decoded_bytes",
-    )
-
-
-def _damaged(name: str, why: object) -> BadInput:
-    return BadInput(
-        f"the body is not valid {name}: {why}",
-        hint="check that Content-Encoding names how the body is compressed",
-    )
-
-
-def _gunzip(body: bytes, max_bytes: int) -> bytes:
-    """Unpack one or more gzip members."""
-    parts: list[bytes] = []
-    size = 0
-    for _ in range(MAX_GZIP_MEMBERS):
-        part, body = _zlib_stream(body, 16 + zlib.MAX_WBITS, "gzip", size, max_bytes)
-        parts.append(part)
-        size += len(part)
-        if not body:
-            return b"".join(parts)
-    raise TooLarge(
-        f"the gzip body has more than {MAX_GZIP_MEMBERS} members", hint="compress it as one"
-    )
-
-
-def _inflate(body: bytes, max_bytes: int) -> bytes:
-    try:
-        out, rest = _zlib_stream(body, zlib.MAX_WBITS, "deflate", 0, max_bytes)
-    except BadInput:
-        out, rest = _zlib_stream(body, -zlib.MAX_WBITS, "deflate", 0, max_bytes)
-    if rest:
-        raise _damaged("deflate", f"{len(rest)} bytes follow its end")
-    return out
-
-
-def _zlib_stream(
-    body: bytes, wbits: int, name: str, taken: int, max_bytes: int
-) -> tuple[bytes, bytes]:
-    """Return one stream's plain bytes and what follows it, ``taken`` bytes being out already."""
-    stream = zlib.decompressobj(wbits)
-    try:
-        part = stream.decompress(body, max_bytes - taken + 1)
-    except zlib.error as error:
-        raise _damaged(name, error) from error
-    if taken + len(part) > max_bytes:
-        raise _too_large(name, taken + len(part), max_bytes)
-    if not stream.eof:
-        raise _damaged(name, f"it ends early, after {len(body)} bytes")
-    return part, stream.unused_data
 
 
 def _unsnap(body: bytes, max_bytes: int) -> bytes:
@@ -145,16 +81,16 @@ def _unsnap(body: bytes, max_bytes: int) -> bytes:
         _declared(body, max_bytes)
         return bytes(cramjam.snappy.decompress_raw(body))
     except cramjam.DecompressionError as error:
-        raise _damaged("snappy (block format)", error) from error
+        raise damaged("snappy (block format)", error) from error
 
 
 def _declared(body: bytes, max_bytes: int) -> int:
     """Return the size that a snappy block declares, once it is known to be no lie."""
     declared = int(cramjam.snappy.decompress_raw_len(body))
     if declared > max_bytes:
-        raise _too_large("snappy", declared, max_bytes)
+        raise too_large("snappy", declared, max_bytes)
     if declared > SNAPPY_MAX_EXPANSION * len(body):
-        raise _damaged("snappy", f"{len(body)} bytes cannot hold the declared {declared}")
+        raise damaged("snappy", f"{len(body)} bytes cannot hold the declared {declared}")
     return declared
 
 
@@ -165,17 +101,9 @@ def _unzstd(body: bytes, max_bytes: int) -> bytes:
         size = cramjam.zstd.decompress_into(body, out.data)
     except cramjam.DecompressionError as error:
         if "whole buffer" in str(error):  # The only sign of an overflow that the codec gives.
-            raise _too_large("zstd", max_bytes + 1, max_bytes) from error
-        raise _damaged("zstd", error) from error
+            raise too_large("zstd", max_bytes + 1, max_bytes) from error
+        raise damaged("zstd", error) from error
     return out[:size].tobytes()
 
 
-UNPACK = {
-    "": _identity,
-    "identity": _identity,
-    "gzip": _gunzip,
-    "x-gzip": _gunzip,
-    "deflate": _inflate,
-    "snappy": _unsnap,
-    "zstd": _unzstd,
-}
+UNPACK = {**INFLATE, "snappy": _unsnap, "zstd": _unzstd}

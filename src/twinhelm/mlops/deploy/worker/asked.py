@@ -1,10 +1,11 @@
-"""What does a request ask? Bytes of either protocol to typed columns, or a clear refusal.
+"""What does a request ask? A body of either protocol to typed columns, or a clear refusal.
 
-In: the JSON of Open Inference Protocol v2 (``inputs``: one matrix, or a tensor per column) or of
-MLflow's ``/invocations`` (``dataframe_split``, ``dataframe_records``, ``instances``, ``inputs``,
-``params``). Out: an (n, ...) array in the order of the schema where all of it is numbers or one
-tensor, else columns by name, each (n,) and of the type that the model's signature names. Columns
-that the signature does not know are left out, as MLflow does; v2 refuses them.
+In: what :mod:`.tensors` read of Open Inference Protocol v2 (``inputs``: one matrix, or a tensor
+per column) or of MLflow's ``/invocations`` (``dataframe_split``, ``dataframe_records``,
+``instances``, ``inputs``, ``params``). Out: an (n, ...) array in the order of the schema where all
+of it is numbers or one tensor, else columns by name, each (n,) and of the type that the model's
+signature names. Columns that the signature does not know are left out, as MLflow does; v2 refuses
+them.
 
 A missing number is NaN (null in JSON). A whole float is taken for an integer, a missing one is
 not; strings are never read as numbers, nor booleans. No Python loop goes over rows.
@@ -24,7 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["V2_TYPES", "Asked", "Given", "Reader", "Spec", "Wrong"]
+from .tensors import NAMES, Wrong, kind_and_shape
+
+__all__ = ["Asked", "Given", "Reader", "Spec", "datatype_of"]
 
 Given = NDArray[Any] | dict[str, NDArray[Any]]
 
@@ -34,23 +37,12 @@ DTYPES: dict[str, Any] = {
     "double": "f8", "float": "f4", "long": "i8", "integer": "i4", "boolean": "?",
     "string": "O", "binary": "O", "datetime": "M8[ns]",
 }  # fmt: skip
-V2_TYPES = {
-    "BOOL": "?", "UINT8": "u1", "UINT16": "u2", "UINT32": "u4", "UINT64": "u8", "INT8": "i1",
-    "INT16": "i2", "INT32": "i4", "INT64": "i8", "FP16": "f2", "FP32": "f4", "FP64": "f8",
-    "BYTES": "O",
-}  # fmt: skip
 FITTING = {"f": "fiu", "i": "iuf", "u": "iuf", "b": "b"}
 """By kind of number that is wanted: the kinds that may be given."""
+UNOFFERED = {"shared_memory_region": "shared memory", "classification": "classification"}
+"""Extensions of the protocol that a parameter of a tensor asks for."""
 WORDS = {"f": "numbers", "i": "integers", "u": "integers", "b": "booleans", "O": "strings",
          "U": "strings", "M": "times"}  # fmt: skip
-
-
-class Wrong(Exception):
-    """The request cannot be answered as it is; ``status`` for HTTP."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True)
@@ -74,12 +66,17 @@ class Spec:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, read: ``outputs`` names those that are wanted, empty for all."""
+    """A request, read.
+
+    ``outputs`` names those that are wanted, empty for all, and whether each is as raw bytes;
+    ``binary`` says so where they are not named.
+    """
 
     given: Given
     rows: int
     id: str = ""
-    outputs: tuple[str, ...] = ()
+    outputs: Mapping[str, bool] = field(default_factory=dict)
+    binary: bool = False
     params: dict[str, Any] = field(default_factory=dict)
 
 
@@ -101,21 +98,27 @@ class Reader:
 
     def v2(self, body: Any) -> Asked:
         """Read a request of the Open Inference Protocol."""
-        inputs = _list(body, "inputs")
-        given = {_text(each, "name", "an input"): _tensor(each) for each in inputs}
+        inputs, params = _list(body, "inputs"), _parameters(body)
+        given = {
+            _text(each, "name", "an input"): _tensor(each, self._specs.get(each["name"]))
+            for each in inputs
+        }
         if len(given) < len(inputs):
             raise Wrong("two inputs bear the same name")
         unknown = sorted(set(given) - set(self._specs))
         if self._specs and unknown and not self._lone(given):
             said = f"there is no input {unknown[0]!r}"
             raise Wrong(f"{said}; the model takes {', '.join(map(repr, self._specs))}")
-        wanted = [_text(each, "name", "an output") for each in body.get("outputs") or ()]
-        params = body.get("parameters") or {}
+        binary = params.get("binary_data_output") is True
+        wanted = {
+            _text(each, "name", "an output"): _offered(each).get("binary_data", binary) is True
+            for each in (_list(body, "outputs") if body.get("outputs") else ())
+        }
         kept = {name: params[name] for name in self._params if name in params}
         name = body.get("id") or ""
         if not isinstance(name, str) or len(name) > MAX_ID:
             raise Wrong(f"the id must be a string of at most {MAX_ID} characters")
-        return self._asked(self.typed(given), name, tuple(wanted), kept)
+        return self._asked(self.typed(given), id=name, outputs=wanted, binary=binary, params=kept)
 
     def mlflow(self, body: Any) -> Asked:
         """Read a request of MLflow's scoring protocol."""
@@ -124,7 +127,7 @@ class Reader:
         forms = [form for form in MLFLOW_FORMS if form in body]
         if len(forms) != 1:
             raise Wrong(f"the body must hold exactly one of {', '.join(MLFLOW_FORMS)}")
-        params, data = body.get("params") or {}, body[forms[0]]
+        params, data = _parameters(body, "params"), body[forms[0]]
         unknown = sorted(set(params) - self._params)
         if unknown:
             known = ", ".join(sorted(self._params)) or "none"
@@ -141,19 +144,21 @@ class Reader:
         else:
             given = self._rows(list(self._specs), data) if self._table else self.typed(
                 {"": _array(data, forms[0])})  # fmt: skip
-        return self._asked(given, "", (), params)
+        return self._asked(given, params=params)
 
     def _split(self, data: Any) -> Given:
         rows = _list(data, "data")
         names = data.get("columns") or list(self._specs)
-        if not isinstance(names, list) or len(set(names)) < len(names):
+        if not isinstance(names, list) or len(set(map(str, names))) < len(names):
             raise Wrong("columns must be a list of names, each once")
-        return self._rows(names, rows)
+        return self._rows(list(map(str, names)), rows)
 
     def _records(self, data: list[dict[str, Any]]) -> Given:
         names = [
             name for name, spec in self._specs.items() if not spec.optional or name in data[0]
         ] or list(data[0])
+        if not names:
+            raise Wrong("the rows hold no columns")
         read = itemgetter(*names)
         try:
             rows = list(map(read, data))
@@ -210,7 +215,7 @@ class Reader:
         ]
         if missing:
             raise Wrong(f"missing: {', '.join(map(repr, missing))}")
-        rows = len(next(iter(given.values()))) if given else 0
+        rows = _rows([*given.values()][:1])
         found = {
             name: _typed(spec, given[name] if name in given else _nothing(spec, rows))
             for name, spec in self._specs.items()
@@ -223,21 +228,27 @@ class Reader:
     def _block(self, block: NDArray[Any]) -> NDArray[Any]:
         """Check a matrix of all columns."""
         wanted = len(self._specs)
+        if not block.size:
+            return np.empty((0, wanted))
         block = _typed(Spec("data", "double", optional=False, shape=(-1, wanted)), block)
         for at in self._whole:
             _typed(list(self._specs.values())[at], block[:, at])
         return block
 
-    def _asked(
-        self, given: Given, name: str, outputs: tuple[str, ...], params: dict[str, Any]
-    ) -> Asked:
+    def _asked(self, given: Given, **more: Any) -> Asked:
+        """Bound the rows; ``more`` are the other fields."""
         rows = _rows([*given.values()] if isinstance(given, dict) else [given])
         if not rows:
             raise Wrong("the request holds no rows")
         if rows > self._max_rows:
             said = f"the request holds {rows:,} rows, the limit is {self._max_rows:,}"
             raise Wrong(f"{said}; send fewer at once", 413)
-        return Asked(given, rows, name, outputs, params)
+        return Asked(given, rows, **more)
+
+
+def datatype_of(kind: str) -> str:
+    """Say a type of MLflow's, or of numpy's, in the words of the Open Inference Protocol."""
+    return NAMES.get(Spec("", kind, optional=False, shape=()).dtype, "BYTES")
 
 
 def _rows(arrays: Sequence[NDArray[Any]]) -> int:
@@ -271,8 +282,11 @@ def _typed(spec: Spec, found: NDArray[Any]) -> NDArray[Any]:
     if want.kind in "OU":
         if kind == "U":
             return found.astype(object)
-        if kind != "O" or set(map(type, found.ravel().tolist())) - {str, bytes, type(None)}:
+        types = set(map(type, found.ravel().tolist()))
+        if kind != "O" or types - {str, bytes, type(None)}:
             raise Wrong(f"{name} takes {spec.type}, not {WORDS.get(kind, 'a mixture')}")
+        if spec.type == "string" and bytes in types:
+            raise Wrong(f"{name} takes {spec.type}, and a value is not UTF-8")
         return found
     if want.kind == "M":
         try:
@@ -301,21 +315,43 @@ def _nothing(spec: Spec, rows: int) -> NDArray[Any]:
     raise Wrong(f"{spec.name!r} may be left out only where the type knows a missing value")
 
 
-def _tensor(item: Mapping[str, Any]) -> NDArray[Any]:
-    """Read one tensor of the Open Inference Protocol."""
-    name, kind = item["name"], item.get("datatype")
-    if kind not in V2_TYPES:
-        raise Wrong(f"{name!r} has the datatype {kind!r}; known are {', '.join(V2_TYPES)}")
-    shape, want = item.get("shape"), np.dtype(V2_TYPES[kind])
-    if not isinstance(shape, list) or not all(type(each) is int and each >= 0 for each in shape):
-        raise Wrong(f"{name!r} needs a shape, a list of lengths")
-    found = _array(_list(item, "data"), name, _bare(name, want))
-    if found.size != prod(shape) or (found.ndim > 1 and list(found.shape) != shape):
-        said = f"{name!r} has the shape {shape} and data of {list(found.shape)}"
-        raise Wrong(f"{said}: they must hold the same values")
-    if found.dtype != want:
-        found = _typed(_bare(name, want), found.reshape(-1))
-    return found.reshape(shape)
+def _tensor(item: Mapping[str, Any], spec: Spec | None) -> NDArray[Any]:
+    """Read one tensor of the Open Inference Protocol, for an input of the schema or none."""
+    name, found = item["name"], item.get("data")
+    _offered(item)
+    want, shape = kind_and_shape(item)
+    if not isinstance(found, np.ndarray):  # which was raw, and fits
+        found = _array(_list(item, "data"), name, _bare(name, want))
+        if found.size != prod(shape) or (found.ndim > 1 and list(found.shape) != shape):
+            said = f"{name!r} has the shape {shape} and data of {list(found.shape)}"
+            raise Wrong(f"{said}: they must hold the same values")
+        found = found if found.dtype == want else _typed(_bare(name, want), found.reshape(-1))
+        if spec is not None and spec.type == "binary":
+            found = np.array([_as_bytes(each) for each in found.flat], object)
+    try:
+        return found.reshape(shape)
+    except (ValueError, OverflowError):  # past what numpy knows of
+        raise Wrong(f"{name!r} has a shape that no array can have: {shape}") from None
+
+
+def _as_bytes(value: Any) -> Any:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _parameters(item: Mapping[str, Any], key: str = "parameters") -> dict[str, Any]:
+    """Read parameters; none where there are none."""
+    told = item.get(key) or {}
+    if not isinstance(told, dict):
+        raise Wrong(f"{key} must be an object")
+    return told
+
+
+def _offered(tensor: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the parameters of a tensor, which must ask for no extension but that of raw bytes."""
+    told = _parameters(tensor)
+    for name in UNOFFERED.keys() & told.keys():
+        raise Wrong(f"{UNOFFERED[name]} is not offered here: leave out {name!r}")
+    return told
 
 
 def _bare(name: str, want: np.dtype[Any]) -> Spec:

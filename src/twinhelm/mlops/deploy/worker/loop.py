@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .answered import answer, differing, failure, read
-from .asked import Asked, Given, Reader, Spec, Wrong
+from .answered import answer, differing, failure
+from .asked import Asked, Given, Reader, Spec
 from .frames import FULL, Form, Frame, Inbox, pack
 from .model import Model, Outputs, open_model
+from .tensors import Wrong, read
 
 __all__ = ["Desk", "own_bytes", "serve"]
 
@@ -62,11 +63,11 @@ class Desk:
         body = frame.body[: len(frame.body) - frame.many] if frame.many else frame.body
         try:
             value = read(body)
-        except ValueError as error:
-            raise Wrong(f"the body is not JSON: {error}") from None
-        except RecursionError:
-            raise Wrong("the body nests too deep") from None
-        return self._reader.v2(value) if frame.code == Form.V2 else self._reader.mlflow(value)
+            return self._reader.v2(value) if frame.code == Form.V2 else self._reader.mlflow(value)
+        except Wrong:
+            raise
+        except Exception as error:  # no request may end the process that others wait for
+            raise Wrong(f"the request cannot be read: {error!r}") from error
 
     def _answered(self, group: list[tuple[Frame, Asked]]) -> list[Frame]:
         rows = sum(asked.rows for _, asked in group)
@@ -94,17 +95,14 @@ class Desk:
         name, other = asked.id or frame.id, 0
         try:
             body = answer(
-                frame.code,
-                outputs,
-                id=name,
-                model=self._name,
-                classes=self._model.classes,
-                wanted=asked.outputs,
+                frame.code, asked, outputs, id=name, model=self._name, classes=self._model.classes
             )
             if frame.many:
                 other = differing(frame.code, frame.body[-frame.many :], outputs)
         except Wrong as error:
             return _failed(frame, error.status, str(error))
+        except (TypeError, ValueError) as error:
+            return _failed(frame, 500, f"the model's answer cannot be written: {error}")
         return Frame(frame.number, 200, name, body, asked.rows, other)
 
     def _warm(self, specs: list[Spec], config: dict[str, Any]) -> list[list[Any]]:
