@@ -20,8 +20,7 @@ import threading
 import cramjam
 import numpy as np
 
-from twinhelm.aiops.collect.wire.deflate import INFLATE, damaged, too_large
-from twinhelm.core.errors import Unsupported
+from twinhelm.aiops.collect.wire.deflate import INFLATE, damaged, inflate, too_large
 
 __all__ = ["decompress", "unsnapped"]
 
@@ -42,13 +41,7 @@ def decompress(body: bytes, encoding: str, *, max_bytes: int) -> bytes:
     or zstd. Raises :class:`Unsupported` for any other (415), :class:`TooLarge` past the bound
     (413) and :class:`BadInput` where the body is damaged or cut short (400).
     """
-    name = encoding.strip().lower()
-    if name in UNPACK:
-        return UNPACK[name](body, max_bytes)
-    raise Unsupported(
-        f"content encoding {encoding[:40]!r} is not taken here",
-        hint="use identity, gzip, deflate, snappy or zstd",
-    )
+    return inflate(body, encoding, max_bytes=max_bytes, by=UNPACK)
 
 
 def unsnapped(body: bytes, *, max_bytes: int) -> memoryview:

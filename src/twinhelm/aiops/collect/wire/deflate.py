@@ -10,26 +10,31 @@ b'abc'
 """
 
 import zlib
+from collections.abc import Callable, Mapping
 
 from twinhelm.core.errors import BadInput, TooLarge, Unsupported
 
 __all__ = ["INFLATE", "damaged", "inflate", "too_large"]
 
+Unpack = Callable[[bytes, int], bytes]
 MAX_GZIP_MEMBERS = 64
 """Members in one body; each costs a copy of what follows, so that many are an attack."""
 
 
-def inflate(body: bytes, encoding: str, *, max_bytes: int) -> bytes:
+def inflate(
+    body: bytes, encoding: str, *, max_bytes: int, by: Mapping[str, Unpack] | None = None
+) -> bytes:
     """Unpack ``body``, which yields at most ``max_bytes``.
 
-    ``encoding`` is empty, identity, gzip or deflate. Raises :class:`Unsupported` for any other
-    (415), :class:`TooLarge` past the bound (413), :class:`BadInput` where it is damaged (400).
+    ``encoding`` is empty, identity, gzip or deflate, or one that ``by`` knows. Raises
+    :class:`Unsupported` for any other (415), :class:`TooLarge` past the bound (413) and
+    :class:`BadInput` where the body is damaged (400).
     """
-    name = encoding.strip().lower()
-    if name in INFLATE:
-        return INFLATE[name](body, max_bytes)
+    known = by or INFLATE
+    if unpack := known.get(encoding.strip().lower()):
+        return unpack(body, max_bytes)
     said = f"content encoding {encoding[:40]!r} is not taken here"
-    raise Unsupported(said, hint="use identity, gzip or deflate")
+    raise Unsupported(said, hint=f"use {', '.join(filter(None, known))}")
 
 
 def _identity(body: bytes, max_bytes: int) -> bytes:
