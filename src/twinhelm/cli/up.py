@@ -65,9 +65,11 @@ def up(
 
     from twinhelm.app import VERSION, open_house
     from twinhelm.core.logs import configure_logs
+    from twinhelm.core.memory import keep_memory
     from twinhelm.web.site import serve
 
     configure_logs(settings.tracing)
+    keep_memory()
     house = open_house(settings)
 
     def tell(url: str) -> None:
