@@ -56,6 +56,11 @@ _KINDS: dict[type, str] = {
     Health: "health",
     Remark: "remark",
 }
+_ASK = {
+    "product": "product list", "approval": "approvals", "health": "health {0}",
+    "rollout": "deployment {0}", "deployment": "deployment {0}",
+}  # fmt: skip
+"""The command that tells what there is of a kind; of any other, ``product show``."""
 
 
 def get(unit: Reading, noun: type[T], key: str) -> T | None:
@@ -69,7 +74,8 @@ def need(unit: Reading, noun: type[T], key: str) -> T:
     found = get(unit, noun, key)
     if found is None:
         kind = _KINDS[noun]
-        raise NotFound(f"there is no {kind} {key!r}", hint=f"see which {kind}s there are")
+        how = _ASK.get(kind, "product show {0}").format(key.partition("/")[0])
+        raise NotFound(f"there is no {kind} {key!r}", hint=f"`twinhelm {how}` tells what there is")
     return found
 
 

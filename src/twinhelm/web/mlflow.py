@@ -8,6 +8,9 @@ but the version does not answer yet, it reads 409 ``RESOURCE_CONFLICT``: to say 
 lie, and the alias follows by itself when it is true. A new version is taken into the register
 before the client hears of it, where that takes no longer than ``REGISTER_S``.
 
+MLflow's client prints addresses of MLflow's own pages (``/mlflow/#/experiments/...``), of which
+only ``/mlflow/`` reaches a server: a browser is led to the portfolio from there.
+
 Wrong where MLflow ends in the middle of a call: the client is told 503 and may not know whether
 the call was done, as with any server. Everything we say ourselves is in MLflow's error form.
 """
@@ -21,7 +24,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from twinhelm.core import json
@@ -49,7 +54,7 @@ from twinhelm.mlops.tracking.rules import (
 from twinhelm.web.body import Intray, TooSlow
 from twinhelm.web.frame import MOUNT, Answer, Headers, mlflow_refusal, send_answer
 
-__all__ = ["MlflowDoor", "Pending"]
+__all__ = ["MlflowDoor", "Pending", "mlflow_routes"]
 
 log = logging.getLogger(__name__)
 
@@ -257,6 +262,15 @@ class _Reply:
                 await self._send(message)
         except TimeoutError as error:
             raise ClientDisconnect from error
+
+
+def mlflow_routes() -> list[Route]:
+    """Make the routes that lead a browser from MLflow's address to our pages."""
+
+    async def lead(_request: Request) -> Response:
+        return RedirectResponse("/products", 303)
+
+    return [Route(MOUNT, lead), Route(f"{MOUNT}/", lead)]
 
 
 def _put(gate: Gate, wish: Wish, by: str) -> None:

@@ -73,6 +73,8 @@ predict predict:POST /v2/models/{name}/versions/{version}/infer Ask a version th
 predict predict:GET,POST /v2/{extension:path} Says which extensions of the protocol are not offered.
 predict predict:GET /models/{name}/{question} MLflow's scoring protocol: ping, health, version.
 predict predict:POST /models/{name}/invocations Ask a model, by MLflow's scoring protocol.
+none GET /mlflow Leads a browser to the portfolio.
+none GET /mlflow/ The same: the address of every page of MLflow's that its client prints.
 build mlflow:GET,POST,PUT,PATCH,DELETE /mlflow/{path:path} MLflow's REST API and artifacts.
 read GET,POST /api/v1/query Instant query for a plain selector.
 read GET,POST /api/v1/query_range Range query for a plain selector.
@@ -167,6 +169,7 @@ read GET /products/{name}/versions/{version} One version: facts, checks, curves,
 read GET /products/{name}/compare Two versions side by side.
 read GET /approvals Requests to go live, with the evidence beside the buttons.
 read GET /audit The journal, and whether it is whole.
+read GET /audit/live What was live at a time, since when, who asked, who approved and why.
 read GET /rejected Telemetry that was not kept, why, and what to do.
 read GET /settings Settings, the store's health, people and tokens.
 read GET /connect How to send telemetry here, with this server's own address.

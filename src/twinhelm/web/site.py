@@ -26,7 +26,7 @@ from twinhelm.web.doors.predict import PredictDoor
 from twinhelm.web.doors.remote_write import REMOTE_WRITE
 from twinhelm.web.doors.simple import SIMPLE
 from twinhelm.web.guard import SAFE, Guard
-from twinhelm.web.mlflow import MlflowDoor
+from twinhelm.web.mlflow import MlflowDoor, mlflow_routes
 from twinhelm.web.prometheus.api import prometheus_routes
 from twinhelm.web.routes import ROUTES
 from twinhelm.web.server import bind, check_exposure, health_routes, run
@@ -118,6 +118,7 @@ class Site:
         self._forms = Intray(limits.model_copy(update={"max_body_bytes": FORM_BYTES}))
         health = health_routes("twinhelm", lambda: house.ready, house.meters)
         routes = [*health, *signin_routes(house), *prometheus_routes(house)]
+        routes += mlflow_routes()
         self._plain = Router(routes)
         self._plain_paths = {route.path for route in routes}
         self._api = _Furniture()

@@ -150,11 +150,11 @@ def test_an_unsigned_version_is_not_let_in():
 
 @pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.UNKNOWN])
 def test_a_gate_that_fails_or_is_unknown_is_told(verdict):
-    bad = Check("recall", verdict, "recall is 0.71, wanted at least 0.9", 0.71, ">= 0.9")
+    bad = Check("recall", verdict, "it is 0.71 (0.6 to 0.8)", 0.71, "at least 0.9")
     made = case(validation=replace(VALIDATION, checks=(*VALIDATION.checks, bad)))
     decision, checks = judge(made)
     assert decision.verdict is May.DENY
-    assert decision.reason == bad.says
+    assert decision.reason == "recall must be at least 0.9: it is 0.71 (0.6 to 0.8)"
     assert bad in checks
 
 

@@ -417,7 +417,7 @@ def shown(rows):
 
 def test_who_was_live_is_told_from_the_journal_alone(desk):
     assert desk.promotions.live_at(desk.clock.now_ms()) == []
-    desk.answer(desk.ask("1"))
+    desk.answer(desk.ask("1"), note="looked at it")
     first = desk.deploy(("1", "champion", 1.0))
     desk.answer(desk.ask("2", by="bob"), "eve")
     canary = desk.deploy(("1", "champion", 0.9), ("2", "canary", 0.1), reason="step 1")
@@ -433,6 +433,7 @@ def test_who_was_live_is_told_from_the_journal_alone(desk):
     (row,) = live(first)
     assert (row["product"], row["version"], row["since_ms"]) == ("fraud", "1", first)
     assert (row["asked_by"], row["approved_by"], row["needs"]) == ("grace", ["rita"], 1)
+    assert row["notes"] == ["looked at it"]
     assert shown(live(canary)) == [("2", "canary", 0.1), ("1", "champion", 0.9)]
     both = live(wider)
     assert shown(both) == [("2", "canary", 0.5), ("1", "champion", 0.5)]

@@ -99,6 +99,23 @@ def test_what_is_not_there_is_answered_404(client, path):
     assert answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [("none", "product list"), ("cancer/versions/9", "product show cancer"),
+     ("cancer/versions/9/evidence/x.pdf", "evidence cancer 9"),
+     ("cancer/compare?a=3&b=2", "validate cancer 2")],
+)  # fmt: skip
+def test_what_is_not_there_names_the_command_that_tells_what_is(client, path, command):
+    assert f"twinhelm {command}" in client.get(f"{V1}/products/{path}").json()["hint"]
+
+
+@pytest.mark.parametrize("url", ["nope", "ftp://mlflow", "http://", "http://o'brien"])
+def test_an_import_says_what_an_address_looks_like(client, mia, url):
+    answer = client.post(f"{V1}/mlflow-imports", json={"url": url}, headers=mia)
+    assert answer.status_code == 400
+    assert "such as http://mlflow.example:5000" in answer.json()["hint"]
+
+
 @pytest.mark.parametrize(("method", "path", "right"), list(changes()))
 def test_nobody_changes_anything_without_the_right(client, named, method, path, right):
     assert client.request(method, path, json={}).status_code == 401

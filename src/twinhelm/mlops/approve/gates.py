@@ -52,7 +52,7 @@ def judge(case: Case) -> tuple[Decision, list[Check]]:
     """Decide: DENY while a check does not pass, ASK while people must agree, else ALLOW."""
     checks = [*_standing(case), *_known(case), *_measured(case)]
     against = [each for each in checks if each.verdict is not Verdict.PASS]
-    reason = "; ".join(each.says for each in against)
+    reason = "; ".join(_against(each) for each in against)
     people = _people(case)
     rules = (
         Rule("gates", (Condition("against", "above", 0),), May.DENY, reason),
@@ -60,6 +60,11 @@ def judge(case: Case) -> tuple[Decision, list[Check]]:
     )
     facts = {"against": len(against), "people": people.verdict}
     return decide(rules, facts, default=May.ALLOW, otherwise=people.says), [*checks, people]
+
+
+def _against(check: Check) -> str:
+    """Say what a check found, and what it must be where it is a gate."""
+    return f"{check.name} must be {check.wanted}: {check.says}" if check.wanted else check.says
 
 
 def _check(name: str, holds: bool, says: str, instead: str) -> Check:

@@ -133,7 +133,10 @@ def _files(
         files = sorted(folder.joinpath(*parts[:wild]).glob("/".join(parts[wild:])))
     files = [each for each in files if each.is_file()]
     if not source or not files:
-        raise NotFound(f"there is no data at {source!r} below {folder}", hint="check data.train")
+        raise NotFound(
+            f"there is no data at {source!r} below {folder}",
+            hint="set data.train in the product file",
+        )
     _within(source, sum(each.stat().st_size for each in files), limits)
     yield [each.name for each in files], files
 
@@ -147,7 +150,7 @@ def _fetched(source: str, place: Path, limits: Limits) -> tuple[list[str], list[
             f"{source} needs {error.name}", hint=f"pip install {error.name}"
         ) from error
     except ValueError as error:
-        raise Unsupported(str(error), hint="fsspec knows no such store") from error
+        raise Unsupported(str(error), hint="such as s3://BUCKET/train.csv") from error
     try:
         found = sorted(store.glob(path)) if re.search(r"[*?\[]", path) else [path]
         _within(source, sum(store.size(each) or 0 for each in found), limits)
@@ -156,11 +159,11 @@ def _fetched(source: str, place: Path, limits: Limits) -> tuple[list[str], list[
             with store.open(each, "rb") as theirs, file.open("wb") as ours:
                 shutil.copyfileobj(theirs, ours, 1 << 20)
     except FileNotFoundError as error:
-        raise NotFound(f"there is no data at {source}", hint="check data.train") from error
+        raise NotFound(f"there is no data at {source}", hint="mend data.train") from error
     except OSError as error:
         raise Unavailable(f"{source} cannot be read: {error}", hint="check its access") from error
     if not files:
-        raise NotFound(f"nothing matches {source}", hint="check data.train")
+        raise NotFound(f"nothing matches {source}", hint="mend data.train")
     return [each.rsplit("/", 1)[-1] for each in found], files
 
 
@@ -222,7 +225,7 @@ def _selected(source: str, query: str, folder: Path, limits: Limits) -> Table:
         except duckdb.Error as error:
             told = " ".join(_ADVICE.split(str(error))[0].split())
             said = f"{source[:200]} cannot be read: {told[:300]}"
-            raise BadInput(said, hint="check the file or the query") from error
+            raise BadInput(said, hint="mend the file, or the query behind sql:") from error
     return _few({name: _plain(column) for name, column in found.items()}, source, limits)
 
 
@@ -261,7 +264,7 @@ def _database(url: str, query: str, folder: Path, limits: Limits) -> Table:
         if place.drivername.startswith("sqlite") and place.database:
             file = folder / place.database
             if not file.is_file():
-                raise NotFound(f"there is no database {file}", hint="check data.train")
+                raise NotFound(f"there is no database {file}", hint="mend data.train")
             # As a URI of SQLite's own, which can be told never to write.
             place = place.set(database=f"file:{quote(str(file))}")
             place = place.update_query_dict({"mode": "ro", "uri": "true"})

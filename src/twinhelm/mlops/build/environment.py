@@ -87,7 +87,7 @@ def locked(
             raise Unavailable(f"uv {words[0]} took more than {UV_LIMIT_S:.0f} s")
         if ended.code:
             said = f"uv {' '.join(words[:2])} failed: {ended.last_line}"
-            raise BadInput(said, hint="see the log; check the requirements")
+            raise BadInput(said, hint=f"mend {requirements.name}; all uv said is in the run's log")
 
     call("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--generate-hashes",
          "--python", sys.executable, str(requirements), "--output-file", str(pinned))  # fmt: skip

@@ -67,7 +67,7 @@ def run_recipe(order: Order, beat: Callable[[float, str], None]) -> Ended:
     """
     if ":" not in order.recipe and not (order.folder / order.recipe).is_file():
         said = f"there is no recipe {order.recipe} in {order.folder}"
-        raise NotFound(said, hint="check build.recipe, and the folder that was framed")
+        raise NotFound(said, hint="mend build.recipe, a path from the product file")
     params = order.work / "params.json"
     params.write_bytes(dumps(dict(order.params)))
     return run(

@@ -241,7 +241,8 @@ class Serving:
             yield "model_errors_total", labels, now_ms, float(tally.errors)
             yield "model_rows_total", labels, now_ms, float(tally.rows)
             yield "model_request_seconds_total", labels, now_ms, tally.seconds
-            yield "model_latency_p99_seconds", labels, now_ms, tally.quantile_s(0.99)
+            if tally.requests:  # nothing asked has no latency, which is not 0
+                yield "model_latency_p99_seconds", labels, now_ms, tally.quantile_s(0.99)
         if self.log is not None:
             yield "model_predictions_not_logged_total", {}, now_ms, float(self.log.dropped)
 
@@ -259,7 +260,7 @@ class Serving:
             raise Unavailable("who answers is not known yet", hint="it starts", retry_after_s=1.0)
         if route is None:
             said = f"no version of a product {product!r} is live"
-            raise NotFound(said, hint="promote a version first; names are as in the register")
+            raise NotFound(said, hint=f"promote one: twinhelm promote {product} VERSION")
         return route
 
     async def _answered(

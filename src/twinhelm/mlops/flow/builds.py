@@ -96,7 +96,7 @@ class Builds:
         spec, product = self._buildable(name)
         old = self._run(name, number)
         if old.state != "done":
-            hint = "repeat one that is done"
+            hint = f"`twinhelm product show {name}` tells which are done"
             raise Conflict(f"run {number} of {name} is {old.state}: it made nothing", hint=hint)
         was = {"code": _bare(old.code), **old.data}
         now = {
@@ -104,7 +104,7 @@ class Builds:
         } | {"code": _bare(code(Path(product.folder)))}
         if differ := sorted(key for key in was.keys() | now.keys() if was.get(key) != now.get(key)):
             said = f"run {number} of {name} cannot be repeated: changed since: {', '.join(differ)}"
-            hint = "bring back what it was, or start a new run"
+            hint = f"bring back what it was, or start a new run: twinhelm build {name}"
             raise Conflict(said, hint=hint)
         run = Run(
             name, 0, "running", by, 0, reason=f"again {number}", recipe=old.recipe, seed=old.seed,
@@ -197,9 +197,12 @@ class Builds:
             raise BadInput(f"{name} has no recipe", hint="set build.recipe in its product file")
         if not product.folder or not Path(product.folder).is_dir():
             said = f"the folder of {name} ({product.folder or 'none'}) is not here"
-            raise BadInput(said, hint="frame it on this machine, with its folder")
+            raise BadInput(
+                said, hint="frame it on this machine: twinhelm product frame FOLDER/product.toml"
+            )
         if product.retired:
-            raise Conflict(f"{name} is retired: {product.retired}", hint="take it up again first")
+            hint = f"take it up again first: twinhelm product retire {name} --undo"
+            raise Conflict(f"{name} is retired: {product.retired}", hint=hint)
         return spec, product
 
     def _begin(self, run: Run) -> Run:
@@ -207,7 +210,8 @@ class Builds:
             known = rows.find(write, Run, product=run.product, limit=100_000)
             if under_way := [one.number for one in known if one.state == "running"]:
                 said = f"run {under_way[0]} of {run.product} is under way"
-                raise Conflict(said, hint="wait for its end, or cancel it")
+                job = f"build-{run.product}/{under_way[0]}"
+                raise Conflict(said, hint=f"wait, or cancel it: twinhelm jobs {job} --cancel")
             number = max((one.number for one in known), default=0) + 1
             job = f"build-{run.product}/{number}"
             run = replace(run, number=number, job=job, started_ms=self.clock.now_ms())

@@ -8,11 +8,12 @@ own algorithms, has the same documents with more that is unknown.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import NotFound
-from twinhelm.core.ports import Blobs, JournalRow, Records
+from twinhelm.core.ports import Blobs, Records
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds.products import EvidenceExported
 from twinhelm.mlops import govern, types
@@ -162,9 +163,7 @@ class EvidenceDesk:
         chain = self.journal.verify() if verify else None
         with self.records.reading() as unit:
             product = need(unit, Product, name)
-            rows = unit.read_journal(
-                subject=f"product/{name}", newest_first=True, limit=JOURNAL_ROWS
-            )
+            journal = partial(unit.read_journal, newest_first=True, limit=JOURNAL_ROWS)
             if not number:
                 deployed = get(unit, types.Deployment, name)
                 newest = find(unit, ProductVersion, product=name, newest_first=True, limit=1)
@@ -175,9 +174,8 @@ class EvidenceDesk:
             if version is not None and version.claimed:
                 version = replace(version, author=f"{version.author} (claimed, not proven)")
             sealed = version is not None and bool(version.digest)
-            rows += unit.read_journal(
-                subject=f"version/{key}", newest_first=True, limit=JOURNAL_ROWS
-            )
+            needs = self.requirements_of(name, number) if sealed else ""
+            rows = [*journal(subject=f"product/{name}"), *journal(subject=f"version/{key}")]
             runs = find(unit, Run, product=name, newest_first=True)
             run = _maker(runs, version)
             asked = find(unit, Approval, product=name, newest_first=True)
@@ -186,9 +184,7 @@ class EvidenceDesk:
                 product=product,
                 version=version,
                 files=self.files_of(name, number) if sealed else None,
-                requirements=tuple(self.requirements_of(name, number).splitlines())
-                if sealed
-                else (),
+                requirements=tuple(needs.splitlines()),
                 run=run,
                 repeats=tuple(e for e in runs if run and e.again == run.number),
                 validation=get(unit, types.Validation, key),
@@ -197,13 +193,9 @@ class EvidenceDesk:
                 rollouts=tuple(each for each in rollouts if each.version == number),
                 health=get(unit, types.Health, key),
                 remarks=tuple(find(unit, types.Remark, product=name, newest_first=True)),
-                journal=tuple(sorted(rows, key=_seq, reverse=True)),
+                journal=tuple(sorted(rows, key=lambda row: -row.seq)),
                 chain=chain,
             )
-
-
-def _seq(row: JournalRow) -> int:
-    return row.seq
 
 
 def _maker(runs: list[Run], version: ProductVersion | None) -> Run | None:

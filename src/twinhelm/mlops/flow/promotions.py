@@ -85,7 +85,8 @@ class Promotions:
                 if let_in:
                     _let_in(write, case, decision.reason)
         if decision.verdict is Verdict.DENY:
-            raise Denied(f"{product}/{version} may not go live: {decision.reason}")
+            said = f"{product}/{version} may not go live: {decision.reason}"
+            raise Denied(said, hint=f"every check: twinhelm product show {product}, or its page")
         if decision.verdict is Verdict.ASK:
             return asked
         self._start(product, version, by)
@@ -180,22 +181,26 @@ class Promotions:
 
         From the journal alone, one row per version that took traffic or shadowed it: product,
         version, role, share, since_ms, changed_by, reason, approval, asked_by, asked_ms, needs,
-        approved_by (names). ``approval`` is empty where nobody asked.
+        approved_by (names), notes (what those who approved said). ``approval`` is empty where
+        nobody asked.
         """
         requests: dict[str, dict[str, Any]] = {}
         last: dict[tuple[str, str], dict[str, Any]] = {}
         live: dict[str, dict[tuple[str, str], dict[str, Any]]] = {}
-        nobody = {"approval": "", "asked_by": "", "asked_ms": 0, "needs": 0, "approved_by": []}
+        nobody = {"approval": "", "asked_by": "", "asked_ms": 0, "needs": 0, "approved_by": [],
+                  "notes": []}  # fmt: skip
         for row in self._until(time_ms):
             body = row.body
             if row.kind == ApprovalRequested.kind:
                 requests[body["approval"]] = last[body["product"], body["version"]] = {
                     "approval": body["approval"], "asked_by": row.actor, "asked_ms": row.time_ms,
-                    "needs": body["needs"], "approved_by": [],
+                    "needs": body["needs"], "approved_by": [], "notes": [],
                 }  # fmt: skip
             elif row.kind == ApprovalAnswered.kind:
                 if body["agrees"] and body["approval"] in requests:
-                    requests[body["approval"]]["approved_by"].append(row.actor)
+                    asked = requests[body["approval"]]
+                    asked["approved_by"].append(row.actor)
+                    asked["notes"] += [body["note"]] if body["note"] else []
             else:
                 before, product = live.get(body["product"], {}), body["product"]
                 told = {"changed_by": row.actor, "reason": body["reason"], "since_ms": row.time_ms}

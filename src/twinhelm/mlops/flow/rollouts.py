@@ -57,6 +57,7 @@ log = logging.getLogger(__name__)
 MAY_ANSWER = (Stage.APPROVED, Stage.LIVE)
 PAUSE_S = 0.05
 ACTOR = "twinhelm"
+STOP = "`twinhelm rollback {}` stops it"
 
 
 @dataclass(slots=True)
@@ -122,8 +123,7 @@ class Rollouts:
             if now.champion == version:
                 raise Conflict(f"{made.ref} is the champion already")
             if running := self._running(write, product):
-                said = f"rollout {running.id} is under way"
-                raise Conflict(said, hint="wait for its end, or stop it")
+                raise Conflict(f"rollout {running.id} is under way", hint=STOP.format(product))
             count = len(find(write, Rollout, product=product)) + 1
             kind, shares = way(rules_of(spec), first=not now.champion)
             rollout = Rollout(
@@ -150,7 +150,7 @@ class Rollouts:
             now = load(self.records, Deployment, product)
         if not now.before:
             said = f"{product} has had no champion before {now.champion or 'this'}"
-            raise Conflict(said, hint="retire the product, or promote another version")
+            raise Conflict(said, hint=f"promote another, or: twinhelm product retire {product}")
         self._hold(product, now.before)
         with self._turning, self.journal.writing(by) as write:
             now = need(write, Deployment, product)
@@ -202,7 +202,7 @@ class Rollouts:
             self._hold(product, part.version)
         with self._turning, self.journal.writing(by) as write:
             if running := self._running(write, product):
-                raise Conflict(f"rollout {running.id} is under way", hint="stop it first")
+                raise Conflict(f"rollout {running.id} is under way", hint=STOP.format(product))
             now = get(write, Deployment, product)
             old = now.champion if now else ""
             new = next(part.version for part in chosen if part.role == "champion")
@@ -313,7 +313,7 @@ class Rollouts:
         with self._turning, self.journal.writing(by) as write:
             rollout = need(write, Rollout, name)
             if rollout.state is not RolloutState.RUNNING:
-                raise Conflict(f"rollout {name} is {rollout.state}", hint="look again")
+                raise Conflict(f"rollout {name} is {rollout.state}", hint="it ended by now")
             product, version = rollout.product, rollout.version
             now = get(write, Deployment, product) or Deployment(product, (), 0)
             put(write, replace(rollout, state=state, reason=reason, measured=measured or {}))
@@ -395,5 +395,5 @@ def _key(rollout: Rollout) -> str:
 
 def _check_stage(version: ProductVersion) -> None:
     if version.stage not in MAY_ANSWER:
-        said = f"{version.ref} is {version.stage}, not approved"
-        raise Conflict(said, hint="ask for its promotion")
+        hint = f"twinhelm promote {version.product} {version.version}"
+        raise Conflict(f"{version.ref} is {version.stage}, not approved", hint=hint)

@@ -83,7 +83,7 @@ class Validations:
             validation = self.latest(product, version)
             if validation is None:
                 says = f"version {version} of {product} was never validated"
-                raise NotFound(says, hint="validate it first")
+                raise NotFound(says, hint=f"validate it: twinhelm validate {product} {version}")
             found.append(validation)
         return compare_rows(*found)
 

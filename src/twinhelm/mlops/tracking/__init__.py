@@ -6,9 +6,9 @@
 :class:`Gate` decides on before MLflow hears of them.
 """
 
-from twinhelm.mlops.tracking.client import Client
+from twinhelm.mlops.tracking.client import Client, check_address
 from twinhelm.mlops.tracking.moving import import_workflow
 from twinhelm.mlops.tracking.rules import Gate
 from twinhelm.mlops.tracking.supervisor import Tracking
 
-__all__ = ["Client", "Gate", "Tracking", "import_workflow"]
+__all__ = ["Client", "Gate", "Tracking", "check_address", "import_workflow"]

@@ -35,7 +35,7 @@ from twinhelm.core.errors import (
     Unavailable,
 )
 
-__all__ = ["Client", "Files"]
+__all__ = ["Client", "Files", "check_address"]
 
 API = "/api/2.0/mlflow/"
 FILES = "/api/2.0/mlflow-artifacts/artifacts"
@@ -55,6 +55,14 @@ Files = dict[str, int]
 """Paths below a place, with their sizes in bytes; 0 where the server did not say."""
 
 
+def check_address(url: str) -> None:
+    """Refuse what cannot be the address of an MLflow server; raises :class:`BadInput`."""
+    parts = urlparse(url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or "'" in url:
+        said = f"{url[:200]!r} is no address of an MLflow server"
+        raise BadInput(said, hint="such as http://mlflow.example:5000")
+
+
 class Client:
     """Talks to one server. ``ready`` is called before each question, and may wait or raise."""
 
@@ -67,8 +75,7 @@ class Client:
         ready: Callable[[], None] = lambda: None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        if urlparse(url).scheme not in {"http", "https"}:
-            raise BadInput(f"{url!r} is no address of an MLflow server", hint="http://HOST:PORT")
+        check_address(url)
         self._ready = ready
         if transport is None and uds is not None:
             transport = httpx.HTTPTransport(uds=str(uds))

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twinhelm.core.errors import BadInput, NotFound, Refused
+from twinhelm.core.errors import NotFound, Refused
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds.products import ModelImported
 from twinhelm.events.workflows import Run, WorkflowFunction
-from twinhelm.mlops.tracking.client import Client
+from twinhelm.mlops.tracking.client import Client, check_address
 from twinhelm.mlops.tracking.rules import PROTECTED
 
 __all__ = ["import_workflow"]
@@ -55,8 +55,7 @@ def import_workflow(
 
     def work(run: Run, args: Mapping[str, Any]) -> Json:
         url, by = str(args["url"]).rstrip("/"), str(args["by"])
-        if "'" in url:
-            raise BadInput(f"{url!r} is no address of an MLflow server", hint="http://HOST:PORT")
+        check_address(url)
         with source(url, headers=args.get("headers")) as other:
             copy = _Copy(other, target, url, by, registered, max_bytes)
             experiments = run.step("experiments", copy.experiments)

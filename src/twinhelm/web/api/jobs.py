@@ -11,6 +11,7 @@ from twinhelm.app.models import MODELS_IMPORT
 from twinhelm.core.errors import BadInput, Conflict
 from twinhelm.events.kinds.machines import JobCancelled
 from twinhelm.events.workflows import WorkflowStatus
+from twinhelm.mlops.tracking import check_address
 from twinhelm.web.api.words import LATEST_MS, By, Limit, Of, Router, TenantOf
 from twinhelm.web.prometheus.selector import parse_selector
 
@@ -102,10 +103,11 @@ def import_file(house: Of, by: By, tenant: TenantOf, path: Path) -> Begun:
 def import_models(
     house: Of,
     by: By,
-    url: Annotated[str, Body(pattern=r"^https?://[^\s/]+", max_length=2000)],
+    url: Annotated[str, Body(max_length=2000, description="Such as http://mlflow:5000.")],
     headers: Annotated[dict[str, str] | None, Body(max_length=20)] = None,
 ) -> Begun:
     """Start copying what another MLflow server holds: runs and registered models."""
+    check_address(url)
     wish = {"url": url, "headers": headers or {}, "by": by}
     return Begun(id=house.workflows.start(MODELS_IMPORT, wish))
 

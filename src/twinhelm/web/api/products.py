@@ -7,17 +7,9 @@ from urllib.parse import quote
 from fastapi import Body, Path, Query
 from starlette.responses import Response
 
+from twinhelm.mlops import types
 from twinhelm.mlops.flow.evidence import Kept
 from twinhelm.mlops.govern import Lineage, Readiness
-from twinhelm.mlops.types import (
-    Approval,
-    Deployment,
-    Health,
-    Product,
-    ProductVersion,
-    Remark,
-    Validation,
-)
 from twinhelm.web.api.jobs import Begun
 from twinhelm.web.api.words import By, Of, Router
 from twinhelm.web.frame import json_answer
@@ -39,30 +31,30 @@ KINDS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf", "json": "
 class ProductFile:
     """A product, who answers for it now, how that fares, and what was said of it."""
 
-    product: Product
-    deployment: Deployment | None
-    health: Health | None
-    remarks: list[Remark]
+    product: types.Product
+    deployment: types.Deployment | None
+    health: types.Health | None
+    remarks: list[types.Remark]
 
 
 @dataclass(frozen=True, slots=True)
 class VersionFile:
     """A version, what it was last found to be, and the requests that it go live."""
 
-    version: ProductVersion
-    validation: Validation | None
-    approvals: list[Approval]
+    version: types.ProductVersion
+    validation: types.Validation | None
+    approvals: list[types.Approval]
 
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
     """What asking came to: a request that others must agree to, or (null) the rollout began."""
 
-    approval: Approval | None
+    approval: types.Approval | None
 
 
 @router.get("")
-def products(house: Of) -> list[Product]:
+def products(house: Of) -> list[types.Product]:
     """List every product, twinhelm's own algorithms too, by name."""
     return house.models.desk.all()
 
@@ -73,7 +65,7 @@ def frame(
     by: By,
     text: Annotated[str, Body(max_length=MAX_FILE, description="A product file, as TOML.")],
     folder: Annotated[str, Body(max_length=1000, description="Where it lies on the server.")] = "",
-) -> Product:
+) -> types.Product:
     """Take a product file; an error in it is told with line and column."""
     return house.models.desk.frame(text, folder=folder, by=by)
 
@@ -88,14 +80,14 @@ def product(house: Of, name: Named) -> ProductFile:
 
 
 @router.post("/{name}/retire")
-def retire(house: Of, by: By, name: Named, reason: Reason) -> Product:
+def retire(house: Of, by: By, name: Named, reason: Reason) -> types.Product:
     """Let a product answer no more, or take it up again."""
     house.models.desk.retire(name, reason, by=by)
     return house.models.desk.product(name)
 
 
 @router.post("/{name}/hold")
-def hold(house: Of, by: By, name: Named, reason: Reason) -> Product:
+def hold(house: Of, by: By, name: Named, reason: Reason) -> types.Product:
     """Begin a legal hold, under which nothing is deleted, or end it."""
     house.models.desk.hold(name, reason, by=by)
     return house.models.desk.product(name)
@@ -108,7 +100,7 @@ def remark(
     name: Named,
     text: Annotated[str, Body(min_length=1, max_length=4000, description="@name mentions.")],
     about: Annotated[str, Body(max_length=100, description="A version, a run, a section.")] = "",
-) -> Remark:
+) -> types.Remark:
     """Say something about a product."""
     return house.models.desk.remark(name, text, about=about, by=by)
 
@@ -120,7 +112,7 @@ def watch(house: Of, by: By, name: Named, on: Annotated[bool, Body(embed=True)])
 
 
 @router.get("/{name}/versions")
-def versions(house: Of, name: Named) -> list[ProductVersion]:
+def versions(house: Of, name: Named) -> list[types.ProductVersion]:
     """List a product's versions, the newest first."""
     house.models.desk.product(name)
     return house.models.desk.versions(name)

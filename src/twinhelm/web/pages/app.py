@@ -16,23 +16,27 @@ from starlette.requests import Request
 
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.web.pages.capacity import capacity
-from twinhelm.web.pages.drawing import Drawer
-from twinhelm.web.pages.elements import STATIC, Node, sentence
-from twinhelm.web.pages.frame import framed
 from twinhelm.web.pages.incident import incident, incidents
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.drawing import Drawer
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Node
+from twinhelm.web.pages.kit.sheet import Sheet, Visitor
 from twinhelm.web.pages.ledgers import audit, rejected
 from twinhelm.web.pages.logs import logs, traces
-from twinhelm.web.pages.models import approvals, compare, product, products, version
+from twinhelm.web.pages.models import approvals, compare, past, product, products, version
 from twinhelm.web.pages.overview import overview
 from twinhelm.web.pages.series import series
 from twinhelm.web.pages.settings import connect, settings
-from twinhelm.web.pages.sheet import Sheet, Visitor
 from twinhelm.web.pages.tour import tour
 
 if TYPE_CHECKING:
     from twinhelm.app import House
 
 __all__ = ["PAGES", "pages_app"]
+
+PATIENCE_S = 30.0
+"""A page that takes longer to be built, on a machine with much to do, is answered 500."""
 
 Builder = Callable[[Sheet], Awaitable[None]]
 
@@ -51,6 +55,7 @@ PAGES: dict[str, tuple[str, Builder]] = {
     "/products/{name}/versions/{version}": ("Version", version),
     "/approvals": ("Approvals", approvals),
     "/audit": ("Audit", audit),
+    "/audit/live": ("What was live", past),
     "/rejected": ("Rejected", rejected),
     "/settings": ("Settings and health", settings),
     "/connect": ("Connect", connect),
@@ -65,11 +70,12 @@ def pages_app(house: House) -> FastAPI:
     run.process_pool_start_method = "fork"
     framework.config.socket_io_js_transports = ["websocket"]
     for path, (title, build) in PAGES.items():
-        ui.page(path, title=f"{title} - twinhelm")(_page(house, drawer, title, build))
+        page = ui.page(path, title=f"{title} - twinhelm", response_timeout=PATIENCE_S)
+        page(_page(house, drawer, title, build))
     ui.run_with(
         app,
         title="twinhelm",
-        favicon=(STATIC / "icon.svg").read_text(),
+        favicon=(html.STATIC / "icon.svg").read_text(),
         language="en-US",
         binding_refresh_interval=None,
         reconnect_timeout=10.0,
@@ -83,7 +89,7 @@ def pages_app(house: House) -> FastAPI:
 def _page(
     house: House, drawer: Drawer, title: str, build: Builder
 ) -> Callable[[Request], Awaitable[None]]:
-    style, script = ((STATIC / name).read_text() for name in ("helm.css", "helm.js"))
+    style, script = ((html.STATIC / name).read_text() for name in ("helm.css", "helm.js"))
 
     async def page(request: Request) -> None:
         now = house.clock.now_ms()
@@ -98,9 +104,9 @@ def _page(
             ui.context.client.content.clear()
             sheet.lives.clear()
             with framed(sheet, title), Node("div", classes="card empty"):
-                Node("p", sentence(error.message), "lead wrapany")
+                Node("p", html.sentence(error.message), "lead wrapany")
                 if error.hint:
-                    Node("p", sentence(error.hint), "muted")
+                    Node("p", html.sentence(error.hint), "muted")
                 with Node("p"):
                     Node("a", "Go to the overview", href="/")
 

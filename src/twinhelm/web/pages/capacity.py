@@ -5,10 +5,12 @@ from dataclasses import replace
 from twinhelm.aiops.types import Forecast
 from twinhelm.aiops.words import place, quantity, unit_of
 from twinhelm.core.labels import metric_name
-from twinhelm.web.pages.drawing import Drawing, query_of
-from twinhelm.web.pages.elements import Charts, Column, Node, Region, When, confidence, empty, table
-from twinhelm.web.pages.frame import framed
-from twinhelm.web.pages.sheet import Live, Sheet
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.charts import Charts
+from twinhelm.web.pages.kit.drawing import Drawing, query_of
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Column, Node, Region, When
+from twinhelm.web.pages.kit.sheet import Live, Sheet
 
 __all__ = ["capacity"]
 
@@ -78,7 +80,7 @@ def _title(one: Forecast) -> str:
 
 
 def _list(found: list[Forecast]) -> None:
-    table(
+    html.table(
         found,
         Column("What", "cutoff", _what),
         Column("Now", "tightcol", lambda one: _quantity(one, one.now)),
@@ -87,7 +89,7 @@ def _list(found: list[Forecast]) -> None:
         Column("Likely", "tightcol", lambda one: When(one.likely_ms)),
         Column("Latest", "tightcol", _latest),
         Column("Confidence", "tightcol", _confidence),
-        nothing=lambda: empty(
+        nothing=lambda: html.empty(
             "Nothing is foreseen to run out in the next 14 days.", WHY, good=True
         ),
     )
@@ -110,5 +112,5 @@ def _latest(one: Forecast) -> None:
 
 
 def _confidence(one: Forecast) -> None:
-    confidence(one.confidence)
+    html.confidence(one.confidence)
     Node("div", f"skill {one.skill:.2f} over a naive forecast", "muted small")

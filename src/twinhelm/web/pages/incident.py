@@ -7,38 +7,28 @@ records. What a person does here is checked against who they are at that moment.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from typing import NamedTuple
 
 from nicegui import ui
 
 from twinhelm.aiops.correlate import Decision
-from twinhelm.aiops.flow.incidents import IncidentFile
+from twinhelm.aiops.flow.incidents import IncidentDesk, IncidentFile
 from twinhelm.aiops.records import find_incidents, load_incident
 from twinhelm.aiops.types import LIVE, Incident, IncidentState
 from twinhelm.aiops.words import place
 from twinhelm.core.entities import Edge
-from twinhelm.core.errors import NotFound, TwinhelmError
+from twinhelm.core.errors import NotFound
 from twinhelm.core.roles import Right
 from twinhelm.events.values import load
-from twinhelm.web.pages.drawing import Drawing
-from twinhelm.web.pages.elements import (
-    Charts,
-    Column,
-    Node,
-    Region,
-    When,
-    chip,
-    empty,
-    say,
-    segments,
-    severity_chip,
-    state_chip,
-    table,
-)
-from twinhelm.web.pages.frame import framed, title_row
-from twinhelm.web.pages.sheet import Live, Sheet, work
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.charts import Charts
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.drawing import Drawing
+from twinhelm.web.pages.kit.frame import framed, title_row
+from twinhelm.web.pages.kit.html import Column, Node, Region, When
+from twinhelm.web.pages.kit.sheet import Live, Sheet, work
 from twinhelm.web.pages.story import changes, draw_evidence, grouping, timeline, where, why, window
 
 __all__ = ["incident", "incidents"]
@@ -65,7 +55,6 @@ async def incidents(sheet: Sheet) -> None:
     house, chosen = sheet.house, sheet.asked("state")
     chosen = chosen if chosen in CHOICES else ""
     before = int(sheet.asked("before")) if re.fullmatch("[0-9]{1,10}", sheet.asked("before")) else 0
-    checked: list[When] = []
 
     def ask() -> Listed:
         with house.records.reading() as unit:
@@ -81,29 +70,22 @@ async def incidents(sheet: Sheet) -> None:
     def quiet(last_tick_ms: int) -> None:
         lead = QUIET.get(chosen, "All is well: no incidents.")
         good = chosen not in QUIET and bool(last_tick_ms)
-        with empty(lead, good=good), Node("p", "Last check ", "muted"):
-            checked.append(When(last_tick_ms))
+        with html.empty(lead, good=good):
+            html.phrase("Last check ", last_tick_ms or "not yet", tag="p")
 
     def show(now: Listed) -> None:
         found, counts, last_ms, unraised = now
-
-        def fill(_: object) -> None:
-            checked.clear()
-            _table(found[:PAGE], lambda: quiet(last_ms))
-
         choices.show(counts, lambda _: _choices(chosen, counts))
-        rows.show((found, bool(last_ms)), fill)
-        for moment in checked:
-            moment.at(last_ms)
+        shown = found[:PAGE]
+        rows.show(shown or last_ms, lambda _: _table(shown, lambda: quiet(last_ms)))
         further.show(found[PAGE - 1].id if len(found) > PAGE else 0, older)
         whynot.show(unraised, _decisions)
 
     def older(last: int) -> None:
         if before:
-            Node("a", "Show the newest", href=f"/incidents?{urlencode({'state': chosen})}")
+            Node("a", "Show the newest", href=html.address("/incidents", state=chosen))
         if last:
-            wanted = urlencode({"state": chosen, "before": last})
-            Node("a", "Show older", href=f"/incidents?{wanted}")
+            Node("a", "Show older", href=html.address("/incidents", state=chosen, before=last))
 
     with framed(sheet, "Incidents", "What belongs together, in few words", wing="machines"):
         choices, rows = Region(), Region("card flush")
@@ -112,20 +94,22 @@ async def incidents(sheet: Sheet) -> None:
 
 
 def _choices(chosen: str, counts: dict[str, int]) -> None:
-    offered = []
-    for key, (text, states) in CHOICES.items():
-        offered.append(
-            (key, f"{text} {sum(counts.get(each, 0) for each in states or IncidentState)}")
+    offered = (
+        (
+            html.address("/incidents", state=key),
+            f"{text} {sum(counts.get(each, 0) for each in states or IncidentState)}",
         )
-    segments("/incidents", "State", offered, chosen)
+        for key, (text, states) in CHOICES.items()
+    )
+    html.segments("State", offered, html.address("/incidents", state=chosen))
 
 
 def _table(found: list[Incident], nothing: Callable[[], object]) -> None:
-    table(
+    html.table(
         found,
         Column("", "tightcol muted", lambda one: f"#{one.id}"),
-        Column("Severity", "tightcol", lambda one: severity_chip(one.severity)),
-        Column("State", "tightcol", lambda one: state_chip(one.state)),
+        Column("Severity", "tightcol", lambda one: html.severity_chip(one.severity)),
+        Column("State", "tightcol", lambda one: html.state_chip(one.state)),
         Column("What", "cutoff", lambda one: Node("a", one.title, href=f"/incidents/{one.id}")),
         Column("Where", "wrapany", lambda one: _places(one, 3)),
         Column("Began", "tightcol", lambda one: When(one.started_ms)),
@@ -157,13 +141,13 @@ def _decisions(found: list[Decision]) -> None:
         return
     columns = (
         Column("When", "tightcol", lambda one: When(one.time_ms)),
-        Column("Outcome", "tightcol", lambda one: chip(one.outcome.replace("_", " "))),
+        Column("Outcome", "tightcol", lambda one: html.chip(one.outcome.replace("_", " "))),
         Column("Why", "wrapany", lambda one: one.text),
     )
     with Node("details"):
         Node("summary", f"Why not? {len(found)} signs that were seen and not raised")
         with Node("div", classes="card flush", style="margin-top:8px"):
-            table(found, *columns)
+            html.table(found, *columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +178,12 @@ async def incident(sheet: Sheet) -> None:
                 story = Region("card")
         charts = Charts("stack tight")
         grouped, others = Region("card"), Region("wait")
-        desk = _Desk(sheet, number)
+        for one in DEEDS:
+            _dialog(sheet, number, one)
 
         def show(now: _Known) -> None:
             file, one = now.file, now.file.incident
-            head.show(one, lambda _: _head(one, desk))
+            head.show(one, lambda _: _head(one, sheet))
             start, end = window(file, sheet.house.clock.now_ms())
             told = [(each.text, each.confidence, each.evidence_for) for each in file.claims]
             against = [each.evidence_against for each in file.claims]
@@ -211,9 +196,7 @@ async def incident(sheet: Sheet) -> None:
             lasts = one.state is not IncidentState.RESOLVED
             charts.follow(now.evidence, lambda: None, head="Evidence", notes=NOTES, live=lasts)
 
-        live = Live(sheet, lambda: _ask(sheet, number), show)
-        desk.changed = live.ask
-        await live.start()
+        await Live(sheet, lambda: _ask(sheet, number), show).start()
 
 
 def _ask(sheet: Sheet, number: int) -> _Known:
@@ -230,115 +213,98 @@ def _ask(sheet: Sheet, number: int) -> _Known:
     return _Known(file, tuple(edges[:200]), draw_evidence(sheet, file), others[:30])
 
 
-def _head(now: Incident, desk: _Desk) -> None:
-    with Node("div", classes="row"):
-        Node("a", "Incidents", href="/incidents")
-        Node("span", f"/ #{now.id}", "muted")
+def _head(now: Incident, sheet: Sheet) -> None:
+    html.crumbs(("Incidents", "/incidents"), (f"#{now.id}", ""))
     title_row(now.title)
     with Node("div", classes="row"):
-        severity_chip(now.severity)
-        state_chip(now.state)
-        with Node("span", "Began ", "muted"):
-            When(now.started_ms)
+        html.severity_chip(now.severity)
+        html.state_chip(now.state)
+        html.phrase("Began ", now.started_ms)
         if now.resolved_ms is not None:
-            with Node("span", f"lasted {_lasted(now)}, over ", "muted"):
-                When(now.resolved_ms)
+            html.phrase(f"lasted {_lasted(now)}, over ", now.resolved_ms)
         Node("span", f"Owner: {now.owner or 'nobody yet'}", "muted")
         if now.flaps:
             times = "once" if now.flaps == 1 else f"{now.flaps} times"
             Node("span", f"came back {times}", "muted")
         Node("span", _places(now, 4), "muted wrapany")
-    desk.buttons(now)
+    _buttons(now, sheet)
 
 
-class _Desk:
-    """The buttons of an incident and the dialogs behind them, which outlive the buttons."""
+class _Deed(NamedTuple):
+    """What can be done with an incident, after a dialog says what that means."""
 
-    changed: Callable[[], Awaitable[None]]
+    key: str
+    verb: str
+    title: str
+    says: str
+    field: str
+    do: Callable[[IncidentDesk, int, str, str], object]
 
-    def __init__(self, sheet: Sheet, number: int) -> None:
-        self._sheet = sheet
-        desk = sheet.house.desk
-        self._dialog(
-            "take",
-            "Acknowledge this incident?",
-            f"It becomes yours: {sheet.visitor.name} stands as its owner. The signs go on being "
-            "watched, nothing else changes.",
-            "Acknowledge",
-            lambda who, _: desk.acknowledge(number, by=who),
-        )
-        self._dialog(
-            "close",
-            "Resolve this incident?",
-            "It is closed for everybody. If the signs come back within the hour it reopens by "
-            "itself.",
-            "Resolve",
-            lambda who, text: desk.resolve(number, by=who, note=text[:4000]),
-            field="What solved it (for whoever meets this next)",
-        )
-        self._dialog(
-            "remark",
-            "Add a comment",
-            "It joins the timeline and the journal, with your name.",
-            "Add comment",
-            lambda who, text: desk.comment(number, by=who, text=text),
-            field="Comment",
-        )
 
-    def buttons(self, now: Incident) -> None:
-        """Show what can be done now, and why where it cannot."""
-        barred = self._sheet.visitor.why_not(Right.OPERATE)
-        over = now.state is IncidentState.RESOLVED
-        taken = now.state is IncidentState.ACKNOWLEDGED
-        with Node("div", classes="row"):
-            for text, key, wrong, primary in (
-                ("Acknowledge", "take", "It is over." if over else "", not taken),
-                ("Resolve", "close", "It is resolved already." if over else "", taken),
-                ("Comment", "remark", "", False),
-            ):
-                wrong = barred or wrong
-                style = "primary" if primary and not wrong else ""
-                button = Node("button", text, style, type="button", data_opens=f"dialog-{key}")
-                button.set(disabled=bool(wrong), title=wrong or None)
-            if barred:
-                Node("span", barred, "muted small")
+DEEDS = (
+    _Deed(
+        "take",
+        "Acknowledge",
+        "Acknowledge this incident?",
+        "It becomes yours: your name stands as its owner. The signs go on being watched, nothing "
+        "else changes.",
+        "",
+        lambda desk, number, who, _: desk.acknowledge(number, by=who),
+    ),
+    _Deed(
+        "close",
+        "Resolve",
+        "Resolve this incident?",
+        "It is closed for everybody. If the signs come back within the hour it reopens by itself.",
+        "What solved it (for whoever meets this next)",
+        lambda desk, number, who, text: desk.resolve(number, by=who, note=text),
+    ),
+    _Deed(
+        "remark",
+        "Comment",
+        "Add a comment",
+        "It joins the timeline and the journal, with your name.",
+        "Comment",
+        lambda desk, number, who, text: desk.comment(number, by=who, text=text),
+    ),
+)
 
-    def _dialog(
-        self,
-        key: str,
-        title: str,
-        says: str,
-        button: str,
-        change: Callable[[str, str], object],
-        field: str = "",
-    ) -> None:
-        box = f"text-{key}"
-        with Node("dialog", id=f"dialog-{key}", aria_labelledby=f"title-{key}"):
-            Node("h2", title, id=f"title-{key}")
-            with Node("div", classes="stack"):
-                Node("p", says, "muted")
-                if field:
-                    with Node("label", classes="field"):
-                        Node("span", field)
-                        Node("textarea", id=box, maxlength="4000")
-                wrong = Region("wait")
-                with Node("div", classes="row end"):
-                    Node("button", "Cancel", type="button", data_closes=True)
-                    go = Node("button", button, "primary", type="button")
 
-        async def act(text: object) -> None:
-            written = str(text or "")
-            try:
-                await self._sheet.visitor.act(Right.OPERATE, lambda who: change(who, written))
-            except TwinhelmError as error:
-                wrong.show(str(error), lambda told: say(told, kind="failed"))
-                return
-            wrong.show("", lambda _: None)
-            ui.run_javascript(
-                f"document.getElementById('dialog-{key}').close();"
-                f"const t = document.getElementById('{box}'); if (t) t.value = '';"
-            )
-            await self.changed()
+def _buttons(now: Incident, sheet: Sheet) -> None:
+    """Show what can be done now, and why where it cannot."""
+    barred = sheet.visitor.why_not(Right.OPERATE)
+    over = now.state is IncidentState.RESOLVED
+    wrong = {"take": "It is over.", "close": "It is resolved already."} if over else {}
+    first = "close" if now.state is IncidentState.ACKNOWLEDGED else "take"
+    with Node("div", classes="row"):
+        for one in DEEDS:
+            why = barred or wrong.get(one.key, "")
+            style = "primary" if one.key == first and not why else ""
+            button = Node("button", one.verb, style, type="button", data_opens=f"dialog-{one.key}")
+            button.set(disabled=bool(why), title=why or None)
+        if barred:
+            Node("span", barred, "muted small")
 
-        script = f"() => emit(document.getElementById('{box}')?.value || '')"
-        go.on("click", lambda event: act(event.args), js_handler=script)
+
+def _dialog(sheet: Sheet, number: int, one: _Deed) -> None:
+    """Make the dialog of a deed, which outlives the buttons that open it."""
+    box, desk = f"text-{one.key}", sheet.house.desk
+    with Node("dialog", id=f"dialog-{one.key}", aria_labelledby=f"title-{one.key}"):
+        Node("h2", one.title, id=f"title-{one.key}")
+        with Node("div", classes="stack"):
+            Node("p", one.says, "muted")
+            if one.field:
+                with Node("label", classes="field"):
+                    Node("span", one.field)
+                    Node("textarea", id=box, maxlength="4000")
+            deeds = Deeds(sheet)
+            with Node("div", classes="row end"):
+                Node("button", "Cancel", type="button", data_closes=True)
+                go = Node("button", one.verb, "primary", type="button")
+    deeds.on(
+        go,
+        Right.OPERATE,
+        lambda who, text: one.do(desk, number, who, text),
+        box=box,
+        done=lambda _: ui.run_javascript(f"document.getElementById('dialog-{one.key}').close()"),
+    )

@@ -1,7 +1,6 @@
 """The pages that are lists of records: the journal, and what was not kept."""
 
 import re
-from urllib.parse import quote
 
 from twinhelm.aiops.clean import Reason
 from twinhelm.aiops.types import Rejection
@@ -9,23 +8,12 @@ from twinhelm.core import json
 from twinhelm.core.ports import JournalRow
 from twinhelm.events.chain import Verification
 from twinhelm.events.kinds import EVENT_KINDS
-from twinhelm.web.pages.elements import (
-    Column,
-    Node,
-    Region,
-    When,
-    copier,
-    dot,
-    empty,
-    entry,
-    linked,
-    searching,
-    table,
-)
-from twinhelm.web.pages.frame import framed
-from twinhelm.web.pages.sheet import Live, Sheet, follow
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Column, Node, Region, When
+from twinhelm.web.pages.kit.sheet import Live, Sheet, follow
 
-__all__ = ["audit", "deed", "journal_rows", "rejected"]
+__all__ = ["audit", "deed", "journal_rows", "ledgers", "rejected"]
 
 MOST = 200
 LONGEST = 4000
@@ -81,6 +69,7 @@ async def audit(sheet: Sheet) -> None:
         return [row for row in found if not actor or row.actor == actor][:MOST]
 
     with framed(sheet, "Audit", "Who did what, when; appended once, never changed"):
+        ledgers("/audit")
         chain = Region("card")
         with chain.box:
             Node("p", "The chain is being verified.", "muted")
@@ -94,28 +83,32 @@ async def audit(sheet: Sheet) -> None:
         await Live(sheet, ask, lambda now: rows.show(now, journal_rows)).start()
 
 
+def ledgers(here: str) -> None:
+    """Offer the two ways to ask what happened."""
+    html.segments("Audit", (("/audit", "Journal"), ("/audit/live", "What was live")), here)
+
+
 def _chain(now: tuple[Verification, int]) -> None:
     found, time_ms = now
     count = "1 row is" if found.rows == 1 else f"{found.rows:,} rows are"
     with Node("p", classes="lead row"):
-        dot("green" if found.ok else "red")
+        html.dot("green" if found.ok else "red")
         told = f"The journal was altered at row {found.first_bad_seq}: {found.reason}"
         Node("span", f"The journal is whole: {count} as they were written" if found.ok else told)
-    with Node("p", "Verified ", "muted"):
-        When(time_ms)
-        Node("span", "; each row carries the SHA-256 of the one before it. Newest hash ")
+    says = "; each row carries the SHA-256 of the one before it. Newest hash "
+    with html.phrase("Verified ", time_ms, says, tag="p"):
         Node("code", found.head_hash[:16])
-        copier(found.head_hash, says="Copy all of it")
+        html.copier(found.head_hash, says="Copy all of it")
 
 
 def _form(kind: str, subject: str, actor: str) -> None:
-    with searching("/audit"):
+    with html.searching("/audit"):
         with Node("select", name="kind", aria_label="Kind of event"):
             Node("option", "Every kind", value="")
             for name in sorted(EVENT_KINDS):
                 Node("option", _kind_words(name), value=name, selected=name == kind)
-        entry("subject", subject, "Subject, such as incident/3", "Subject")
-        entry("actor", actor, "Who", "Who")
+        html.entry("subject", subject, "Subject, such as incident/3", "Subject")
+        html.entry("actor", actor, "Who", "Who")
         Node("button", "Filter", type="submit")
         if kind or subject or actor:
             Node("a", "Show everything", href="/audit")
@@ -123,7 +116,7 @@ def _form(kind: str, subject: str, actor: str) -> None:
 
 def journal_rows(found: list[JournalRow]) -> None:
     """Show rows of the journal as a table."""
-    table(
+    html.table(
         found,
         Column("Row", "num tightcol muted", lambda row: str(row.seq)),
         Column("When", "tightcol", lambda row: When(row.time_ms, absolute=True)),
@@ -131,12 +124,12 @@ def journal_rows(found: list[JournalRow]) -> None:
         Column("What", "cutoff", _what),
         Column("Subject", "tightcol mono", lambda row: row.subject),
         Column("Hash", "tightcol", lambda row: Node("code", row.hash[:8], "muted", title=row.hash)),
-        nothing=lambda: empty("No rows match.", "Take a part of the filter away."),
+        nothing=lambda: html.empty("No rows match.", "Take a part of the filter away."),
     )
 
 
 def _what(row: JournalRow) -> None:
-    linked(*deed(row))
+    html.linked(*deed(row))
     with Node("details", classes="small"):
         Node("summary", "Details", "muted")
         Node("pre", json.dumps(dict(row.body), indent=True).decode()[:LONGEST], "snippet")
@@ -153,8 +146,7 @@ def deed(row: JournalRow) -> tuple[str, str]:
         return text, f"/incidents/{key}"
     if thing in MODELS:
         name, _, version = key.partition("/")
-        path = f"/products/{quote(name, safe='')}"
-        return text, f"{path}/versions/{quote(version, safe='')}" if version else path
+        return text, html.path_of(name, version)
     return text, ""
 
 
@@ -175,7 +167,7 @@ async def rejected(sheet: Sheet) -> None:
 
 
 def _rejections(found: list[Rejection]) -> None:
-    table(
+    html.table(
         found,
         Column("Why", "cutoff", _advice),
         Column("Door", "tightcol", lambda one: one.door),
@@ -184,7 +176,7 @@ def _rejections(found: list[Rejection]) -> None:
         Column("Example", "cutoff", lambda one: Node("code", one.example[:300])),
         Column("First", "tightcol", lambda one: When(one.first_ms)),
         Column("Last", "tightcol", lambda one: When(one.last_ms)),
-        nothing=lambda: empty(
+        nothing=lambda: html.empty(
             "Nothing was rejected.",
             "Everything that was sent since the server started has been kept.",
             good=True,

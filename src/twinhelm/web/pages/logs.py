@@ -3,28 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlencode
 
 from twinhelm.aiops.words import quantity
 from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import METRIC, Labels
 from twinhelm.core.telemetry import LogRecord, Span
-from twinhelm.web.pages.elements import (
-    UNAIDED,
-    Column,
-    Node,
-    When,
-    chip,
-    empty,
-    entry,
-    say,
-    searching,
-    sentences,
-    table,
-)
-from twinhelm.web.pages.frame import framed
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Column, Node, When
+from twinhelm.web.pages.kit.sheet import Sheet, follow
 from twinhelm.web.pages.series import matchers_of
-from twinhelm.web.pages.sheet import Sheet, follow
 
 __all__ = ["logs", "traces"]
 
@@ -56,9 +44,9 @@ async def logs(sheet: Sheet) -> None:
             _lines(found)
         elif query or words:
             hint = "Take a matcher or the words away, or choose a longer range."
-            empty("No log lines match in this range.", hint)
+            html.empty("No log lines match in this range.", hint)
         else:
-            with empty("No log lines in this range.", "Send logs by OTLP or Loki push."):
+            with html.empty("No log lines in this range.", "Send logs by OTLP or Loki push."):
                 Node("a", "How to send logs", href="/connect#logs")
 
     with framed(sheet, "Logs", "The newest first", wing="machines", ranged=True):
@@ -66,20 +54,19 @@ async def logs(sheet: Sheet) -> None:
         try:
             matchers = matchers_of(query)
         except BadInput as error:
-            say(sentences(error.message, error.hint), kind="failed")
+            html.say(html.sentences(error.message, error.hint), kind="failed")
             return
         await follow(sheet, ask, fill, every_s=2.0 if tail else 0.0)
 
 
 def _form(sheet: Sheet, query: str, words: str, tail: bool) -> None:
-    with searching("/logs", range=sheet.range_name, tail="1" if tail else ""):
+    with html.searching("/logs", range=sheet.range_name, tail="1" if tail else ""):
         hint = '{service_name="checkout"}'
-        entry("q", query, hint, "Stream selector", "grow mono", **UNAIDED)
-        entry("contains", words, "Words in the line", "Words in the line", "grow")
+        html.entry("q", query, hint, "Stream selector", "grow mono", **html.UNAIDED)
+        html.entry("contains", words, "Words in the line", "Words in the line", "grow")
         Node("button", "Search", "primary", type="submit")
-        kept = {"q": query, "contains": words, "range": sheet.range_name}
-        kept |= {} if tail else {"tail": "1"}
-        where = "/logs?" + urlencode({name: value for name, value in kept.items() if value})
+        asked = {"q": query, "contains": words, "range": sheet.range_name}
+        where = html.address("/logs", **asked, tail="" if tail else "1")
         Node("a", "Stop following" if tail else "Follow live", "button", href=where)
 
 
@@ -87,7 +74,7 @@ def _lines(found: list[LogRecord]) -> None:
     def body(record: LogRecord) -> str:
         return record.body[:LONGEST] + (" ... (cut)" if len(record.body) > LONGEST else "")
 
-    table(
+    html.table(
         found[:LINES],
         Column("Time", "tightcol muted", lambda one: When(one.time_ns // NS, absolute=True)),
         Column("Severity", "tightcol", lambda one: _severity(one.severity)),
@@ -104,7 +91,7 @@ def _lines(found: list[LogRecord]) -> None:
 def _severity(number: int) -> None:
     for least, word, colour in SEVERITIES:
         if number >= least:
-            chip(word, colour)
+            html.chip(word, colour)
             return
     Node("span", "unknown", "muted")
 
@@ -140,7 +127,7 @@ async def traces(sheet: Sheet) -> None:
 
     def fill(found: list[Span]) -> None:
         if not found:
-            with empty("No spans in this range.", "Point an OpenTelemetry SDK here."):
+            with html.empty("No spans in this range.", "Point an OpenTelemetry SDK here."):
                 Node("a", "How to send traces", href="/connect#opentelemetry")
         elif one:
             _tree(found)
@@ -169,13 +156,13 @@ def _list(sheet: Sheet, found: list[_Trace]) -> None:
         where = f"/traces?range={sheet.range_name}&trace={trace.id}"
         Node("a", trace.root.name[:200] or trace.id, href=where)
 
-    table(
+    html.table(
         found,
         Column("Began", "tightcol", lambda one: When(one.root.start_ns // NS)),
         Column("Root", "wrapany", name),
         Column("Service", "wrapany", lambda one: _stream(one.root.labels)),
         Column("Spans", "num", lambda one: str(one.spans)),
-        Column("", "tightcol", lambda one: one.errors and chip(f"{one.errors} failed", "red")),
+        Column("", "tightcol", lambda one: one.errors and html.chip(f"{one.errors} failed", "red")),
         Column("Took", "tightcol", lambda one: quantity(one.seconds, "seconds")),
     )
 
@@ -203,7 +190,7 @@ def _tree(found: Sequence[Span]) -> None:
         said = quantity((span.end_ns - span.start_ns) / 1e9, "seconds")
         return said + (" failed" if span.status == 2 else "")
 
-    table(
+    html.table(
         sorted(found, key=lambda span: span.start_ns),
         Column("Span", "wrapany", name),
         Column("Service", "wrapany muted", lambda span: _stream(span.labels)),

@@ -6,7 +6,6 @@ kernel, no second disk) is left out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import urlencode
 
 from twinhelm.aiops.types import LIVE, Forecast, Incident, IncidentState
 from twinhelm.aiops.words import place, quantity, unit_of
@@ -14,25 +13,14 @@ from twinhelm.core.labels import METRIC, Matcher, MatchKind, metric_name
 from twinhelm.core.ports import JournalRow
 from twinhelm.core.telemetry import SeriesInfo
 from twinhelm.mlops.types import Product
-from twinhelm.web.pages.drawing import Drawing, query_of
-from twinhelm.web.pages.elements import (
-    Charts,
-    Node,
-    Region,
-    When,
-    card_head,
-    dot,
-    empty,
-    linked,
-    plural,
-    severity_chip,
-    state_chip,
-)
-from twinhelm.web.pages.frame import framed
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.charts import charted
+from twinhelm.web.pages.kit.drawing import Drawing, query_of
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Node, Region, When
+from twinhelm.web.pages.kit.sheet import Live, Sheet
 from twinhelm.web.pages.ledgers import deed
-from twinhelm.web.pages.models.parts import path_of
 from twinhelm.web.pages.models.portfolio import live_chip
-from twinhelm.web.pages.sheet import Live, Sheet
 from twinhelm.web.pages.tour import tour_card
 
 __all__ = ["overview"]
@@ -69,7 +57,6 @@ async def overview(sheet: Sheet) -> None:
 
 async def _machines(sheet: Sheet) -> None:
     house = sheet.house
-    last_check: list[When] = []
 
     def ask() -> tuple[list[Incident], int, int, list[Forecast]]:
         return (
@@ -81,47 +68,40 @@ async def _machines(sheet: Sheet) -> None:
 
     def show(now: tuple[list[Incident], int, int, list[Forecast]]) -> None:
         live, series, last_ms, forecasts = now
-        lead.show((live, series, bool(last_ms)), lambda _: say(live, series, last_ms))
-        for moment in last_check:
-            moment.at(last_ms)
+        lead.show((live, bool(last_ms)), lambda _: say(live, quiet=bool(last_ms)))
+        last = ("; last check ", last_ms) if last_ms else ()
+        told = f"{series} series watched"
+        checked.show((told, last), lambda _: html.phrase(told, *last, tag="p"))
         mine.show(live, _needs_me)
         ahead.show(forecasts, _ahead)
 
-    def say(live: list[Incident], series: int, last_ms: int) -> None:
-        last_check.clear()
+    def say(live: list[Incident], *, quiet: bool) -> None:
         waiting = sum(one.state is not IncidentState.ACKNOWLEDGED for one in live)
         with Node("p", classes="lead row"):
             if live:
-                dot("red")
+                html.dot("red")
                 needs = "1 needs you" if waiting == 1 else f"{waiting} need you"
                 needs = needs if waiting else "all taken"
-                Node("span", f"Machines: {plural(len(live), 'incident')}, {needs}")
+                Node("span", f"Machines: {html.plural(len(live), 'incident')}, {needs}")
             else:
-                dot("green" if last_ms else "")
-                Node("span", f"Machines: {'all quiet' if last_ms else 'starting to watch'}")
-        with Node("p", f"{series} series watched", "muted"):
-            if last_ms:
-                Node("span", "; last check ")
-                last_check.append(When(last_ms))
+                html.dot("green" if quiet else "")
+                Node("span", f"Machines: {'all quiet' if quiet else 'starting to watch'}")
 
-    lead, mine = Region("card machines"), Region("wait")
+    with Node("div", classes="card machines"):
+        lead, checked = Region(), Region()
+    mine = Region("wait")
     charts, ahead = Node("div", classes="stack"), Region("card")
     await Live(sheet, ask, show).start()
     # Apart from the sentence above, which must not wait for charts.
     with charts:
-        box = Charts()
-
-        def draw(found: list[tuple[str, str, Drawing]]) -> None:
-            box.follow(found, lambda: _no_host(sheet), classes="charts")
-
-        await Live(sheet, lambda: _drawn(sheet), draw).start()
+        nothing = lambda: _no_host(sheet)  # noqa: E731 - one of two
+        await charted(sheet, lambda: _drawn(sheet), nothing, classes="charts")
 
 
 def _needs_me(live: Sequence[Incident]) -> None:
     if not live:
         return
-    with Node("section", classes="card"):
-        Node("h2", "What needs you")
+    with html.card("What needs you"):
         severe = {"critical": 0, "warning": 1}
         ordered = sorted(live, key=lambda one: severe.get(one.severity, 2))
         ordered.sort(key=lambda one: one.state is IncidentState.ACKNOWLEDGED)
@@ -129,10 +109,10 @@ def _needs_me(live: Sequence[Incident]) -> None:
             for incident in ordered[:SHOWN]:
                 with Node("li"):
                     with Node("div", classes="row"):
-                        severity_chip(incident.severity)
+                        html.severity_chip(incident.severity)
                         Node("a", incident.title, "wrapany", href=f"/incidents/{incident.id}")
                     with Node("div", classes="row muted small"):
-                        state_chip(incident.state)
+                        html.state_chip(incident.state)
                         When(incident.started_ms)
                         if incident.owner:
                             Node("span", f"taken by {incident.owner}")
@@ -150,7 +130,7 @@ def _drawn(sheet: Sheet) -> list[tuple[str, str, Drawing]]:
     drawn = []
     for title, lines in _panels(found):
         ids, names = [info.id for info, _ in lines], [name for _, name in lines]
-        href = "/series?" + urlencode({"q": query_of(lines[0][0].labels)})
+        href = html.address("/series", q=query_of(lines[0][0].labels))
         drawn.append((title, href, sheet.drawer.draw(ids, start, end, names=names)))
     return drawn
 
@@ -187,16 +167,16 @@ def _panels(found: Iterable[SeriesInfo]) -> Iterator[Panel]:
 
 
 def _no_host(sheet: Sheet) -> None:
-    with Node("div", classes="card flush"):
-        if sheet.house.host is not None:
-            empty("The first samples of this host are on their way.", "They come every 5 s.")
-        else:
-            with empty("This host is not watched."), Node("p"):
-                Node("a", "How to send telemetry", href="/connect")
+    if sheet.house.host is not None:
+        says = "They come every 5 s."
+        html.empty("The first samples of this host are on their way.", says, classes="card")
+    else:
+        with html.empty("This host is not watched.", classes="card"), Node("p"):
+            Node("a", "How to send telemetry", href="/connect")
 
 
 def _ahead(forecasts: Sequence[Forecast]) -> None:
-    card_head("What runs out next", "Capacity" if forecasts else "", "/capacity")
+    html.card_head("What runs out next", "Capacity" if forecasts else "", "/capacity")
     if not forecasts:
         said = "Nothing is foreseen to run out in the next 14 days. A forecast needs some hours of "
         Node("p", f"{said}history and stays silent where the trend is unsure.", "muted prose")
@@ -233,29 +213,27 @@ async def _models(sheet: Sheet) -> None:
 def _portfolio(found: Sequence[Product]) -> None:
     count, live = len(found), sum(bool(one.live) for one in found)
     good = count and live == count
-    told = f"{plural(count, 'product')}, {'all' if good else live} live"
+    told = f"{html.plural(count, 'product')}, {'all' if good else live} live"
     says = "twinhelm's own algorithms among them." if count else "Nothing to watch."
     with Node("p", classes="lead row"):
-        dot("green" if good else "")
+        html.dot("green" if good else "")
         Node("span", f"Models: {told if count else 'none registered yet'}")
     Node("p", says, "muted")
 
 
 def _stages(found: Sequence[Product]) -> None:
-    card_head("Products", "Portfolio", "/products")
+    html.card_head("Products", "Portfolio", "/products")
     with Node("ul", classes="items"):
         for one in found:
             with Node("li", classes="row", style="justify-content:space-between"):
-                Node("a", one.name, href=path_of(one.name))
+                Node("a", one.name, href=html.path_of(one.name))
                 live_chip(one)
 
 
 def _deeds(rows: Sequence[JournalRow]) -> None:
-    card_head("What happened lately", "Audit", "/audit")
+    html.card_head("What happened lately", "Audit", "/audit")
     with Node("ul", classes="items plain"):
         for row in rows:
             with Node("li"):
-                linked(*deed(row), "wrapany")
-                with Node("div", classes="muted small"):
-                    When(row.time_ms)
-                    Node("span", f", {row.actor}")
+                html.linked(*deed(row), "wrapany")
+                html.phrase(row.time_ms, f", {row.actor}", tag="div", classes="muted small")

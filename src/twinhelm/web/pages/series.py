@@ -7,7 +7,6 @@ chart to look closer: the data come anew at a finer step; a double click goes ba
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
 import numpy as np
 from nicegui.events import GenericEventArguments
@@ -17,23 +16,12 @@ from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import METRIC, Matcher, metric_name
 from twinhelm.core.telemetry import MetricMeta, SeriesInfo
 from twinhelm.events.values import load
-from twinhelm.web.pages.drawing import Drawing, query_of, quoted, short_name
-from twinhelm.web.pages.elements import (
-    UNAIDED,
-    ChartCard,
-    Charts,
-    Column,
-    Node,
-    Region,
-    empty,
-    entry,
-    say,
-    searching,
-    sentences,
-    table,
-)
-from twinhelm.web.pages.frame import framed
-from twinhelm.web.pages.sheet import RANGES, Live, Sheet, follow
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.charts import ChartCard, Charts
+from twinhelm.web.pages.kit.drawing import Drawing, query_of, quoted, short_name
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Column, Node, Region
+from twinhelm.web.pages.kit.sheet import RANGES, Live, Sheet, follow
 from twinhelm.web.prometheus.selector import parse_selector
 
 __all__ = ["matchers_of", "series"]
@@ -69,14 +57,16 @@ async def series(sheet: Sheet) -> None:
     """Build the page."""
     view = _View(sheet.asked("q"), sheet.asked("band") != "0", sheet.asked("as") == "one")
     with framed(sheet, "Series", "Anything measured over time", wing="machines", ranged=True):
-        with searching("/series", band="" if view.band else "0", range=sheet.range_name):
+        with html.searching("/series", band="" if view.band else "0", range=sheet.range_name):
             hint = 'node_load1{host="a"}'
-            entry("q", view.query, hint, "Selector", "grow mono", maxlength="4096", **UNAIDED)
+            html.entry(
+                "q", view.query, hint, "Selector", "grow mono", maxlength="4096", **html.UNAIDED
+            )
             Node("button", "Show", "primary", type="submit")
         try:
             matchers = matchers_of(view.query)
         except BadInput as error:
-            say(sentences(error.message, error.hint), kind="failed")
+            html.say(html.sentences(error.message, error.hint), kind="failed")
             matchers = None
         if view.query and matchers:
             await _charts(sheet, view, matchers)
@@ -92,7 +82,7 @@ def matchers_of(query: str) -> tuple[Matcher, ...]:
 def _link(sheet: Sheet, **changed: str) -> str:
     kept = {name: sheet.asked(name) for name in ("q", "range", "from", "to", "band", "as")}
     kept.update(changed)
-    return "/series?" + urlencode({name: value for name, value in kept.items() if value})
+    return html.address("/series", **kept)
 
 
 def _ask(sheet: Sheet, view: _View, matchers: Sequence[Matcher]) -> _Found:
@@ -184,9 +174,9 @@ def _bar(sheet: Sheet, view: _View, now: _Found) -> None:
 
 def _nothing(sheet: Sheet) -> None:
     longer = [name for name in RANGES if RANGES[name] > RANGES[sheet.range_name]]
+    says = "Check the spelling, or take a matcher away."
     with (
-        Node("div", classes="card flush"),
-        empty("No series match in this range.", "Check the spelling, or take a matcher away."),
+        html.empty("No series match in this range.", says, classes="card"),
         Node("p", classes="row"),
     ):
         if longer:
@@ -244,7 +234,7 @@ async def _browser(sheet: Sheet) -> None:
         Node("a", row[0] or "(no name)", "mono", href=_link(sheet, q=query))
 
     def nothing() -> None:
-        with empty("No series yet.", "The first samples show within seconds of being sent."):
+        with html.empty("No series yet.", "The first samples show within seconds of being sent."):
             Node("a", "How to send telemetry", href="/connect")
 
     columns = (
@@ -252,4 +242,6 @@ async def _browser(sheet: Sheet) -> None:
         Column("What it is", "muted cutoff", lambda row: row[1]),
         Column("Series", "num tightcol", lambda row: str(row[2])),
     )
-    await follow(sheet, ask, lambda found: table(found, *columns, nothing=nothing), every_s=15.0)
+    await follow(
+        sheet, ask, lambda found: html.table(found, *columns, nothing=nothing), every_s=15.0
+    )

@@ -7,13 +7,12 @@ snippets with this server's own address in them.
 
 import os
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 from nicegui.events import GenericEventArguments
 
 from twinhelm.aiops.words import quantity
-from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.labels import DEFAULT_TENANT
 from twinhelm.core.ports import StoreStats
 from twinhelm.core.roles import Right, Role
@@ -22,52 +21,45 @@ from twinhelm.events.identities import Person
 from twinhelm.events.tokens import Token
 from twinhelm.web import VERSION
 from twinhelm.web.api.status import listed
-from twinhelm.web.pages.elements import (
-    STATIC,
-    Column,
-    Node,
-    Region,
-    When,
-    card_head,
-    copier,
-    dot,
-    say,
-    table,
-)
-from twinhelm.web.pages.frame import framed
-from twinhelm.web.pages.sheet import Live, Sheet
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Column, Node, Region, When
+from twinhelm.web.pages.kit.sheet import Live, Sheet
 
 __all__ = ["connect", "settings"]
 
 Setting = tuple[str, str, str, str]
 """A setting's name, its value, where that came from, and what it does."""
 
-ROLES = [role.value for role in Role]
+CARDS = {
+    "person": ("people", "People", "Remove", "Nobody can sign in yet."),
+    "token": ("tokens", "Tokens, for programs", "Revoke", "No tokens yet."),
+}
+"""Of each kind of key: anchor and title of its card, how one is taken back, and none."""
 
 
 async def settings(sheet: Sheet) -> None:
     """Build the page."""
     house = sheet.house
     with framed(sheet, "Settings and health", f"twinhelm {VERSION}"):
-        with Node("div", classes="card"):
-            Node("h2", "Health")
+        with html.card("Health"):
             health = Region()
         if sheet.visitor.may(Right.ADMIN):
-            await _People(sheet).live.start()
+            await _people(sheet)
         else:
-            with Node("section", classes="card"):
-                Node("h2", "People and tokens")
+            with html.card("People and tokens"):
                 Node("p", sheet.visitor.why_not(Right.ADMIN), "muted")
         with Node("section", classes="card flush"):
             with Node("div", style="padding:16px 16px 8px"):
                 Node("h2", "Settings")
                 says = "Changed in twinhelm.toml, by environment variables TWINHELM_SECTION__NAME "
                 Node("p", f"{says}or by flags; they hold from the next start.", "muted prose")
-            table(
+            html.table(
                 list(_listed(house.settings)),
                 Column("Setting", "tightcol", lambda one: Node("code", one[0])),
                 Column("Value", "namecol", lambda one: one[1]),
-                Column("From", "namecol", _source, "tightcol"),
+                Column("From", "namecol", _source),
                 Column("What it does", "muted cutoff", lambda one: one[3]),
             )
 
@@ -79,7 +71,7 @@ async def settings(sheet: Sheet) -> None:
 
 async def connect(sheet: Sheet) -> None:
     """Build the page that says how to send telemetry here."""
-    ways = tomllib.loads((STATIC / "connect.toml").read_text(encoding="utf-8"))["way"]
+    ways = tomllib.loads((html.STATIC / "connect.toml").read_text(encoding="utf-8"))["way"]
     base = str(sheet.request.base_url).rstrip("/")
     trusted = sheet.visitor.asker.trusted
     with framed(sheet, "Connect", "Change nothing but an address in what you already run"):
@@ -91,8 +83,8 @@ async def connect(sheet: Sheet) -> None:
                 whole = way["snippet"].replace("AUTH", "" if trusted else way["token"])
                 snippet = whole.replace("BASE", base)
                 with Node("section", classes="card", id=way["anchor"]):
-                    with card_head(way["title"]):
-                        copier(snippet).set(aria_label=f"Copy the snippet for {way['title']}")
+                    with html.card_head(way["title"]):
+                        html.copier(snippet).set(aria_label=f"Copy the snippet for {way['title']}")
                     Node("p", way["says"], "muted prose", style="margin-bottom:8px")
                     Node("pre", snippet, "snippet", tabindex="0")
         says = "Several teams? Send the header X-Scope-OrgID; without it all is of the tenant "
@@ -107,25 +99,21 @@ def _health(now: tuple[StoreStats, bool, int]) -> None:
     elif not store.taking:
         told = f"No telemetry is taken: {store.reason}"
     with Node("p", classes="lead row", style="margin-bottom:8px"):
-        dot("green" if ready and store.taking else "red")
+        html.dot("green" if ready and store.taking else "red")
         Node("span", told)
     disk, free = quantity(store.disk_bytes, "bytes"), quantity(store.free_bytes, "bytes")
     counts = {"Series": store.series, "Samples": store.samples, "Log lines": store.logs}
     counts |= {"Spans": store.spans, "Changes": store.changes}
-    facts = {name: f"{number:,}" for name, number in counts.items()}
-    facts["On disk"] = f"{disk}, {free} free"
-    if store.samples:
-        facts["Waiting to be moved"] = f"{store.pending_rows:,} rows (safe in the append log)"
-    with Node("dl", classes="facts wide"):
-        Node("dt", "Last check")
-        with Node("dd"):
-            if last_ms:
-                When(last_ms)
-            else:
-                Node("span", "not yet")
-        for name, fact in facts.items():
-            Node("dt", name)
-            Node("dd", fact)
+    pending = f"{store.pending_rows:,} rows (safe in the append log)" if store.samples else ""
+    html.facts(
+        {
+            "Last check": (lambda: When(last_ms)) if last_ms else "not yet",
+            **{name: f"{count:,}" for name, count in counts.items()},
+            "On disk": f"{disk}, {free} free",
+            "Waiting to be moved": pending,
+        },
+        "facts wide",
+    )
 
 
 def _source(one: Setting) -> object:
@@ -149,124 +137,112 @@ def _shown(value: Any) -> str:
     return str(value) or "(empty)"
 
 
-class _People:
-    """Shows and changes who may come in; each change is checked at that moment."""
+async def _people(sheet: Sheet) -> None:
+    """Show and change who may come in; each change is checked at that moment."""
+    who, base = sheet.house.identities, str(sheet.request.base_url).rstrip("/")
 
-    def __init__(self, sheet: Sheet) -> None:
-        self._sheet = sheet
-        self._who = sheet.house.identities
-        self._said: dict[str, Region] = {}
-        with Node("div", classes="twos"):
-            self._persons = self._card("person", "people", "People")
-            self._tokens = self._card("token", "tokens", "Tokens, for programs")
-        who = self._who
-        self.live = Live(sheet, lambda: (who.people(), who.tokens()), self._show, every_s=15.0)
+    def invite(name: str, roles: list[Role], by: str) -> str:
+        who.add_person(name, roles, None, by)
+        return f"{base}/sign-in/first?secret={who.link_secret(name, by)}"
 
-    def _card(self, what: str, anchor: str, title: str) -> Region:
+    with Node("div", classes="twos"):
+        persons = _Keys(sheet, "person", invite, who.remove_person, who.set_roles)
+        tokens = _Keys(sheet, "token", who.create_token, who.revoke_token)
+
+    def show(now: tuple[list[Person], list[Token]]) -> None:
+        persons.rows.show(now[0], persons.table)
+        tokens.rows.show(now[1], tokens.table)
+
+    await Live(sheet, lambda: (who.people(), who.tokens()), show, every_s=15.0).start()
+
+
+class _Keys:
+    """A card of those who may come in: people, or tokens, whose roles cannot be ``changed``.
+
+    ``add`` lets one in and returns the secret that is theirs, ``remove`` lets them out.
+    """
+
+    def __init__(
+        self,
+        sheet: Sheet,
+        what: str,
+        add: Callable[[str, list[Role], str], str],
+        remove: Callable[[str, str], object],
+        changed: Callable[[str, list[Role], str], object] | None = None,
+    ) -> None:
+        self._remove, self._changed = remove, changed
+        anchor, title, self._verb, self._nobody = CARDS[what]
+        chosen = [Role.VIEWER]
+
+        async def choose(role: Role) -> None:
+            chosen[:] = [role]
+
         with Node("section", classes="card", id=anchor):
             Node("h2", title)
-            listed = Region()
+            self.rows = Region()
             with Node("div", classes="stack tight", style="margin-top:12px"):
-                self._said[what] = Region("wait")
+                self._deeds = Deeds(sheet)
                 with Node("div", classes="row"):
                     hints = {"placeholder": "Name", "aria_label": f"Name of the new {what}"}
                     Node("input", id=f"new-{what}", maxlength="200", autocomplete="off", **hints)
-                    with Node("select", id=f"role-{what}", aria_label=f"Role of the new {what}"):
-                        for role in ROLES:
-                            Node("option", role, value=role)
-                    add = Node("button", f"Add {what}", "primary", type="button")
-        both = (f"document.getElementById('{part}-{what}').value" for part in ("new", "role"))
-        script = f"() => emit([{', '.join(both)}])"
-        add.on("click", lambda event: self._add(what, event), js_handler=script)
-        return listed
+                    _choice(f"Role of the new {what}", chosen, choose)
+                    button = Node("button", f"Add {what}", "primary", type="button")
+        self._deeds.on(
+            button,
+            Right.ADMIN,
+            lambda by, name: add(name, [*chosen], by),
+            box=f"new-{what}",
+            done=lambda secret: _secret(what, secret),
+        )
 
-    def _show(self, now: tuple[list[Person], list[Token]]) -> None:
-        self._persons.show(now[0], self._person_rows)
-        self._tokens.show(now[1], self._token_rows)
+    def table(self, found: Sequence[Person | Token]) -> None:
+        """Show who there is."""
 
-    async def _add(self, what: str, event: GenericEventArguments) -> None:
-        name, chosen = (str(each) for each in event.args)
-        if chosen not in ROLES:
-            return
-        roles = [Role(chosen)]
+        def since(one: Person | Token) -> None:
+            by = f", {one.created_by}" if isinstance(one, Token) else ""
+            html.phrase(one.created_ms, by, classes="")
 
-        def person(by: str) -> str:
-            self._who.add_person(name, roles, None, by)
-            base = str(self._sheet.request.base_url).rstrip("/")
-            return f"{base}/sign-in/first?secret={self._who.link_secret(name, by)}"
+        def remove(one: Person | Token) -> None:
+            # A second press confirms; a dialog for each row would be heavier.
+            button = self._deeds.button(
+                self._verb, Right.ADMIN, lambda by, _: self._remove(one.name, by)
+            )
+            button.set(aria_label=f"{self._verb} {one.name}")
 
-        def token(by: str) -> str:
-            return self._who.create_token(name, roles, by)
-
-        await self._change(what, person if what == "person" else token)
-
-    async def _change(self, what: str, change: Callable[[str], str | None]) -> None:
-        """Make a change; what it returns is a secret, shown this once."""
-        said = self._said[what]
-        try:
-            made = await self._sheet.visitor.act(Right.ADMIN, change)
-        except TwinhelmError as error:
-            said.show(str(error), lambda text: say(text, kind="failed"))
-            return
-        said.show(made or "", lambda text: _secret(what, text))
-        await self.live.ask()
-
-    def _person_rows(self, found: list[Person]) -> None:
-        table(
+        html.table(
             found,
             Column("Name", "namecol", lambda one: one.name),
             Column("Role", "", self._roles),
-            Column("Since", "tightcol", lambda one: When(one.created_ms)),
-            Column("", "tightcol", lambda one: self._button("person", "Remove", one.name)),
-            nothing=lambda: Node("p", "Nobody can sign in yet.", "muted"),
+            Column("Since", "tightcol", since),
+            Column("", "tightcol", remove),
+            nothing=lambda: Node("p", self._nobody, "muted"),
         )
 
-    def _token_rows(self, found: list[Token]) -> None:
-        def made(one: Token) -> None:
-            When(one.created_ms)
-            Node("span", f", {one.created_by}", "muted")
+    def _roles(self, one: Person | Token) -> object:
+        if (change := self._changed) is None:
+            return _roles_of(one)
 
-        table(
-            found,
-            Column("Name", "namecol", lambda one: one.name),
-            Column("Role", "", _roles_of),
-            Column("Made", "tightcol", made),
-            Column("", "tightcol", lambda one: self._button("token", "Revoke", one.name)),
-            nothing=lambda: Node("p", "No tokens yet.", "muted"),
-        )
+        async def choose(role: Role) -> None:
+            await self._deeds.act(Right.ADMIN, lambda by: change(one.name, [role], by))
 
-    def _roles(self, person: Person) -> None:
-        several = len(person.roles) > 1
-        with Node("select", aria_label=f"Role of {person.name}") as choice:
-            if several:
-                Node("option", _roles_of(person), value="", selected=True)
-            for role in ROLES:
-                mine = not several and role in person.roles
-                Node("option", role, value=role, selected=mine)
+        _choice(f"Role of {one.name}", sorted(one.roles), choose)
+        return None
 
-        async def choose(event: GenericEventArguments) -> None:
-            chosen = str(event.args)
-            if chosen in ROLES:
-                roles = [Role(chosen)]
-                await self._change("person", lambda by: self._who.set_roles(person.name, roles, by))
 
-        choice.on("change", choose, js_handler="(e) => emit(e.target.value)")
+def _choice(label: str, roles: Sequence[Role], choose: Callable[[Role], Awaitable[None]]) -> None:
+    """Offer the roles; several that somebody has stand as one more choice."""
+    with Node("select", aria_label=label) as choice:
+        if len(roles) != 1:
+            Node("option", ", ".join(roles), value="", selected=True)
+        for role in Role:
+            Node("option", role.value, value=role.value, selected=[role] == list(roles))
 
-    def _button(self, what: str, verb: str, name: str) -> None:
-        button = Node("button", verb, "small", type="button", aria_label=f"{verb} {name}")
-        change = self._who.remove_person if what == "person" else self._who.revoke_token
+    async def chosen(event: GenericEventArguments) -> None:
+        for role in Role:
+            if role.value == event.args:
+                await choose(role)
 
-        async def go(_: GenericEventArguments) -> None:
-            await self._change(what, lambda by: change(name, by))
-
-        # A second press within a few seconds confirms; a dialog for each row would be heavier.
-        button.on(
-            "click",
-            go,
-            js_handler=f"(e) => {{ const b = e.currentTarget; if (b.dataset.sure) {{ emit(); "
-            f"return; }} b.dataset.sure = '1'; b.textContent = 'Sure? {verb}'; "
-            f"setTimeout(() => {{ delete b.dataset.sure; b.textContent = '{verb}'; }}, 4000); }}",
-        )
+    choice.on("change", chosen, js_handler="(e) => emit(e.target.value)")
 
 
 def _roles_of(one: Person | Token) -> str:
@@ -281,4 +257,4 @@ def _secret(what: str, text: str) -> None:
         Node("p", f"{says} It is shown this once only.")
         with Node("div", classes="row"):
             Node("code", text, "wrapany")
-            copier(text)
+            html.copier(text)

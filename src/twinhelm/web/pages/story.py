@@ -13,20 +13,11 @@ from twinhelm.aiops.words import place
 from twinhelm.core.claims import Claim, Evidence
 from twinhelm.core.entities import Edge
 from twinhelm.core.labels import metric_name
-from twinhelm.web.pages.drawing import Drawing, query_of, short_name
-from twinhelm.web.pages.elements import (
-    Node,
-    When,
-    card_head,
-    chip,
-    confidence,
-    dot,
-    linked,
-    outside,
-    plural,
-    range_link,
-)
-from twinhelm.web.pages.sheet import Sheet
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.charts import range_link
+from twinhelm.web.pages.kit.drawing import Drawing, query_of, short_name
+from twinhelm.web.pages.kit.html import Node, When
+from twinhelm.web.pages.kit.sheet import Sheet
 
 __all__ = ["changes", "draw_evidence", "grouping", "timeline", "where", "why", "window"]
 
@@ -85,9 +76,11 @@ def _ranked(file: IncidentFile) -> list[int]:
 
 def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
     """Rank the suspects, with the evidence for and against each."""
-    with card_head("Why"):
+    with html.card_head("Why"):
         if file.claims:
-            chip(file.incident.verdict, "blue" if file.incident.verdict == "conclusive" else "")
+            html.chip(
+                file.incident.verdict, "blue" if file.incident.verdict == "conclusive" else ""
+            )
     if not file.claims:
         Node("p", "No suspect yet: the evidence is still coming in.", "muted")
         return
@@ -101,7 +94,7 @@ def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
             _suspect(claim, start_ms, end_ms)
     if weaker:
         with Node("details"):
-            Node("summary", plural(len(weaker), "weaker suspect"))
+            Node("summary", html.plural(len(weaker), "weaker suspect"))
             with Node("ol", classes="items"):
                 for claim in weaker:
                     _suspect(claim, start_ms, end_ms)
@@ -110,7 +103,7 @@ def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
 def _suspect(claim: Claim, start_ms: int, end_ms: int) -> None:
     with Node("li", classes="suspect"):
         Node("h3", claim.text, "wrapany")
-        confidence(claim.confidence)
+        html.confidence(claim.confidence)
         with Node("ul", classes="evidence"):
             for one in claim.evidence_for[:FIRST]:
                 _evidence(one, "+", start_ms, end_ms)
@@ -138,7 +131,7 @@ def where(file: IncidentFile, edges: Sequence[Edge]) -> None:
         for entity in inside[:12]:
             with Node("li", classes="row", style="justify-content:space-between"):
                 Node("b", place(entity), "wrapany")
-                Node("span", plural(strange[entity], "sign"), "muted small")
+                Node("span", html.plural(strange[entity], "sign"), "muted small")
     if len(inside) > 12:
         Node("p", f"and {len(inside) - 12} more", "muted")
     running = [edge for edge in edges if edge.source.startswith("process:")]
@@ -150,12 +143,14 @@ def where(file: IncidentFile, edges: Sequence[Edge]) -> None:
         Node("p", "No service is known to lean on it, or it on others.", "muted small")
         return
     Node("h3", "How they lean on each other")
-    with Node("ul", classes="evidence"):
-        for edge in others[:EDGES]:
-            with Node("li"):
-                Node("span", "→", "muted")
-                said = f"{place(edge.source)} {edge.kind.replace('_', ' ')} {place(edge.target)}"
-                Node("span", f"{said} (told by {edge.told_by}, {edge.confidence:.2f})")
+    html.points(
+        (
+            f"{place(edge.source)} {edge.kind.replace('_', ' ')} {place(edge.target)} "
+            f"(told by {edge.told_by}, {edge.confidence:.2f})"
+            for edge in others[:EDGES]
+        ),
+        "→",
+    )
     if len(others) > EDGES:
         Node("p", f"and {len(others) - EDGES} more", "muted small")
 
@@ -173,7 +168,7 @@ def changes(file: IncidentFile) -> None:
             with Node("li"):
                 Node("b", change.title, "wrapany")
                 with Node("div", classes="row muted small"):
-                    chip(change.kind)
+                    html.chip(change.kind)
                     Node("span", f"{place(change.entity)}, by {change.source}", "wrapany")
                     minutes = (change.time_ms - file.incident.started_ms) / 60_000
                     side = "before" if minutes < 0 else "after"
@@ -185,9 +180,9 @@ def changes(file: IncidentFile) -> None:
                 name = dict(alert.labels).get("alertname", "an alert")
                 state, colour = ("fires", "red") if alert.ends_ms is None else ("ended", "")
                 with Node("li"):
-                    dot(colour)
+                    html.dot(colour)
                     with Node("span"):
-                        linked(name, outside(alert.url), rel="noopener noreferrer")
+                        html.linked(name, html.outside(alert.url), rel="noopener noreferrer")
                         Node("span", f" ({state}, {alert.source})", "muted")
 
 
@@ -213,8 +208,4 @@ def grouping(file: IncidentFile) -> None:
     Node("h2", f"Why {count} {'sign is' if count == 1 else 'signs are'} one incident")
     if not file.incident.grouping:
         Node("p", "It has a single sign, so nothing had to be put together.", "muted")
-    with Node("ul", classes="evidence"):
-        for reason in file.incident.grouping[:12]:
-            with Node("li"):
-                Node("span", "·", "muted")
-                Node("span", reason)
+    html.points(file.incident.grouping[:12])

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from twinhelm.core.roles import Role
+from twinhelm.events.kinds.products import ApprovalAnswered, ApprovalRequested, DeploymentChanged
 from twinhelm.mlops.records import put
 from twinhelm.mlops.types import (
     ApprovalState,
@@ -18,7 +19,7 @@ from twinhelm.mlops.types import (
     Run,
     Stage,
 )
-from twinhelm.web.pages.models.parts import interval, number, path_of
+from twinhelm.web.pages.models.parts import interval
 from web.conftest import memory_house
 from web.wing import furnish, wing
 
@@ -28,7 +29,13 @@ PEOPLE = {"ada": Role.DATA_SCIENTIST, "grace": Role.APPROVER, "eve": Role.APPROV
 PEOPLE |= {"olga": Role.OPERATOR, "vic": Role.VIEWER}
 TABS = ["", "versions", "builds", "health", "evidence", "talk", "journal"]
 PAGES = ["/products", *(f"/products/cancer?tab={tab}" for tab in TABS), "/approvals"]
-PAGES += ["/products/cancer/versions/4", "/products/cancer/compare?a=3&b=4", "/products/bare"]
+PAGES += [
+    "/audit/live",
+    "/audit/live?at=1",
+    "/products/cancer/versions/4",
+    "/products/cancer/compare?a=3&b=4",
+    "/products/bare",
+]
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +48,11 @@ def lit_house(tmp_path_factory):
     furnish(house, hostile=HOSTILE)
     with house.journal.writing("ada") as write:
         put(write, Product("bare", "nothing yet", "eve", "low"))
+        write.event(ApprovalRequested("cancer", "3", "cancer/3/1", 1))
+    with house.journal.writing("grace") as write:
+        write.event(ApprovalAnswered("cancer", "3", "cancer/3/1", True, "slices read", "approved"))
+        parts = (("3", "champion", 1.0),)
+        write.event(DeploymentChanged("cancer", parts, "", f"recall is better {HOSTILE}"))
     for name, role in PEOPLE.items():
         house.identities.add_person(name, [role], PASSWORD, "test")
     yield house
@@ -63,7 +75,7 @@ def _plain(value):
 @pytest.fixture
 def read(address, monkeypatch):
     """``read(path)``: the page as it is sent once all of it is known, without a browser."""
-    monkeypatch.setattr("twinhelm.web.pages.sheet.PATIENCE_S", 60.0)
+    monkeypatch.setattr("twinhelm.web.pages.kit.sheet.PATIENCE_S", 60.0)
 
     with httpx.Client(timeout=60.0, trust_env=False) as client:
 
@@ -111,6 +123,27 @@ def test_a_page_says_what_its_readers_come_for(read, path, says):
     assert [each for each in says if each not in text] == []
 
 
+def test_what_was_live_is_told_for_any_time_with_who_let_it(read, lit_house):
+    changed = lit_house.journal.read(kind=DeploymentChanged.kind)[0].time_ms
+    for path in ("/audit/live", f"/audit/live?at={changed}&product=cancer"):
+        _, text = read(path)
+        why = ("Recall is better", "Slices read.")
+        for says in (*why, "100.0% as champion", "grace", "ada", "#evidence"):
+            assert says in text, (path, says)
+    _, text = read(f"/audit/live?at={changed - 1}")
+    assert "Nothing was live then" in text
+    assert f"at={changed}" in text
+    assert "twinhelm live --at " in text
+    _, text = read("/audit/live?product=bare")
+    assert "Nothing was live then" in text
+
+
+def test_an_address_of_mlflow_leads_a_browser_to_the_portfolio(address):
+    for path in ("/mlflow", "/mlflow/"):
+        answer = httpx.get(address + path)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/products")
+
+
 def test_the_inbox_shows_the_evidence_beside_the_buttons(read, asked):
     _, text = read("/approvals")
     for says in ("better on older people", "recall is well", "older, recall", "0 of 1 agreed"):
@@ -118,13 +151,9 @@ def test_the_inbox_shows_the_evidence_beside_the_buttons(read, asked):
     assert asked.state is ApprovalState.OPEN
 
 
-def test_numbers_are_short_and_unknown_ones_say_so():
-    assert [number(each) for each in (0.95, 12345.6, float("nan"), None)] == [
-        *("0.95", "12,346", "unknown", "unknown")
-    ]
+def test_an_interval_stands_beside_a_value_where_it_is_known():
     assert interval(0.95, 0.9, 0.98) == "0.95 (0.9 to 0.98)"
     assert interval(0.95, None, float("nan")) == "0.95"
-    assert path_of("a b", "1/2") == "/products/a%20b/versions/1%2F2"
 
 
 @pytest.mark.peer("chromium")
@@ -182,7 +211,8 @@ class TestInABrowser:
         with lit_house.journal.writing("ada") as write:
             for value in (
                 Product("busy", "much", "ada", "low"),
-                ProductVersion("busy", "2", Stage.LIVE, 1, "m"),
+                ProductVersion("busy", "1", Stage.LIVE, 1, "m"),
+                ProductVersion("busy", "2", Stage.LIVE, 2, "m"),
                 Run("busy", 1, "running", "ada", 1, job="build-busy/1"),
                 Deployment("busy", parts, 1),
                 Rollout("busy/2/1", "busy", "2", "1", RolloutState.RUNNING, 1, (0.1,), 1, "ada"),
@@ -208,6 +238,49 @@ class TestInABrowser:
         page.click("text=Sure?")
         page.locator("main li >> text=why so slow").wait_for()
         assert page.locator("#remark-text").input_value() == ""
+
+    def test_the_address_that_mlflow_prints_ends_at_the_portfolio(self, browser_page):
+        browser_page.open("/mlflow/#/experiments/1/runs/2f")
+        assert browser_page.page.locator("h1").inner_text() == "Portfolio"
+
+    def test_a_time_is_chosen_by_the_keyboard_in_the_readers_zone(self, browser_page, lit_house):
+        page = browser_page.page
+        changed = lit_house.journal.read(kind=DeploymentChanged.kind)[0].time_ms
+        browser_page.open(f"/audit/live?at={changed - 60_000}")
+        page.locator("text=Nothing was live then").wait_for()
+        shown = page.evaluate("ms => new Date(ms).getFullYear()", changed)
+        assert str(shown) in page.locator("main input[type=datetime-local]").input_value()
+        page.locator("main input[type=datetime-local]").fill("2100-01-31T08:00:00")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/audit/live?at=41*")
+        page.locator("main td >> text=grace").first.wait_for()
+        assert browser_page.wrong == []
+
+    def test_the_palette_finds_products_and_versions(self, browser_page):
+        page = browser_page.page
+        browser_page.open("/audit/live")
+        page.keyboard.press("Control+k")
+        page.keyboard.type("cance")
+        page.locator("#palette li >> text=cancer").first.wait_for()
+        page.fill("#palette input", "cancer 4")
+        page.locator("#palette li >> text=cancer, version 4").wait_for()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/products/cancer/versions/4")
+
+    def test_a_pack_is_made_once_and_stands_with_its_files(self, browser_page, lit_house):
+        page = browser_page.page
+        browser_page.sign_in("grace")
+        browser_page.open("/products/cancer/versions/3")
+        row = page.locator("tr", has_text="EU AI Act")
+        row.locator("button").click()
+        row.locator("text=Sure?").click()
+        row.locator("a:has-text('PDF')").wait_for()
+        (made,) = lit_house.models.evidence.packs("cancer", "3")
+        assert made.made_by == "grace"
+        for form in ("html", "pdf", "json"):
+            assert made.digest in row.locator(f"a:has-text('{form.upper()}')").get_attribute("href")
+        assert lit_house.models.evidence.packs("cancer", "3") == [made]
+        assert browser_page.wrong == []
 
     def test_a_viewer_may_press_nothing(self, browser_page):
         page = browser_page.page

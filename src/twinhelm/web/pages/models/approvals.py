@@ -13,12 +13,14 @@ from twinhelm.core.policy import Verdict
 from twinhelm.core.roles import Right
 from twinhelm.mlops.approve import may_answer
 from twinhelm.mlops.types import Approval, Check, Product, ProductVersion, Validation
-from twinhelm.web.pages.elements import Node, Region, When, chip, dot, empty, plural, sentence
-from twinhelm.web.pages.frame import framed
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Node, Region, When
+from twinhelm.web.pages.kit.sheet import Live, Sheet
 from twinhelm.web.pages.models.figures import difference_table
 from twinhelm.web.pages.models.making import verdict_of
-from twinhelm.web.pages.models.parts import Deeds, check_table, interval, models_of, path_of
-from twinhelm.web.pages.sheet import Live, Sheet
+from twinhelm.web.pages.models.parts import check_table, interval
 
 __all__ = ["answers", "approvals"]
 
@@ -53,12 +55,8 @@ async def approvals(sheet: Sheet) -> None:
                 for case in found:
                     cases[case.approval.id] = Region("card models stack")
                 if not found:
-                    with Node("div", classes="card flush"):
-                        empty(
-                            "Nothing waits for an answer.",
-                            "Requests come from a version's page, twinhelm promote, or MLflow.",
-                            good=True,
-                        )
+                    says = "Requests come from a version's page, twinhelm promote, or MLflow."
+                    html.empty("Nothing waits for an answer.", says, good=True, classes="card")
 
             box.show([case.approval.id for case in found], place)
             for case in found:
@@ -69,11 +67,11 @@ async def approvals(sheet: Sheet) -> None:
 
 
 def _ask(sheet: Sheet) -> list[_Case]:
-    return [_asked(sheet, one) for one in models_of(sheet).promotions.inbox()]
+    return [_asked(sheet, one) for one in sheet.house.models.promotions.inbox()]
 
 
 def _asked(sheet: Sheet, one: Approval) -> _Case:
-    models, visitor = models_of(sheet), sheet.visitor
+    models, visitor = sheet.house.models, sheet.visitor
     product = models.desk.product(one.product)
     version = models.desk.version(one.product, one.version)
     found = models.validations.latest(one.product, one.version)
@@ -83,26 +81,25 @@ def _asked(sheet: Sheet, one: Approval) -> _Case:
     roles = visitor.asker.identity.roles
     spec = models.desk.spec(one.product)
     may = may_answer(spec, version, one, by=visitor.name, roles=roles, person=True)
-    barred = "" if may.verdict is Verdict.ALLOW else sentence(may.reason)
+    barred = "" if may.verdict is Verdict.ALLOW else html.sentence(may.reason)
     barred = visitor.why_not(Right.APPROVE) or barred
     return _Case(one, product, version, found, gates, apart, barred)
 
 
 def _case(case: _Case, deeds: Deeds) -> None:
     one, version, found = case.approval, case.version, case.validation
-    where = path_of(one.product, one.version)
+    where = html.path_of(one.product, one.version)
     with Node("div", classes="card-head"):
         with Node("h2"):
             Node("a", f"{one.product}, version {one.version}", href=where)
         with Node("span", classes="row"):
-            chip(f"risk tier {case.product.tier}")
+            html.chip(f"risk tier {case.product.tier}")
             verdict_of(found)
     with Node("div", classes="twos"):
         with Node("div", classes="stack"):
             Node("p", case.product.decides, "lead prose")
-            with Node("p", f"{one.asked_by} asks, ", "muted"):
-                When(one.asked_ms)
-                Node("span", f": {one.note}" if one.note else "")
+            note = f": {one.note}" if one.note else ""
+            html.phrase(f"{one.asked_by} asks, ", one.asked_ms, note, tag="p")
             maker = (version.author or "nobody named") + " (which nobody proved)" * version.claimed
             Node("p", f"Made by {maker} as {version.method}.", "muted")
             live = case.product.live
@@ -126,11 +123,14 @@ def _slices(found: Validation) -> None:
     if not parts:
         return
     with Node("details", open=len(parts) <= FEW):
-        Node("summary", f"By slice, {plural(len(parts), 'measurement')}")
-        with Node("dl", classes="facts"):
-            for one in parts:
-                Node("dt", f"{one.slice}, {one.metric}")
-                Node("dd", f"{interval(one.value, one.low, one.high)}, {one.rows:,} rows")
+        Node("summary", f"By slice, {html.plural(len(parts), 'measurement')}")
+        html.facts(
+            {
+                f"{one.slice}, {one.metric}": f"{interval(one.value, one.low, one.high)}, "
+                f"{one.rows:,} rows"
+                for one in parts
+            }
+        )
 
 
 def answers(one: Approval) -> None:
@@ -139,7 +139,7 @@ def answers(one: Approval) -> None:
     with Node("ul", classes="items"):
         for answer in one.answers:
             with Node("li", classes="row"):
-                dot("green" if answer.agrees else "red")
+                html.dot("green" if answer.agrees else "red")
                 Node("span", f"{answer.by} {'agreed' if answer.agrees else 'refused'}")
                 When(answer.time_ms)
                 Node("span", answer.note, "wrapany")
@@ -149,7 +149,7 @@ def answers(one: Approval) -> None:
 
 def _buttons(case: _Case, deeds: Deeds) -> None:
     one = case.approval
-    sheet, promotions = deeds.sheet, models_of(deeds.sheet).promotions
+    sheet, promotions = deeds.sheet, deeds.sheet.house.models.promotions
     box = f"note-{one.id}"
 
     def answer(agrees: bool, who: str, note: str) -> object:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -16,20 +17,11 @@ from twinhelm.core.roles import Right
 from twinhelm.mlops.flow.evidence import Kept
 from twinhelm.mlops.govern import Lineage, Readiness, Tested
 from twinhelm.mlops.types import Product
-from twinhelm.web.pages.elements import (
-    Column,
-    Node,
-    Region,
-    When,
-    card_head,
-    empty,
-    entry,
-    plural,
-    table,
-)
-from twinhelm.web.pages.models.parts import Deeds, bar, facts, models_of, path_of
-from twinhelm.web.pages.models.portfolio import FULL
-from twinhelm.web.pages.sheet import Live, Sheet, follow
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.html import Column, Node, Region
+from twinhelm.web.pages.kit.sheet import Live, Sheet, follow
+from twinhelm.web.pages.models.portfolio import ready_meter
 
 __all__ = ["card_of", "evidence", "files_of"]
 
@@ -52,7 +44,7 @@ class _Known:
 
 async def evidence(sheet: Sheet, name: str, deeds: Deeds) -> None:
     """Build the part."""
-    models = models_of(sheet)
+    models = sheet.house.models
 
     def ask() -> _Known:
         one, known = models.desk.product(name), models.desk.versions(name)
@@ -75,19 +67,17 @@ async def evidence(sheet: Sheet, name: str, deeds: Deeds) -> None:
 
 
 def _ready(found: Readiness) -> None:
-    with card_head("Ready for production"):
-        bar(found.score / FULL, f"{found.score:.1f} of {FULL}")
+    with html.card_head("Ready for production"):
+        ready_meter(found.score)
     Node("p", found.says, "muted")
     for one in found.steps[:1]:
-        Node("p", f"Next: {one.step}", "lead prose")
-    with Node("dl", classes="facts"):
-        for part, score in found.parts.items():
-            Node("dt", part)
-            with Node("dd"):
-                bar(score / FULL, f"{score:.1f} of {FULL}")
+        with Node("p", classes="prose"):
+            Node("b", "Next: ")
+            Node("span", one.step)
+    html.facts({part: partial(ready_meter, score) for part, score in found.parts.items()})
     with Node("details"):
         Node("summary", "Every test, and what would raise it")
-        table(
+        html.table(
             found.tests,
             Column("Test", "cutoff", _tested),
             Column("Score", "num tightcol", lambda one: f"{one.score:g}"),
@@ -102,9 +92,11 @@ def _tested(one: Tested) -> None:
 
 
 def _lineage(found: Lineage) -> None:
-    card_head("What came of what")
+    html.card_head("What came of what")
     if not found.edges:
-        empty("Nothing is known of where it comes from.", "A build of twinhelm's records it all.")
+        html.empty(
+            "Nothing is known of where it comes from.", "A build of twinhelm's records it all."
+        )
         return
     with Node("div", classes="lineage", role="img", aria_label="Lineage; in words below"):
         ui.mermaid(found.mermaid)
@@ -116,9 +108,9 @@ def _lineage(found: Lineage) -> None:
 
 
 def _rules(spec: dict[str, Any]) -> None:
-    card_head("What was declared")
+    html.card_head("What was declared")
     if not spec:
-        empty(
+        html.empty(
             "It was registered without a product file.",
             "Until it is framed, no gate of its own holds: twinhelm product new",
         )
@@ -127,14 +119,15 @@ def _rules(spec: dict[str, Any]) -> None:
         with Node("details", open=part == "product"):
             Node("summary", part.capitalize())
             for row in rows:
-                facts({key: _plain(value) for key, value in dict(row).items()})
+                html.facts({key: _plain(value) for key, value in dict(row).items()})
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         if len(value) > MANY:
             return f"{len(value)} of them"
-        return ", ".join(_plain(each) for each in value)
+        told = [_plain(each) for each in value]
+        return (" " if all(each.endswith(".") for each in told) else ", ").join(told)
     if isinstance(value, dict):
         return ", ".join(f"{key} {_plain(each)}" for key, each in value.items() if each)
     return "" if value is None else str(value)
@@ -142,17 +135,18 @@ def _plain(value: Any) -> str:
 
 def _files(found: _Known, deeds: Deeds) -> None:
     name, version = found.product.name, found.version
-    card_head("Files to keep", f"Version {version}" if version else "", path_of(name, version))
+    of = f"Version {version}" if version else ""
+    html.card_head("Files to keep", of, html.path_of(name, version))
     if version:
         files_of(deeds, name, version, found.packs)
     else:
-        empty("There is no version to tell of yet.")
+        html.empty("There is no version to tell of yet.")
 
 
 def files_of(deeds: Deeds, name: str, version: str, packs: list[Kept]) -> None:
     """Offer card, bill of materials, and for each catalogue of controls its packs."""
     base = f"/api/twinhelm/v1/products/{quote(name, safe='')}/versions/{quote(version, safe='')}"
-    desk = models_of(deeds.sheet).evidence
+    desk = deeds.sheet.house.models.evidence
     newest = {one.catalogue: one for one in reversed(packs)}
     older = [one for one in packs if one is not newest[one.catalogue]]
 
@@ -163,9 +157,9 @@ def files_of(deeds: Deeds, name: str, version: str, packs: list[Kept]) -> None:
         with Node("div", classes="row"):
             for form in FORMS:
                 Node("a", form.upper(), href=f"{base}/evidence/{one.digest}.{form}")
-        with Node("div", classes="muted small"):
-            When(one.made_ms)
-            Node("span", f", {one.made_by}, digest ")
+        with html.phrase(
+            one.made_ms, f", {one.made_by}, digest ", tag="div", classes="muted small"
+        ):
             Node("code", one.digest[:8], title=one.digest)
 
     def make(catalogue: str) -> None:
@@ -179,7 +173,7 @@ def files_of(deeds: Deeds, name: str, version: str, packs: list[Kept]) -> None:
     with Node("p", classes="row"):
         Node("a", "Model card (Markdown)", href=f"{base}/card", download=f"{name}-card.md")
         Node("a", "Bill of materials (CycloneDX)", href=f"{base}/bom", download=f"{name}-bom.json")
-    table(
+    html.table(
         desk.catalogues(),
         Column("Evidence pack", "cutoff", lambda one: one["title"]),
         Column("Newest", "tightcol", lambda one: made(newest.get(one["name"]))),
@@ -187,8 +181,8 @@ def files_of(deeds: Deeds, name: str, version: str, packs: list[Kept]) -> None:
     )
     if older:
         with Node("details"):
-            Node("summary", plural(len(older), "earlier pack"))
-            table(
+            Node("summary", html.plural(len(older), "earlier pack"))
+            html.table(
                 older,
                 Column("For", "cutoff", lambda one: one.catalogue),
                 Column("Files", "tightcol", made),
@@ -197,7 +191,7 @@ def files_of(deeds: Deeds, name: str, version: str, packs: list[Kept]) -> None:
 
 async def card_of(sheet: Sheet, name: str, version: str) -> None:
     """Show the model card as people read it, without its front matter."""
-    card = models_of(sheet).evidence.card
+    card = sheet.house.models.evidence.card
 
     def render(text: str) -> None:
         _, _, body = text.removeprefix("---\n").partition("\n---\n")
@@ -212,11 +206,11 @@ async def card_of(sheet: Sheet, name: str, version: str) -> None:
 
 
 def _end(one: Product, deeds: Deeds) -> None:
-    desk = models_of(deeds.sheet).desk
-    card_head("Retirement and legal hold")
+    desk = deeds.sheet.house.models.desk
+    html.card_head("Retirement and legal hold")
     Node("p", "Retired, it answers no more. Under a legal hold, nothing of it is deleted.", "muted")
     with Node("div", classes="row"):
-        entry("", "", "Why", "Reason", "grow", id=WHY, maxlength="1000")
+        html.entry("", "", "Why", "Reason", "grow", id=WHY, maxlength="1000")
         deeds.button(
             f"Take {one.name} up again" if one.retired else f"Retire {one.name}",
             Right.BUILD,

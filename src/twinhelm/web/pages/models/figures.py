@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twinhelm.web.pages.elements import Column, Node, chip, empty, table
-from twinhelm.web.pages.models.parts import interval, number
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.html import Column, Node
+from twinhelm.web.pages.models.parts import interval
 
 __all__ = ["curves", "difference_table"]
 
@@ -23,7 +24,7 @@ DEEPEST = 45
 def curves(found: Mapping[str, Any]) -> None:
     """Draw all that there is."""
     if not found:
-        empty("Nothing can be drawn.", "The model answered no row whose truth is known.")
+        html.empty("Nothing can be drawn.", "The model answered no row whose truth is known.")
     if told := found.get("confusion"):
         _confusion(told["labels"], told["counts"])
     if told := found.get("calibration"):
@@ -71,7 +72,7 @@ def _bars(title: str, edges: Sequence[float], groups: Mapping[str, Sequence[floa
     most = max((count for counts in groups.values() for count in counts), default=0) or 1
     step = WIDE / max(1, len(edges) - 1)
     wide = step / len(groups)
-    says = "; ".join(f"{name}: {', '.join(map(number, of))}" for name, of in groups.items())
+    says = "; ".join(f"{name}: {', '.join(map(html.number, of))}" for name, of in groups.items())
     with Node("svg", classes="figure", viewBox=f"0 0 {WIDE} {HIGH}", role="img", aria_label=says):
         for at, counts in enumerate(groups.values()):
             for place, count in enumerate(counts):
@@ -80,7 +81,10 @@ def _bars(title: str, edges: Sequence[float], groups: Mapping[str, Sequence[floa
                 box |= {"width": f"{max(1.0, wide - 1):.1f}", "height": f"{tall:.1f}"}
                 Node("rect", fill=f"var(--series-{at + 1})", **box)
     with Node("div", classes="legend"):
-        Node("span", f"from {number(edges[0])} to {number(edges[-1])}; most {number(most)}")
+        Node(
+            "span",
+            f"from {html.number(edges[0])} to {html.number(edges[-1])}; most {html.number(most)}",
+        )
         for at, name in enumerate(groups):
             with Node("span"):
                 Node("i", classes="block", style=f"--c:var(--series-{at + 1})", aria_hidden="true")
@@ -97,13 +101,15 @@ def difference_table(rows: Sequence[Mapping[str, Any]], a: str, b: str) -> None:
         Node("div", row["metric"])
         Node("div", row["says"], "muted small")
 
-    table(
+    html.table(
         rows,
         Column("Metric", "cutoff", metric),
         Column("Of", "", lambda row: row["slice"] or "everybody"),
         Column(f"Version {a}", "", lambda row: side(row, "a")),
         Column(f"Version {b}", "", lambda row: side(row, "b")),
         Column("Apart", "", lambda row: interval(row["difference"], row["low"], row["high"])),
-        Column("So", "tightcol", lambda row: chip(row["verdict"], MEANS.get(row["verdict"], ""))),
-        nothing=lambda: empty("There is nothing to compare.", "Validate both versions first."),
+        Column(
+            "So", "tightcol", lambda row: html.chip(row["verdict"], MEANS.get(row["verdict"], ""))
+        ),
+        nothing=lambda: html.empty("There is nothing to compare.", "Validate both versions first."),
     )

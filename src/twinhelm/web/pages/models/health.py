@@ -6,25 +6,21 @@ is not good and not bad. Fairness and quality stand beside it, earlier looks bel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from twinhelm.core.labels import METRIC, Matcher, MatchKind
 from twinhelm.mlops.types import Drift, Health
-from twinhelm.web.pages.elements import Column, Node, When, card_head, chip, dot, empty, table
-from twinhelm.web.pages.models.parts import (
-    Deeds,
-    bar,
-    facts,
-    health_chip,
-    interval,
-    models_of,
-    number,
-)
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.html import Column, Node, When
+from twinhelm.web.pages.kit.sheet import Sheet, follow
+from twinhelm.web.pages.models.parts import health_chip, interval
 from twinhelm.web.pages.models.traffic import TRAFFIC, charts
-from twinhelm.web.pages.sheet import Sheet, follow
 
 __all__ = ["health"]
 
+FEW = 12
+"""What did not drift and ranks after so many is folded away."""
 FULL_PSI = 0.5
 """A population stability index of this much fills the bar; 0.2 is told of as a rule."""
 LABELS = """curl -X POST {base}/api/twinhelm/v1/products/{name}/labels \\
@@ -35,7 +31,7 @@ MODEL = Matcher(METRIC, MatchKind.REGEX, "model_.*")
 
 async def health(sheet: Sheet, name: str, _deeds: Deeds) -> None:
     """Build the part."""
-    models = models_of(sheet)
+    models = sheet.house.models
     base = str(sheet.request.base_url).rstrip("/")
 
     def ask() -> tuple[Health | None, list[Health]]:
@@ -53,21 +49,14 @@ async def health(sheet: Sheet, name: str, _deeds: Deeds) -> None:
 
 def _report(found: Health | None) -> None:
     if found is None:
-        with Node("div", classes="card flush"):
-            empty(
-                "Nobody has looked yet.",
-                "A live version is looked at every minute, once it has answered enough requests.",
-            )
+        says = "A live version is looked at every minute, once it has answered enough requests."
+        html.empty("Nobody has looked yet.", says, classes="card")
         return
-    with Node("section", classes="card models stack tight"):
+    with html.card(classes="card models stack tight"):
         with Node("p", classes="lead row"):
             health_chip(found.state)
             Node("span", found.says[0] if found.says else "Nothing to tell of.")
-        with Node("ul", classes="evidence"):
-            for says in found.says[1:]:
-                with Node("li"):
-                    dot("")
-                    Node("span", says)
+        html.points(found.says[1:])
         with Node("p", f"Version {found.version}, {found.rows:,} rows, ", "muted small"):
             Node("span", f"{found.labelled:,} of them with labels, from ")
             When(found.start_ms, absolute=True)
@@ -75,27 +64,36 @@ def _report(found: Health | None) -> None:
             When(found.end_ms, absolute=True)
     with Node("div", classes="twos"):
         _performance(found)
-        with Node("section", classes="card stack tight"):
-            Node("h2", "Fairness and quality")
+        with html.card("Fairness and quality", classes="card stack tight"):
             if not found.fairness and not found.quality:
                 Node("p", "Nothing is declared protected, and nothing was counted.", "muted")
-            facts({**found.fairness, **found.quality})
+            html.facts({**found.fairness, **found.quality})
+    ranked = sorted(found.drift, key=lambda one: (not one.drifted, bool(one.slice), -one.psi))
+    first = max(FEW, sum(one.drifted for one in ranked))
     with Node("section", classes="card flush"):
-        table(
-            sorted(found.drift, key=lambda one: (not one.drifted, -one.psi)),
-            Column("Column", "namecol", _column),
-            Column("Drifted", "tightcol", _drifted),
-            Column("PSI", "tightcol", lambda one: bar(one.psi / FULL_PSI, number(one.psi))),
-            Column("Distance", "num tightcol", lambda one: number(one.distance)),
-            Column("p", "num tightcol", lambda one: number(one.p)),
-            Column("Test", "tightcol muted", lambda one: one.test),
-            Column("Against", "tightcol muted", lambda one: one.against),
-            Column("Missing", "num tightcol", lambda one: f"{one.missing:.1%}"),
-            Column("New values", "cutoff", lambda one: ", ".join(one.new_values)),
-            nothing=lambda: empty(
-                "Drift is unknown.", "The data it learnt on, or enough requests, are missing."
-            ),
-        )
+        _drift(ranked[:first])
+        if rest := ranked[first:]:
+            with Node("details", style="padding:4px 12px"):
+                Node("summary", f"{len(rest)} more columns and slices that did not drift")
+                _drift(rest)
+
+
+def _drift(rows: Sequence[Drift]) -> None:
+    html.table(
+        rows,
+        Column("Column", "namecol", _column),
+        Column("Drifted", "tightcol", _drifted),
+        Column("PSI", "tightcol", lambda one: html.meter(one.psi / FULL_PSI, html.number(one.psi))),
+        Column("Distance", "num tightcol", lambda one: html.number(one.distance)),
+        Column("p", "num tightcol", lambda one: html.number(one.p)),
+        Column("Test", "tightcol muted", lambda one: one.test),
+        Column("Against", "tightcol muted", lambda one: one.against),
+        Column("Missing", "num tightcol", lambda one: f"{one.missing:.1%}"),
+        Column("New values", "cutoff", lambda one: ", ".join(one.new_values)),
+        nothing=lambda: html.empty(
+            "Drift is unknown.", "The data it learnt on, or enough requests, are missing."
+        ),
+    )
 
 
 def _column(one: Drift) -> None:
@@ -105,7 +103,7 @@ def _column(one: Drift) -> None:
 
 
 def _drifted(one: Drift) -> Node:
-    return chip("drifted", "amber") if one.drifted else chip("no")
+    return html.chip("drifted", "amber") if one.drifted else html.chip("no")
 
 
 def _performance(found: Health) -> None:
@@ -114,9 +112,8 @@ def _performance(found: Health) -> None:
     def cell(of: Mapping[str, tuple[float, float, float]], metric: str) -> str:
         return interval(*of[metric]) if metric in of else "unknown"
 
-    with Node("section", classes="card stack tight"):
-        Node("h2", "Performance, with 95 % intervals")
-        table(
+    with html.card("Performance, with 95 % intervals", classes="card stack tight"):
+        html.table(
             both,
             Column("Metric", "namecol", str),
             Column("With labels", "", lambda metric: cell(found.performance, metric)),
@@ -127,7 +124,7 @@ def _performance(found: Health) -> None:
 
 def _how_to_label(snippet: str) -> None:
     with Node("section", classes="card"):
-        with card_head("Labels are missing"):
+        with html.card_head("Labels are missing"):
             Node("a", "Make a token", href="/settings")
         Node("p", "Send what turned out to be true, whenever it is known.", "muted prose")
         Node("pre", snippet, "snippet", tabindex="0", style="margin-top:8px")
@@ -137,7 +134,7 @@ def _history(found: list[Health]) -> None:
     if not found:
         return
     with Node("section", classes="card flush"):
-        table(
+        html.table(
             found,
             Column("Looked at", "tightcol", lambda one: When(one.end_ms)),
             Column("Version", "tightcol", lambda one: one.version),

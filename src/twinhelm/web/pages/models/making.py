@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlencode
 
 from twinhelm.core.errors import NotFound
 from twinhelm.core.roles import Right
 from twinhelm.events.workflows import WorkflowStatus
 from twinhelm.mlops.types import ProductVersion, Run, Stage, Validation
-from twinhelm.web.pages.elements import (
-    Column,
-    Node,
-    Region,
-    When,
-    card_head,
-    chip,
-    dot,
-    empty,
-    plural,
-    searching,
-    table,
-)
-from twinhelm.web.pages.models.parts import (
-    Deeds,
-    bar,
-    facts,
-    listed,
-    models_of,
-    path_of,
-    stage_chip,
-)
-from twinhelm.web.pages.sheet import Live, Sheet, follow
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.html import Column, Node, When
+from twinhelm.web.pages.kit.sheet import Sheet, follow
+from twinhelm.web.pages.models.parts import listed, stage_chip, version_link
 
 __all__ = ["builds", "deeds_of", "verdict_of", "versions"]
 
@@ -45,7 +26,7 @@ Listed = list[tuple[ProductVersion, Validation | None]]
 
 async def versions(sheet: Sheet, name: str, deeds: Deeds) -> None:
     """Show the versions, newest first, and what can be done with each."""
-    models = models_of(sheet)
+    models = sheet.house.models
 
     def ask() -> Listed:
         known = models.desk.versions(name)[:MOST]
@@ -59,24 +40,20 @@ def _versions(name: str, found: Listed, deeds: Deeds) -> None:
     if len(found) > 1:
         _choice(name, [one.version for one, _ in found])
 
-    def linked(row: tuple[ProductVersion, Validation | None]) -> Node:
-        return Node("a", row[0].version, href=path_of(name, row[0].version))
-
     def made(row: tuple[ProductVersion, Validation | None]) -> None:
         Node("div", row[0].author or "nobody named")
-        with Node("div", classes="muted small"):
-            When(row[0].registered_ms)
+        html.phrase(row[0].registered_ms, tag="div", classes="muted small")
 
-    table(
+    html.table(
         found,
-        Column("Version", "tightcol", linked),
+        Column("Version", "tightcol", lambda row: version_link(name, row[0].version)),
         Column("Stage", "tightcol", lambda row: stage_chip(row[0].stage)),
         Column("Validated", "tightcol", lambda row: verdict_of(row[1])),
         Column("Metrics", "cutoff", lambda row: listed(row[0].metrics)),
         Column("Method", "cutoff", lambda row: row[0].method),
         Column("Made by", "namecol", made),
         Column("", "tightcol", lambda row: deeds_of(row[0], deeds)),
-        nothing=lambda: empty(
+        nothing=lambda: html.empty(
             "No version yet.",
             "Register one with the MLflow client under this product's name, or start a build.",
         ),
@@ -84,7 +61,7 @@ def _versions(name: str, found: Listed, deeds: Deeds) -> None:
 
 
 def _choice(name: str, known: list[str]) -> None:
-    with searching(f"{path_of(name)}/compare") as form:
+    with html.searching(f"{html.path_of(name)}/compare") as form:
         form.style("padding:12px")
         for field, at in (("a", 0), ("b", 1)):
             with Node("select", name=field, aria_label=f"Version {field}"):
@@ -96,14 +73,18 @@ def _choice(name: str, known: list[str]) -> None:
 def verdict_of(found: Validation | None) -> Node:
     """Say in a word what a version was found to be."""
     if found is None:
-        return chip("not validated")
+        return html.chip("not validated")
     wrong = sum(check.verdict != "pass" for check in found.checks)
-    return chip(f"{plural(wrong, 'check')} not passed", "red") if wrong else chip("passed", "green")
+    return (
+        html.chip(f"{html.plural(wrong, 'check')} not passed", "red")
+        if wrong
+        else html.chip("passed", "green")
+    )
 
 
 def deeds_of(one: ProductVersion, deeds: Deeds, box: str = "") -> None:
     """Offer to validate a version and to ask that it go live."""
-    models, name, version = models_of(deeds.sheet), one.product, one.version
+    models, name, version = deeds.sheet.house.models, one.product, one.version
     fileless = "" if one.digest else "It has no files: it is part of twinhelm itself."
     wrong = SETTLED.get(Stage(one.stage), fileless)
     refused = SETTLED[Stage.REFUSED] if one.stage == Stage.REFUSED else fileless
@@ -130,10 +111,14 @@ Runs = list[tuple[Run, WorkflowStatus | None]]
 
 async def builds(sheet: Sheet, name: str, deeds: Deeds) -> None:
     """Show the builds and how far they are, one's log, and start another."""
-    models = models_of(sheet)
+    models = sheet.house.models
     with Node("div", classes="row"):
-        start = lambda who, _: models.builds.start(name, by=who)  # noqa: E731 - one of two
-        deeds.button("Start a build", Right.BUILD, start, style="primary")
+        deeds.button(
+            "Start a build",
+            Right.BUILD,
+            lambda who, _: models.builds.start(name, by=who),
+            style="primary",
+        )
         deeds.barred(Right.BUILD)
 
     def ask() -> Runs:
@@ -142,14 +127,8 @@ async def builds(sheet: Sheet, name: str, deeds: Deeds) -> None:
     await follow(sheet, ask, lambda found: _runs(name, found, deeds), every_s=2.0)
     if re.fullmatch("[0-9]{1,9}", sheet.asked("log")):
         number = int(sheet.asked("log"))
-        box = Region("card")
-        log = Live(
-            sheet,
-            lambda: models.builds.log(name, number)[-LONGEST_LOG:],
-            lambda text: box.show(text, lambda _: _log(number, text)),
-            every_s=2.0,
-        )
-        await log.start()
+        log = lambda: models.builds.log(name, number)[-LONGEST_LOG:]  # noqa: E731 - one of two
+        await follow(sheet, log, lambda text: _log(number, text), every_s=2.0, classes="card")
 
 
 def _progress(sheet: Sheet, one: Run) -> WorkflowStatus | None:
@@ -162,13 +141,13 @@ def _progress(sheet: Sheet, one: Run) -> WorkflowStatus | None:
 
 
 def _runs(name: str, found: Runs, deeds: Deeds) -> None:
-    models = models_of(deeds.sheet)
+    models = deeds.sheet.house.models
 
     def state(row: tuple[Run, WorkflowStatus | None]) -> None:
         run, job = row
-        chip(run.state, OUTCOMES.get(run.state, ""))
+        html.chip(run.state, OUTCOMES.get(run.state, ""))
         if job is not None and job.total:
-            bar(job.done / job.total, f"{job.done} of {job.total}")
+            html.meter(job.done / job.total, f"{job.done} of {job.total}")
         if job is not None:
             Node("div", job.message or job.step, "muted small")
 
@@ -181,25 +160,22 @@ def _runs(name: str, found: Runs, deeds: Deeds) -> None:
     def made(row: tuple[Run, WorkflowStatus | None]) -> None:
         run = row[0]
         if run.version:
-            Node("a", f"version {run.version}", href=path_of(name, run.version))
+            Node("a", f"version {run.version}", href=html.path_of(name, run.version))
         Node("div", listed(run.metrics), "muted small")
         if run.says:
             Node("div", run.says, "muted small")
         if run.error:
-            with Node("div", classes="row"):
-                dot("red")
-                Node("span", run.error, "wrapany")
+            Node("div", run.error, "wrapany")
         with Node("details", classes="small"):
             Node("summary", "Made with", "muted")
-            facts({"recipe": run.recipe, "code": run.code, "seed": run.seed})
-            facts({**run.params, **{f"data, {role}": what for role, what in run.data.items()}})
-            facts(dict(run.environment))
+            html.facts({"recipe": run.recipe, "code": run.code, "seed": run.seed})
+            html.facts({**run.params, **{f"data, {role}": what for role, what in run.data.items()}})
+            html.facts(dict(run.environment))
 
     def acts(row: tuple[Run, WorkflowStatus | None]) -> None:
         number = row[0].number
         with Node("div", classes="row"):
-            where = f"{path_of(name)}?{urlencode({'tab': 'builds', 'log': number})}"
-            Node("a", "Log", href=where)
+            Node("a", "Log", href=html.address(html.path_of(name), tab="builds", log=number))
             deeds.button(
                 "Run again",
                 Right.BUILD,
@@ -214,7 +190,7 @@ def _runs(name: str, found: Runs, deeds: Deeds) -> None:
                     done=f"Build {number} is cancelled.",
                 )
 
-    table(
+    html.table(
         found,
         Column("Build", "num tightcol", lambda row: f"#{row[0].number}"),
         Column("State", "tightcol", state),
@@ -223,7 +199,7 @@ def _runs(name: str, found: Runs, deeds: Deeds) -> None:
         Column("Began", "tightcol", began),
         Column("Made", "cutoff", made),
         Column("", "tightcol", acts),
-        nothing=lambda: empty(
+        nothing=lambda: html.empty(
             "Nothing was built here yet.",
             "A build runs the recipe of the product file; a script of your own that logs to "
             "/mlflow does as well.",
@@ -232,5 +208,5 @@ def _runs(name: str, found: Runs, deeds: Deeds) -> None:
 
 
 def _log(number: int, text: str) -> None:
-    card_head(f"Log of build {number}")
+    html.card_head(f"Log of build {number}")
     Node("pre", text or "It has written nothing yet.", "snippet", tabindex="0")

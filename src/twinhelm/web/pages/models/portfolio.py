@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from twinhelm.mlops.govern import Readiness
 from twinhelm.mlops.types import Product, ProductVersion, Stage
-from twinhelm.web.pages.elements import Column, Node, card_head, chip, copier, empty, plural, table
-from twinhelm.web.pages.frame import framed
-from twinhelm.web.pages.models.parts import bar, health_chip, models_of, path_of, stage_chip
-from twinhelm.web.pages.sheet import Sheet, follow
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Column, Node
+from twinhelm.web.pages.kit.sheet import Sheet, follow
+from twinhelm.web.pages.models.parts import health_chip, stage_chip
 
-__all__ = ["FULL", "live_chip", "products"]
+__all__ = ["live_chip", "products", "ready_meter"]
 
 OWN_OWNER = "twinhelm"
 FULL = 7
@@ -50,7 +51,7 @@ async def products(sheet: Sheet) -> None:
 
 
 def _ask(sheet: Sheet) -> list[_Row]:
-    models = models_of(sheet)
+    models = sheet.house.models
     waiting = Counter(one.product for one in models.promotions.inbox())
     rows = []
     for one in models.desk.all():
@@ -62,7 +63,7 @@ def _ask(sheet: Sheet) -> list[_Row]:
                 _stage(one, models.desk.versions(one.name)),
                 report.state if report else "unknown",
                 waiting[one.name],
-                ready.score / FULL,
+                ready.score,
                 _next(one, ready),
             )
         )
@@ -89,10 +90,12 @@ def _stage(one: Product, versions: list[ProductVersion]) -> str:
 def _portfolio(found: list[_Row], base: str) -> None:
     waiting = sum(bool(row.waiting) for row in found)
     unwell = sum(row.health in {"drifted", "failing"} for row in found)
-    told = f"{plural(len(found), 'product')}, {waiting} waiting for approval, {unwell} not well"
+    told = (
+        f"{html.plural(len(found), 'product')}, {waiting} waiting for approval, {unwell} not well"
+    )
     Node("p", told, "lead")
     with Node("div", classes="card flush"):
-        table(
+        html.table(
             found,
             Column("Product", "cutoff", _named),
             Column("Stage", "tightcol", lambda row: stage_chip(row.stage)),
@@ -101,19 +104,19 @@ def _portfolio(found: list[_Row], base: str) -> None:
             Column("Owner", "namecol", lambda row: row.product.owner),
             Column("Risk tier", "tightcol", lambda row: row.product.tier),
             Column("Approvals", "tightcol", _waiting),
-            Column(
-                "Ready", "tightcol", lambda row: bar(row.score, f"{row.score * FULL:.1f} of {FULL}")
-            ),
+            Column("Ready", "tightcol", _ready),
             Column("Next step", "cutoff", lambda row: row.step),
-            nothing=lambda: empty("No product is registered yet.", "Start with the lines below."),
-            href=lambda row: path_of(row.product.name),
+            nothing=lambda: html.empty(
+                "No product is registered yet.", "Start with the lines below."
+            ),
+            href=lambda row: html.path_of(row.product.name),
         )
     if all(row.product.owner == OWN_OWNER for row in found):
         _start(START.format(base=base))
 
 
 def _named(row: _Row) -> None:
-    Node("a", row.product.name, href=path_of(row.product.name))
+    Node("a", row.product.name, href=html.path_of(row.product.name))
     Node("div", row.product.decides, "muted small")
 
 
@@ -125,14 +128,30 @@ def _waiting(row: _Row) -> object:
 
 def _start(snippet: str) -> None:
     with Node("section", classes="card"):
-        with card_head("Bring your first model"):
-            copier(snippet)
+        with html.card_head("Bring your first model"):
+            html.copier(snippet)
         says = "A product is a model with a purpose, an owner and rules: what it decides, for whom,"
         says += " what must hold before it goes live, and who must agree. Its file lies beside the "
         Node("p", f"{says}training code, which stays as it is.", "prose")
         Node("pre", snippet, "snippet", tabindex="0", style="margin-top:8px")
 
 
+def _ready(row: _Row) -> None:
+    if row.product.owner == OWN_OWNER:
+        # What is part of twinhelm is tested with it, and has no file of its own to be scored by.
+        Node("span", "-", "muted")
+    else:
+        ready_meter(row.score)
+
+
+def ready_meter(score: float) -> None:
+    """Show a score of readiness."""
+    html.meter(score / FULL, f"{score:.1f} of {FULL}")
+
+
 def live_chip(product: Product) -> None:
     """Say which version of a product is live."""
-    chip(f"live {product.live}" if product.live else "not live", "green" if product.live else "")
+    if product.live:
+        html.chip(f"version {product.live} live", "green")
+    else:
+        html.chip("not live")

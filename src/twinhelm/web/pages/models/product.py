@@ -12,25 +12,17 @@ from dataclasses import dataclass
 from twinhelm.core.ports import JournalRow
 from twinhelm.core.roles import Right
 from twinhelm.mlops.types import Health, Product, ProductVersion, Remark, Stage, Validation
-from twinhelm.web.pages.elements import (
-    Node,
-    Region,
-    When,
-    card_head,
-    chip,
-    empty,
-    plural,
-    say,
-    segments,
-)
-from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.frame import framed, title_row
+from twinhelm.web.pages.kit.html import Node, Region
+from twinhelm.web.pages.kit.sheet import Live, Sheet, follow, work
 from twinhelm.web.pages.ledgers import journal_rows
 from twinhelm.web.pages.models.evidence import evidence
 from twinhelm.web.pages.models.health import health
 from twinhelm.web.pages.models.making import builds, versions
-from twinhelm.web.pages.models.parts import Deeds, health_chip, models_of, path_of
+from twinhelm.web.pages.models.parts import health_chip
 from twinhelm.web.pages.models.traffic import now
-from twinhelm.web.pages.sheet import Live, Sheet, follow, work
 
 __all__ = ["product"]
 
@@ -54,7 +46,7 @@ class _Known:
 async def product(sheet: Sheet) -> None:
     """Show one; raises :class:`NotFound`."""
     name = str(sheet.request.path_params["name"])
-    models = models_of(sheet)
+    models = sheet.house.models
     # Asked once before anything is built, so that what is not there is answered with 404.
     await work(lambda: models.desk.product(name))
     tab = sheet.asked("tab")
@@ -76,37 +68,39 @@ async def product(sheet: Sheet) -> None:
         await Live(
             sheet, ask, lambda found: head.show(found, lambda _: _head(found, deeds))
         ).start()
-        segments(path_of(name), "Tab", [(key, text) for key, (text, _) in TABS.items()], tab)
+        path = html.path_of(name)
+        tabs = ((html.address(path, tab=key), text) for key, (text, _) in TABS.items())
+        html.segments("Tab", tabs, html.address(path, tab=tab))
         await TABS[tab][1](sheet, name, deeds)
 
 
 def _head(found: _Known, deeds: Deeds) -> None:
     one = found.product
-    with Node("div", classes="row"):
-        Node("a", "Portfolio", href="/products")
-        Node("span", f"/ {one.name}", "muted")
+    html.crumbs(("Portfolio", "/products"), (one.name, ""))
     title_row(one.name)
     Node("p", one.decides, "prose")
     with Node("div", classes="row"):
         if one.live:
-            Node("a", f"live {one.live}", "chip green", href=path_of(one.name, one.live))
+            Node(
+                "a", f"version {one.live} live", "chip green", href=html.path_of(one.name, one.live)
+            )
         else:
-            chip("not live")
+            html.chip("not live")
         health_chip(found.health.state if found.health else "unknown")
-        chip(f"risk tier {one.tier}")
+        html.chip(f"risk tier {one.tier}")
         Node("span", f"Owner: {one.owner}", "muted")
         if found.waiting:
             Node("a", f"{found.waiting} waiting for approval", "chip amber", href="/approvals")
         _watching(one, deeds)
     if one.retired:
-        say(f"Retired: {one.retired}", kind="amber")
+        html.say(f"Retired: {one.retired}", kind="amber")
     if one.hold:
-        say(f"Legal hold, nothing of it is deleted: {one.hold}", kind="amber")
+        html.say(f"Legal hold, nothing of it is deleted: {one.hold}", kind="amber")
     _road(found)
 
 
 def _watching(one: Product, deeds: Deeds) -> None:
-    desk = models_of(deeds.sheet).desk
+    desk = deeds.sheet.house.models.desk
     mine = deeds.sheet.visitor.name in one.watchers
     deeds.button(
         "Stop watching" if mine else "Watch",
@@ -120,31 +114,33 @@ def _road(found: _Known) -> None:
     """Show the way of every product, done up to where this one stands."""
     one, known = found.product, found.versions
     agreed = [each for each in known if each.stage in {Stage.APPROVED, Stage.LIVE}]
-    verdict = "not yet"
-    if found.validation is not None:
-        verdict = "passed" if found.validation.passed else "a check stands in the way"
+    passed = found.validation is not None and found.validation.passed
+    verdict = f"{known[0].version} passed" if passed else "not yet"
+    if found.validation is not None and not passed:
+        verdict = f"a check keeps {known[0].version} back"
     state = found.health.state if found.health else "unknown"
     steps = (
         ("Framed", bool(one.spec), f"tier {one.tier}" if one.spec else "no product file"),
-        ("Built", bool(known), plural(len(known), "version")),
-        ("Validated", verdict == "passed" or bool(agreed), verdict),
-        ("Approved", bool(agreed), "waiting" if found.waiting else plural(len(agreed), "version")),
+        ("Built", bool(known), html.plural(len(known), "version")),
+        ("Validated", passed or bool(agreed), verdict),
+        (
+            "Approved",
+            bool(agreed),
+            "waiting" if found.waiting else html.plural(len(agreed), "version"),
+        ),
         ("Live", bool(one.live), one.live or "not yet"),
         ("Watched", state != "unknown", state),
     )
     first = next((name for name, done, _ in steps if not done), "")
     with Node("ol", classes="tour-rail", aria_label="How far it is"):
-        for name, done, says in steps:
-            classes = "done" if done else "now" if name == first else ""
-            current = "step" if name == first else None
-            with Node("li", classes=classes, aria_current=current):
-                Node("span", classes=f"dot {'green' if done else ''}", aria_hidden="true")
-                Node("span", name)
-                Node("span", says, "small muted")
+        html.road(
+            (name, "done" if done else "now" if name == first else "", says)
+            for name, done, says in steps
+        )
 
 
 async def _talk(sheet: Sheet, name: str, deeds: Deeds) -> None:
-    desk = models_of(sheet).desk
+    desk = sheet.house.models.desk
     with Node("section", classes="card stack tight"):
         with Node("label", classes="field"):
             Node("span", "Say something; @name tells somebody")
@@ -166,25 +162,23 @@ async def _talk(sheet: Sheet, name: str, deeds: Deeds) -> None:
 
 def _remarks(found: tuple[list[Remark], tuple[str, ...]]) -> None:
     remarks, watchers = found
-    card_head("What was said")
+    html.card_head("What was said")
     Node("p", f"Watched by {', '.join(watchers) or 'nobody yet'}", "muted small")
     if not remarks:
-        empty("Nothing was said yet.", "Questions and reviews of this product belong here.")
+        html.empty("Nothing was said yet.", "Questions and reviews of this product belong here.")
     with Node("ul", classes="items"):
         for one in sorted(remarks, key=lambda each: -each.time_ms):
             with Node("li"):
                 Node("p", one.text, "prose wrapany")
-                with Node("div", classes="muted small"):
-                    When(one.time_ms)
-                    about = f", about {one.about}" if one.about else ""
-                    Node("span", f", {one.by}{about}")
+                about = f", about {one.about}" if one.about else ""
+                html.phrase(one.time_ms, f", {one.by}{about}", tag="div", classes="muted small")
 
 
 async def _journal(sheet: Sheet, name: str, _deeds: Deeds) -> None:
     house = sheet.house
 
     def ask() -> list[JournalRow]:
-        known = models_of(sheet).desk.versions(name)[:SUBJECTS]
+        known = sheet.house.models.desk.versions(name)[:SUBJECTS]
         subjects = [f"product/{name}", *(f"version/{one.ref}" for one in known)]
         rows = [
             row

@@ -9,22 +9,13 @@ from twinhelm.core.labels import METRIC, Matcher, MatchKind, metric_name
 from twinhelm.core.roles import Right
 from twinhelm.core.telemetry import SeriesInfo
 from twinhelm.mlops.types import Deployment, Part, Rollout, RolloutState
-from twinhelm.web.pages.drawing import Drawing, query_of
-from twinhelm.web.pages.elements import (
-    Charts,
-    Column,
-    Node,
-    Region,
-    When,
-    card_head,
-    chip,
-    empty,
-    entry,
-    range_link,
-    table,
-)
-from twinhelm.web.pages.models.parts import Deeds, models_of, number, path_of
-from twinhelm.web.pages.sheet import Live, Sheet, follow
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.charts import charted, range_link
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.drawing import Drawing, query_of
+from twinhelm.web.pages.kit.html import Column, Node, Region, When
+from twinhelm.web.pages.kit.sheet import Live, Sheet, follow
+from twinhelm.web.pages.models.parts import version_link
 
 __all__ = ["charts", "now"]
 
@@ -39,7 +30,7 @@ Measures = Mapping[str, Mapping[str, float]]
 
 async def now(sheet: Sheet, name: str, deeds: Deeds) -> None:
     """Build the part."""
-    models = models_of(sheet)
+    models = sheet.house.models
 
     def ask() -> tuple[Deployment | None, Measures]:
         found = models.rollouts.deployment(name)
@@ -60,23 +51,24 @@ async def now(sheet: Sheet, name: str, deeds: Deeds) -> None:
 
 
 def _split(name: str, found: Deployment | None, measures: Measures) -> None:
-    card_head("Who answers")
+    html.card_head("Who answers", "What was live when", html.address("/audit/live", product=name))
     if found is None or not found.parts:
-        empty("Nobody answers yet.", "A version that was approved takes over by a rollout.")
+        html.empty("Nobody answers yet.", "A version that was approved takes over by a rollout.")
         return
     with Node("div", classes="split", aria_hidden="true"):
         for one in found.parts:
             colour = f"var(--series-{ROLES.get(one.role, '8')})"
             Node("i", style=f"width:{one.share:.1%};background:{colour}")
-    table(
+    html.table(
         found.parts,
-        Column("Version", "", lambda one: Node("a", one.version, href=path_of(name, one.version))),
-        Column("Role", "tightcol", lambda one: chip(one.role, "green" * (one.role == "champion"))),
+        Column("Version", "", lambda one: version_link(name, one.version)),
+        Column(
+            "Role", "tightcol", lambda one: html.chip(one.role, "green" * (one.role == "champion"))
+        ),
         Column("Share", "num tightcol", _share),
         Column("Measured", "cutoff", lambda one: _told(measures.get(one.version, {}))),
     )
-    with Node("p", "Since ", "muted small"):
-        When(found.since_ms)
+    html.phrase("Since ", found.since_ms, tag="p", classes="muted small")
 
 
 def _share(one: Part) -> str:
@@ -86,20 +78,22 @@ def _share(one: Part) -> str:
 def _undo(name: str, found: Deployment | None, deeds: Deeds) -> None:
     if found is None or not found.parts:
         return
-    rollouts = models_of(deeds.sheet).rollouts
-    card_head("The way back")
+    rollouts = deeds.sheet.house.models.rollouts
+    html.card_head("The way back")
     # While another version takes over, the way back leads to the champion.
     before = found.champion if len(found.parts) > 1 else found.before
+    if not before:
+        Node("p", "There was no champion before this one to go back to.", "prose")
+        return
     says = f"All requests for {name} go to version {before} at once; nobody is cut off."
-    Node("p", says if before else "There was no champion before this one.", "prose")
+    Node("p", says, "prose")
     with Node("div", classes="row"):
-        entry("", "", "Why", "Reason for rolling back", "grow", id=WHY, maxlength="1000")
+        html.entry("", "", "Why", "Reason for rolling back", "grow", id=WHY, maxlength="1000")
         deeds.button(
-            f"Roll back {name} to {before}" if before else "Roll back",
+            f"Roll back {name} to {before}",
             Right.ROLL_BACK,
             lambda who, text: rollouts.rollback(name, by=who, reason=text or "asked on the page"),
             box=WHY,
-            wrong="" if before else "There is nothing to go back to.",
             style="danger",
         )
         if len(found.parts) > 1:
@@ -113,17 +107,17 @@ def _undo(name: str, found: Deployment | None, deeds: Deeds) -> None:
 
 
 def _rollouts(name: str, found: list[Rollout]) -> None:
-    table(
+    html.table(
         found,
         Column("Began", "tightcol", lambda one: When(one.started_ms)),
-        Column("Version", "", lambda one: Node("a", one.version, href=path_of(name, one.version))),
+        Column("Version", "", lambda one: version_link(name, one.version)),
         Column("From", "tightcol", lambda one: one.before or "nothing"),
-        Column("State", "tightcol", lambda one: chip(one.state, STATES.get(one.state, ""))),
+        Column("State", "tightcol", lambda one: html.chip(one.state, STATES.get(one.state, ""))),
         Column("Steps", "tightcol", _steps),
         Column("Measured", "cutoff", lambda one: _told(one.measured)),
         Column("Why", "cutoff", lambda one: one.reason),
         Column("Who", "namecol", lambda one: one.by),
-        nothing=lambda: empty("No rollout yet.", "Ask for promotion under Versions."),
+        nothing=lambda: html.empty("No rollout yet.", "Ask for promotion under Versions."),
     )
 
 
@@ -155,11 +149,10 @@ async def charts(sheet: Sheet, name: str, which: Matcher, nothing: str, but: str
         ]
 
     def none() -> None:
-        with Node("div", classes="card flush"):
-            empty(f"{nothing} in this range.", "Charts come with the first numbers.")
+        says = "Charts come with the first numbers."
+        html.empty(f"{nothing} in this range.", says, classes="card")
 
-    box = Charts()
-    await Live(sheet, ask, lambda drawn: box.follow(drawn, none, classes="charts")).start()
+    await charted(sheet, ask, none, classes="charts")
 
 
 def _drawn(
@@ -179,10 +172,10 @@ def _drawn(
 def _told(measured: Mapping[str, float]) -> str:
     """Say what was counted of a version, in words."""
     if not measured.get("requests"):
-        return "no request yet" if measured else ""
+        return "no request since the server started" if measured else ""
     told = f"{measured['requests']:,.0f} requests, {measured.get('error_ratio', 0.0):.2%} failed, "
-    told += f"half within {number(measured.get('p50_ms'))} ms, 99 of 100 within "
-    told += f"{number(measured.get('p99_ms'))} ms"
+    told += f"half within {html.number(measured.get('p50_ms'))} ms, 99 of 100 within "
+    told += f"{html.number(measured.get('p99_ms'))} ms"
     if measured.get("compared"):
         told += f"; {measured.get('disagreement', 0.0):.1%} answered otherwise than the champion"
     return told

@@ -15,33 +15,16 @@ from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.roles import Right
 from twinhelm.mlops.flow.evidence import Kept
 from twinhelm.mlops.types import Approval, Field, Measured, ProductVersion, Validation
-from twinhelm.web.pages.elements import (
-    Column,
-    Node,
-    Region,
-    When,
-    card_head,
-    chip,
-    dot,
-    empty,
-    table,
-)
-from twinhelm.web.pages.frame import framed, title_row
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.frame import framed, title_row
+from twinhelm.web.pages.kit.html import Column, Node, Region
+from twinhelm.web.pages.kit.sheet import Live, Sheet, follow, work
 from twinhelm.web.pages.models.approvals import answers
 from twinhelm.web.pages.models.evidence import card_of, files_of
 from twinhelm.web.pages.models.figures import curves, difference_table
 from twinhelm.web.pages.models.making import deeds_of, verdict_of
-from twinhelm.web.pages.models.parts import (
-    Deeds,
-    check_table,
-    facts,
-    interval,
-    listed,
-    models_of,
-    path_of,
-    stage_chip,
-)
-from twinhelm.web.pages.sheet import Live, Sheet, follow, work
+from twinhelm.web.pages.models.parts import check_table, interval, listed, stage_chip
 
 __all__ = ["compare", "version"]
 
@@ -60,7 +43,7 @@ class _Known:
 async def version(sheet: Sheet) -> None:
     """Show one; raises :class:`NotFound`."""
     name, number_ = (str(sheet.request.path_params[part]) for part in ("name", "version"))
-    models = models_of(sheet)
+    models = sheet.house.models
     await work(lambda: models.desk.version(name, number_))
 
     def ask() -> _Known:
@@ -90,41 +73,35 @@ async def version(sheet: Sheet) -> None:
         await Live(sheet, ask, show).start()
 
         def files(packs: list[Kept]) -> None:
-            card_head("Files to keep")
+            html.card_head("Files to keep").set(id="evidence")
             files_of(deeds, name, number_, packs)
 
-        packs = lambda: models.evidence.packs(name, number_)  # noqa: E731 - one of two
-        await follow(sheet, packs, files, classes="card stack tight")
+        await follow(
+            sheet, lambda: models.evidence.packs(name, number_), files, classes="card stack tight"
+        )
         await card_of(sheet, name, number_)
 
 
 def _head(found: _Known, deeds: Deeds) -> None:
     one = found.version
-    with Node("div", classes="row"):
-        Node("a", "Portfolio", href="/products")
-        Node("span", "/", "muted")
-        Node("a", one.product, href=path_of(one.product))
-        Node("span", f"/ {one.version}", "muted")
+    product = one.product, html.path_of(one.product)
+    html.crumbs(("Portfolio", "/products"), product, (one.version, ""))
     title_row(f"{one.product}, version {one.version}")
     with Node("div", classes="row"):
         stage_chip(one.stage)
         verdict_of(found.validation)
-        Node("span", f"by {one.author or 'nobody named'}, ", "muted")
-        When(one.registered_ms)
+        html.phrase(f"by {one.author or 'nobody named'}, ", one.registered_ms)
     if one.reason:
         Node("p", one.reason, "notice amber")
     with Node("div", classes="row"):
-        Node(
-            "input", id=NOTE, classes="grow", placeholder="Note for those who approve",
-            aria_label="Note", maxlength="1000",
-        )  # fmt: skip
+        html.entry("", "", "Note for those who approve", "Note", "grow", id=NOTE, maxlength="1000")
         deeds_of(one, deeds, box=NOTE)
         deeds.barred(Right.BUILD)
 
 
 def _made(one: ProductVersion) -> None:
-    card_head("What it is made of")
-    facts(
+    html.card_head("What it is made of")
+    html.facts(
         {
             "method": one.method,
             "flavor": one.flavor,
@@ -139,7 +116,7 @@ def _made(one: ProductVersion) -> None:
 
 
 async def _seal(sheet: Sheet, name: str, version: str) -> None:
-    models = models_of(sheet)
+    models = sheet.house.models
 
     def ask() -> tuple[ProductVersion, str]:
         found = models.desk.version(name, version)
@@ -155,23 +132,25 @@ async def _seal(sheet: Sheet, name: str, version: str) -> None:
 
 def _sealed(found: tuple[ProductVersion, str]) -> None:
     one, wrong = found
-    card_head("Seal")
+    html.card_head("Seal")
     says = "Its files are those that were signed" if one.digest else "It has no files to sign"
     with Node("p", classes="lead row"):
-        dot("red" if wrong else "green" if one.digest else "")
+        html.dot("red" if wrong else "green" if one.digest else "")
         Node("span", wrong or says)
-    facts({"digest": one.digest, "signed by": one.signer})
+    html.facts({"digest": one.digest, "signed by": one.signer})
 
 
 def _schema(one: ProductVersion) -> None:
-    card_head("What it takes and gives")
+    html.card_head("What it takes and gives")
     if not one.schema.inputs and not one.schema.outputs:
-        empty("Its maker did not say.", "Log it with a signature: mlflow.models.infer_signature.")
+        html.empty(
+            "Its maker did not say.", "Log it with a signature: mlflow.models.infer_signature."
+        )
         return
     for title, fields in (("Takes", one.schema.inputs), ("Gives", one.schema.outputs)):
         with Node("details", open=len(fields) <= 12):
             Node("summary", f"{title} {len(fields)}")
-            table(
+            html.table(
                 fields,
                 Column("Name", "", lambda each: each.name or "(unnamed)"),
                 Column("Type", "tightcol", _type),
@@ -186,47 +165,44 @@ def _type(one: Field) -> str:
 
 def _validation(found: Validation | None) -> None:
     if found is None:
-        with Node("div", classes="card flush"):
-            empty("It was not validated yet.", "Press Validate: it is measured on hold-out data.")
+        says = "Press Validate: it is measured on hold-out data."
+        html.empty("It was not validated yet.", says, classes="card")
         return
     with Node("section", classes="card flush"):
         with Node("div", classes="row", style="padding:12px"):
             Node("h2", "Validation")
             verdict_of(found)
-            with Node("span", classes="muted small"):
-                When(found.time_ms)
-                Node("span", f", took {found.took_s:,.1f} s on the hold-out data")
+            says = f", took {found.took_s:,.1f} s on the hold-out data"
+            html.phrase(found.time_ms, says, classes="muted small")
         check_table(found.checks)
     with Node("div", classes="twos"):
         with Node("section", classes="card flush"):
             _measured(found.measured)
-        with Node("section", classes="card stack"):
-            Node("h2", "Curves")
+        with html.card("Curves", classes="card stack"):
             curves(found.curves)
 
 
 def _measured(found: Sequence[Measured]) -> None:
-    table(
+    html.table(
         found,
         Column("Metric", "", lambda one: one.metric),
         Column("Of", "", lambda one: one.slice or "everybody"),
         Column("Version", "tightcol", lambda one: one.of),
         Column("Value, 95 %", "", lambda one: interval(one.value, one.low, one.high)),
         Column("Rows", "num tightcol", lambda one: f"{one.rows:,}"),
-        nothing=lambda: empty("Nothing was measured.", "The hold-out data may be missing."),
+        nothing=lambda: html.empty("Nothing was measured.", "The hold-out data may be missing."),
     )
 
 
 def _asked(found: list[Approval]) -> None:
-    card_head("Who agreed", "Approvals", "/approvals")
+    html.card_head("Who agreed", "Approvals", "/approvals")
     if not found:
         Node("p", "Nobody has asked that it go live.", "muted")
     for one in found:
         with Node("div", classes="stack tight"):
             with Node("div", classes="row"):
-                chip(one.state, {"approved": "green", "refused": "red"}.get(one.state, ""))
-                with Node("span", f"asked by {one.asked_by}, ", "muted"):
-                    When(one.asked_ms)
+                html.chip(one.state, {"approved": "green", "refused": "red"}.get(one.state, ""))
+                html.phrase(f"asked by {one.asked_by}, ", one.asked_ms)
             answers(one)
 
 
@@ -242,7 +218,7 @@ class _Pair:
 async def compare(sheet: Sheet) -> None:
     """Show two; raises :class:`NotFound`."""
     name = str(sheet.request.path_params["name"])
-    models = models_of(sheet)
+    models = sheet.house.models
     first, second = sheet.asked("a"), sheet.asked("b")
     await work(lambda: (models.desk.version(name, first), models.desk.version(name, second)))
 
@@ -254,10 +230,7 @@ async def compare(sheet: Sheet) -> None:
         )
 
     with framed(sheet, wing="models"):
-        with Node("div", classes="row"):
-            Node("a", "Portfolio", href="/products")
-            Node("span", "/", "muted")
-            Node("a", name, href=f"{path_of(name)}?tab=versions")
+        html.crumbs(("Portfolio", "/products"), (name, f"{html.path_of(name)}?tab=versions"))
         title_row(f"{name}: {first} beside {second}")
         await follow(sheet, ask, _pair, every_s=15.0, classes="stack")
 
@@ -274,7 +247,7 @@ def _pair(found: _Pair) -> None:
         *((f"Data, {role}", a.data.get(role, ""), b.data.get(role, "")) for role in a.data),
     ]
     with Node("section", classes="card flush"):
-        table(
+        html.table(
             rows,
             Column("", "tightcol muted", lambda row: row[0]),
             Column(f"Version {a.version}", "cutoff", lambda row: row[1]),
@@ -283,7 +256,7 @@ def _pair(found: _Pair) -> None:
         )
     with Node("div", classes="row"):
         for one in (a, b):
-            Node("a", f"Version {one.version}", href=path_of(one.product, one.version))
+            Node("a", f"Version {one.version}", href=html.path_of(one.product, one.version))
             stage_chip(one.stage)
 
 

@@ -28,6 +28,30 @@
     told.title = moment.toString();
   };
 
+  // A second press within four seconds confirms.
+  window.helmSure = (event, go) => {
+    const button = event.currentTarget;
+    const asked = button.dataset.sure;
+    const calm = () => {
+      if (!button.dataset.sure) return;
+      button.textContent = button.dataset.sure;
+      delete button.dataset.sure;
+    };
+    if (asked) {
+      calm();
+      go();
+      return;
+    }
+    button.dataset.sure = button.textContent;
+    button.textContent = `Sure? ${button.textContent}`;
+    setTimeout(calm, 4000);
+  };
+
+  window.helmEmpty = (id) => {
+    const box = document.getElementById(id);
+    if (box && box.tagName !== "SELECT") box.value = "";
+  };
+
   async function copy(button) {
     const text = button.dataset.copy;
     const before = button.dataset.says || (button.dataset.says = button.textContent);

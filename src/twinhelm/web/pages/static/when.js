@@ -49,7 +49,8 @@ export default {
       }
       const today = new Date().toDateString() === moment.toDateString();
       const time = moment.toLocaleTimeString([], { hour12: false });
-      const day = moment.toLocaleDateString([], { day: "numeric", month: "short" });
+      const year = new Date().getFullYear() === moment.getFullYear() ? undefined : "numeric";
+      const day = moment.toLocaleDateString([], { day: "numeric", month: "short", year });
       this.said = today ? time : `${day} ${time.slice(0, 5)}`;
     },
   },

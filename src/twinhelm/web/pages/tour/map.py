@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from twinhelm.aiops.types import Incident
 from twinhelm.core.entities import Edge, split_key
 from twinhelm.events.values import load
-from twinhelm.web.pages.elements import Node, dot, linked
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.html import Node
 
 if TYPE_CHECKING:
     from twinhelm.app import House
@@ -120,6 +121,7 @@ def layers(known: Collection[str], lines: Iterable[tuple[str, str]]) -> list[lis
 
 def draw_map(shown: Picture) -> None:
     """Draw it inside the element that is open."""
+    Node("h2", "Who leans on whom")
     if not shown.places:
         Node("p", "No traces have come yet: who leans on whom is not known.", "muted")
         return
@@ -144,7 +146,7 @@ def draw_map(shown: Picture) -> None:
                 name = split_key(place.entity)[1].rpartition("/")[2]
                 says = WORDS[place.health]
                 with Node("li", classes=place.health, style=style, title=f"{place.entity}: {says}"):
-                    dot(place.health)
+                    html.dot(place.health)
                     href = f"/incidents/{place.incident}" if place.incident else ""
-                    linked(name, href, "oneline")
+                    html.linked(name, href, "oneline")
                     Node("span", says, "small muted oneline")

@@ -6,34 +6,22 @@ seconds; only what changed is drawn again.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
 from twinhelm.aiops.types import LIVE
 from twinhelm.app.tour import Step, Story, Tour, right
-from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.labels import METRIC, Matcher, MatchKind
 from twinhelm.core.roles import Right
 from twinhelm.core.telemetry import Change
-from twinhelm.web.pages.drawing import Drawing, query_of
-from twinhelm.web.pages.elements import (
-    Charts,
-    Node,
-    Region,
-    When,
-    card_head,
-    chip,
-    confidence,
-    dot,
-    empty,
-    plural,
-    range_link,
-    say,
-    sentence,
-)
-from twinhelm.web.pages.frame import framed
-from twinhelm.web.pages.sheet import Live, Sheet
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.charts import charted, range_link
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.drawing import Drawing, query_of
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Node, Region
+from twinhelm.web.pages.kit.sheet import Live, Sheet
 from twinhelm.web.pages.tour.map import Picture, draw_map, picture
 
 __all__ = ["tour", "tour_card"]
@@ -73,20 +61,15 @@ async def tour(sheet: Sheet) -> None:
     aside = "A small shop runs beside twinhelm. It is broken on purpose, found out, and repaired."
     with framed(sheet, "Guided tour", aside, wing="machines"):
         if told is None:
-            with Node("div", classes="card flush"), empty("No lab is attached."):
+            with html.empty("No lab is attached.", classes="card"):
                 Node("p", "Start twinhelm with one:", "muted")
                 Node("pre", "twinhelm up --lab", "snippet")
             return
         page = _Page(sheet, told)
-        live = Live(sheet, page.ask, page.show, every_s=EVERY_S)
-        page.changed = live.ask
-        await live.start()
-        box = page.charts
-
-        def draw(drawn: list[tuple[str, str, Drawing]]) -> None:
-            box.follow(drawn, _no_charts, classes="charts three")
-
-        await Live(sheet, lambda: _drawn(sheet, told.story), draw).start()
+        await Live(sheet, page.ask, page.show, every_s=EVERY_S).start()
+        with page.charts:
+            drawn = lambda: _drawn(sheet, told.story)  # noqa: E731 - one of two
+            await charted(sheet, drawn, _no_charts, classes="charts three")
 
 
 def tour_card(sheet: Sheet) -> None:
@@ -97,20 +80,18 @@ def tour_card(sheet: Sheet) -> None:
     box = Region("card")
 
     def show(story: Story) -> None:
-        box.show((story.step, story.trouble, story.fault), lambda _: _card(story))
+        box.show((story.step, story.trouble or _lead(story)), lambda now: _card(now[1]))
 
     Live(sheet, lambda: told.story, show)
 
 
-def _card(story: Story) -> None:
-    card_head("Guided tour", "Follow it", "/tour")
-    Node("p", story.trouble or _lead(story), "wrapany")
+def _card(says: str) -> None:
+    html.card_head("Guided tour", "Follow it", "/tour")
+    Node("p", says, "wrapany")
 
 
 class _Page:
     """The parts of the page, each drawn anew when what it shows has changed."""
-
-    changed: Callable[[], Awaitable[None]]
 
     def __init__(self, sheet: Sheet, told: Tour) -> None:
         self._sheet = sheet
@@ -123,9 +104,9 @@ class _Page:
                     self._lead = Region()
                     self._lead.box.set(role="status")
                     self._next, self._deed = Region(), Region("row")
-                    self._wrong = Region("wait")
+                    self._hand = Deeds(sheet)
                 self._cause = Region("card")
-                self.charts = Charts()
+                self.charts = Node("div")
                 self._map = Region("card")
             with Node("div", classes="stack"):
                 self._moments = Region("card")
@@ -151,8 +132,8 @@ class _Page:
         story = now.story
         if story.step is not self._step:
             self._step = story.step
-            self._wrong.show("", lambda _: None)  # of a step that is over
-        self._rail.show(_rail(story), _draw_rail)
+            self._hand.still()  # what was told of a step that is over
+        self._rail.show(_rail(story), html.road)
         self._lead.show((_lead(story), story.step, story.trouble), lambda _: _draw_lead(story))
         self._next.show(
             (story.step, story.due_ms, now.services, story.incident), lambda _: _next(now)
@@ -162,13 +143,13 @@ class _Page:
         self._moments.show((story.begun_ms, story.told), lambda _: _moments(story))
         free = story.step in (Step.QUIET, Step.RESOLVED)
         self._choice.show((now.faults, free), lambda _: self._offer(now.faults, free=free))
-        self._map.show(now.picture, _draw_map)
+        self._map.show(now.picture, draw_map)
 
     def _deeds(self, story: Story) -> None:
         if story.step in (Step.INCIDENT, Step.CAUSE) and story.fault is not None:
-            self._button(story.fault.repair, lambda who, _: self._tour.repair(by=who), primary=True)
+            self._button(story.fault.repair, lambda who, _: self._tour.repair(by=who))
         elif story.step is Step.RESOLVED:
-            self._button("Tell it again", lambda _, __: self._tour.again(), primary=True)
+            self._button("Tell it again", lambda _, __: self._tour.again())
 
     def _offer(self, faults: Sequence[tuple[str, str]], *, free: bool) -> None:
         if not faults:
@@ -182,7 +163,8 @@ class _Page:
                 self._button(
                     "Break it",
                     lambda who, name: self._tour.break_(name, by=who),
-                    value="document.getElementById('tour-fault').value",
+                    box="tour-fault",
+                    style="",
                     wrong="" if free else "A story is being told: it ends with its repair.",
                 )
 
@@ -191,28 +173,15 @@ class _Page:
         text: str,
         change: Callable[[str, str], object],
         *,
-        value: str = "''",
-        primary: bool = False,
+        box: str = "",
+        style: str = "primary",
         wrong: str = "",
     ) -> None:
         """Offer a deed, and say why where it cannot be done."""
-        visitor = self._sheet.visitor
-        barred = visitor.why_not(Right.OPERATE)
-        style = "primary" if primary and not barred else ""
-        button = Node("button", text, style, type="button", disabled=bool(barred or wrong))
-        if barred or wrong:
-            Node("span", barred or wrong, "muted small")
-
-        async def act(said: object) -> None:
-            try:
-                await visitor.act(Right.OPERATE, lambda who: change(who, str(said or "")))
-            except TwinhelmError as error:
-                self._wrong.show(str(error), lambda told: say(told, kind="failed"))
-            else:
-                self._wrong.show("", lambda _: None)
-            await self.changed()
-
-        button.on("click", lambda event: act(event.args), js_handler=f"() => emit({value})")
+        deeds, right = self._hand, Right.OPERATE
+        deeds.button(text, right, change, box=box, style=style, wrong=wrong, sure=False)
+        if wrong := self._sheet.visitor.why_not(right) or wrong:
+            Node("span", wrong, "muted small")
 
 
 def _rail(story: Story) -> list[tuple[str, str, str]]:
@@ -229,16 +198,9 @@ def _rail(story: Story) -> list[tuple[str, str, str]]:
         when = at.get(step)
         after = _after(story, when) if when and story.begun_ms else ""
         state = "done" if place < here or story.step is Step.RESOLVED else "next"
-        steps.append((name, "now" if place == here else state, after))
+        state = "now" if place == here else state
+        steps.append((name, state, after or state.replace("next", "")))
     return steps
-
-
-def _draw_rail(steps: Sequence[tuple[str, str, str]]) -> None:
-    for name, state, after in steps:
-        with Node("li", classes=state, aria_current="step" if state == "now" else None):
-            dot({"done": "green", "now": "blue"}.get(state, ""))
-            Node("span", name)
-            Node("span", after or {"done": "done", "now": "now"}.get(state, ""), "small muted")
 
 
 def _after(story: Story, time_ms: int) -> str:
@@ -257,7 +219,7 @@ def _lead(story: Story) -> str:
         case Step.QUIET:
             return "All is quiet in the shop."
         case Step.FAULT:
-            return sentence(fault)
+            return html.sentence(fault)
         case Step.INCIDENT:
             return f"{raised}."
         case Step.CAUSE:
@@ -274,11 +236,11 @@ def _lead(story: Story) -> str:
 
 def _draw_lead(story: Story) -> None:
     if story.trouble:
-        say(sentence(story.trouble), kind="failed")
+        html.say(html.sentence(story.trouble), kind="failed")
         return
     colour = {Step.QUIET: "green", Step.RESOLVED: "green", Step.STARTING: ""}
     with Node("p", classes="lead row"):
-        dot(colour.get(story.step, "amber" if story.step is Step.REPAIR else "red"))
+        html.dot(colour.get(story.step, "amber" if story.step is Step.REPAIR else "red"))
         Node("span", _lead(story), "wrapany")
     if story.incident is not None:
         with Node("p"):
@@ -288,7 +250,9 @@ def _draw_lead(story: Story) -> None:
 def _next(now: _Now) -> None:
     """Say what is watched, and what comes next."""
     story = now.story
-    watched = f"twinhelm watches {plural(now.services, 'service')} of it and {now.series} series."
+    watched = (
+        f"twinhelm watches {html.plural(now.services, 'service')} of it and {now.series} series."
+    )
     before, after = {
         Step.STARTING: ("Its processes come up within seconds.", ""),
         Step.QUIET: (f"{watched} Next, by itself", f": {_fault_of(story)}."),
@@ -305,12 +269,8 @@ def _next(now: _Now) -> None:
         ),
         Step.RESOLVED: ("Tell it again, or break something else.", ""),
     }[story.step]
-    with Node("p", classes="muted"):
-        Node("span", before)
-        if story.due_ms is not None and after:
-            Node("span", " ")
-            When(story.due_ms)
-        Node("span", after)
+    due = (" ", story.due_ms) if story.due_ms is not None and after else ()
+    html.phrase(before, *due, after, tag="p")
 
 
 def _fault_of(story: Story) -> str:
@@ -324,24 +284,20 @@ def _cause(story: Story) -> None:
         return
     with Node("div", classes="twos"):
         with Node("section", classes="suspect"):
-            with card_head("The cause, says twinhelm"):
+            with html.card_head("The cause, says twinhelm"):
                 if story.incident is not None:
                     verdict = story.incident.verdict
-                    chip(verdict, "blue" if verdict == "conclusive" else "")
+                    html.chip(verdict, "blue" if verdict == "conclusive" else "")
             Node("h3", claim.text, "wrapany")
-            confidence(claim.confidence)
-            with Node("ul", classes="evidence"):
-                for one in claim.evidence_for[:3]:
-                    with Node("li"):
-                        Node("span", "+", "sign", title="speaks for it")
-                        Node("span", one.text)
+            html.confidence(claim.confidence)
+            html.points((one.text for one in claim.evidence_for[:3]), "+")
         with Node("section", classes="suspect"):
-            with card_head("What was really done"):
+            with html.card_head("What was really done"):
                 good = right(claim, fault)
-                chip("right" if good else "wrong", "green" if good else "red")
-            Node("h3", sentence(fault.title), "wrapany")
+                html.chip("right" if good else "wrong", "green" if good else "red")
+            Node("h3", html.sentence(fault.title), "wrapany")
             Node("p", f"To blame: {fault.service}." if fault.blame else "Nobody is to blame.")
-            Node("p", sentence(fault.repair), "muted")
+            Node("p", html.sentence(fault.repair), "muted")
 
 
 def _moments(story: Story) -> None:
@@ -353,12 +309,7 @@ def _moments(story: Story) -> None:
             with Node("li"):
                 Node("span", f"+ {_after(story, time_ms)}", "num muted")
                 with Node("span", classes="wrapany"):
-                    Node("span", sentence(text))
-
-
-def _draw_map(shown: Picture) -> None:
-    Node("h2", "Who leans on whom")
-    draw_map(shown)
+                    Node("span", html.sentence(text))
 
 
 def _drawn(sheet: Sheet, story: Story) -> list[tuple[str, str, Drawing]]:
@@ -388,5 +339,4 @@ def _drawn(sheet: Sheet, story: Story) -> list[tuple[str, str, Drawing]]:
 
 
 def _no_charts() -> None:
-    with Node("div", classes="card flush"):
-        empty("The shop's first telemetry is on its way.")
+    html.empty("The shop's first telemetry is on its way.", classes="card")

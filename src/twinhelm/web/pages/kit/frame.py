@@ -1,14 +1,13 @@
 """What stands around every page: rail, header, palette, and whether twinhelm itself is well.
 
 Two groups in the rail, machines and models, and below them what both share. Only what leads
-somewhere is listed. In comes a :class:`~twinhelm.web.pages.sheet.Sheet`, and inside the ``with``
-the page builds its own content.
+somewhere is listed. In comes a :class:`~twinhelm.web.pages.kit.sheet.Sheet`, and inside the
+``with`` the page builds its own content.
 """
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlencode
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
@@ -16,9 +15,9 @@ from nicegui.events import GenericEventArguments
 from twinhelm.aiops.types import IncidentState
 from twinhelm.core.labels import METRIC
 from twinhelm.web import VERSION
-from twinhelm.web.pages.drawing import quoted
-from twinhelm.web.pages.elements import UNAIDED, Node, Region, When, say
-from twinhelm.web.pages.sheet import RANGES, Live, Sheet
+from twinhelm.web.pages.kit.drawing import quoted
+from twinhelm.web.pages.kit.html import UNAIDED, Node, Region, When, address, path_of, say
+from twinhelm.web.pages.kit.sheet import RANGES, Live, Sheet
 
 __all__ = ["RAIL", "framed", "title_row"]
 
@@ -139,7 +138,7 @@ def _head(sheet: Sheet, ranged: bool) -> None:
         with Node(
             "button", classes="search", type="button", data_opens="palette", aria_label="Search"
         ):
-            Node("span", "Search pages, incidents, metrics", "oneline")
+            Node("span", "Search pages, products, metrics", "oneline")
             Node("kbd", "/", aria_hidden="true")
         Node("span", classes="gap")
         if ranged:
@@ -193,7 +192,8 @@ def _who(sheet: Sheet) -> None:
 
 def _palette(sheet: Sheet) -> None:
     with Node("dialog", id="palette", aria_label="Search"):
-        hint, said = "Page, incident number or metric", "Search pages, incidents and metrics"
+        hint = "Page, product, version, incident number or metric"
+        said = "Search pages, products, incidents and metrics"
         field = Node("input", type="search", placeholder=hint, aria_label=said, **UNAIDED)
         found = Region(tag="ul")
         found.show(_pages(sheet, ""), _offers)
@@ -217,11 +217,29 @@ def _matches(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
     if re.fullmatch(r"[0-9]{1,15}", number):
         rows.insert(0, (f"Incident {number}", f"/incidents/{number}", "incident"))
     if said:
+        rows += _products(sheet, said)
         names = sheet.house.telemetry.label_values(METRIC, [])
         for name in [name for name in names if said.lower() in name.lower()][:FOUND]:
-            query = urlencode({"q": f"{{__name__={quoted(name)}}}"})
-            rows.append((name, f"/series?{query}", "metric"))
+            rows.append((name, address("/series", q=f"{{__name__={quoted(name)}}}"), "metric"))
     return rows
+
+
+def _products(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
+    """Find products by a part of their names, and versions of those: "cancer 3", "cancer/3"."""
+    name, _, version = re.sub(r"[\s/]+", " ", said.lower()).partition(" ")
+    rows, desk = [], sheet.house.models.desk
+    for one in desk.all():
+        if name not in one.name.lower():
+            continue
+        if not version:
+            rows.append((one.name, path_of(one.name), "product"))
+        if version or name == one.name.lower():
+            rows += [
+                (f"{one.name}, version {each}", path_of(one.name, each), "version")
+                for each in (made.version for made in desk.versions(one.name))
+                if each.startswith(version.removeprefix("version "))
+            ][:FOUND]
+    return rows[: 2 * FOUND]
 
 
 def _offers(rows: list[tuple[str, str, str]]) -> None:

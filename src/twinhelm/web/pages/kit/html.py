@@ -1,4 +1,4 @@
-"""What pages are made of: plain HTML elements, moments, charts, tables, and what stands in them.
+"""What pages are made of: plain HTML elements, moments, cards, tables, and what stands in them.
 
 Nothing that comes from telemetry or people is ever read as markup. Links lead only to this
 server's own paths, or are checked by :func:`outside`.
@@ -6,31 +6,30 @@ server's own paths, or are checked by :func:`outside`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from nicegui.element import Element
-from nicegui.elements import echart
 from nicegui.elements.mixins.text_element import TextElement
 
 from twinhelm.aiops.types import IncidentState
 from twinhelm.core.claims import certainty
-from twinhelm.web.pages.drawing import Drawing
 
 __all__ = [
-    "STATIC", "UNAIDED", "Chart", "ChartCard", "Charts", "Column", "Node", "Region", "When",
-    "card_head", "chip", "confidence", "copier", "dot", "empty", "entry", "linked", "outside",
-    "plural", "range_link", "say", "searching", "segments", "sentence", "sentences",
-    "severity_chip", "state_chip", "table",
+    "STATIC", "UNAIDED", "Column", "Moment", "Node", "Region", "When", "address", "card",
+    "card_head", "chip", "confidence", "copier", "crumbs", "dot", "empty", "entry", "facts",
+    "linked", "meter", "number", "outside", "path_of", "phrase", "plural", "points", "road", "say",
+    "searching", "segments", "sentence", "sentences", "severity_chip", "state_chip", "table",
 ]  # fmt: skip
 
 UNAIDED: dict[str, Any] = {"autocomplete": "off", "spellcheck": "false"}
 """For what is written exactly."""
 
-STATIC = Path(__file__).parent / "static"
-ECHARTS = {"nicegui-echart": str(Path(echart.__file__).parent / "dist")}
+STATIC = Path(__file__).parents[1] / "static"
 SEVERITIES = {"critical": "red", "warning": "amber", "info": "blue"}
 STATES = {IncidentState.OPEN: "red", IncidentState.REOPENED: "red"}
 STATES |= {IncidentState.ACKNOWLEDGED: "blue", IncidentState.RESOLVED: "green"}
@@ -64,11 +63,13 @@ class When(Element, component=STATIC / "when.js"):
         self._props["ms"] = time_ms
         self._props["absolute"] = absolute
 
-    def at(self, time_ms: int) -> None:
-        """Show another moment in place."""
-        if self._props["ms"] != time_ms:
-            self._props["ms"] = time_ms
-            self.update()
+
+class Moment(Element, component=STATIC / "moment.js"):
+    """A field of a form to choose a moment in, in the reader's zone; it is sent as epoch ms."""
+
+    def __init__(self, name: str, time_ms: int, label: str) -> None:
+        super().__init__()
+        self._props["name"], self._props["ms"], self._props["label"] = name, time_ms, label
 
 
 class Region:
@@ -87,123 +88,6 @@ class Region:
         self.box.clear()
         with self.box:
             render(value)
-
-
-class Chart(Element, component=STATIC / "chart.js", esm=ECHARTS):
-    """A chart of data as :mod:`twinhelm.web.pages.drawing` makes it.
-
-    Charts of one ``group`` on a page share cursor and zoom. ``label`` tells in words what is to
-    be seen. Emits ``zoom`` with ``from`` and ``to`` in ms, and ``unzoom``.
-    """
-
-    def __init__(self, model: Mapping[str, Any], *, label: str, group: str = "page") -> None:
-        super().__init__()
-        self._props["group"] = group
-        self.show(model, label)
-
-    def show(self, model: Mapping[str, Any], label: str) -> None:
-        """Draw other data in place; the reader's zoom stays."""
-        self._props["model"] = dict(model)
-        self._props["label"] = label
-        self.update()
-
-
-class ChartCard:
-    """A chart with its title, its newest value, what is usual, and the query that made it."""
-
-    def __init__(
-        self,
-        title: str,
-        drawing: Drawing,
-        *,
-        alone: bool = False,
-        href: str = "",
-        live: bool = True,
-        notes: Sequence[tuple[str, str]] = (),
-    ) -> None:
-        self.title, self._live = title, live
-        with Node("section", classes="chart", aria_label=title) as self.box:
-            with Node("div", classes="chart-head"):
-                with Node("h3", classes="oneline", title=title):
-                    linked(title, href)
-                self._now = Node("span", classes="chart-now")
-            with Node("div", classes="chart-usual oneline"):
-                self._usual = Node("span")
-            group = title if alone else "page"
-            self.chart = Chart(drawing.model, label=drawing.said(title), group=group)
-            if len(drawing.model["lines"]) > 1 or notes:
-                _legend(drawing, notes)
-            with Node("div", classes="chart-foot"):
-                Node("code", drawing.query, "oneline", title=drawing.query)
-                copier(drawing.query).set(aria_label=f"Copy the query of {title}")
-        self._words(drawing)
-
-    def show(self, drawing: Drawing) -> None:
-        """Show newer data in place."""
-        self.chart.show(drawing.model, drawing.said(self.title))
-        self._words(drawing)
-
-    def _words(self, drawing: Drawing) -> None:
-        self._now.text = drawing.now if self._live else ""
-        self._usual.text = _usual(drawing)
-        self.box.classes(**{"add" if drawing.strange else "remove": "strange"})
-
-
-class Charts(Region):
-    """Chart cards by their titles: made anew when the titles change, else shown newer data."""
-
-    cards: Mapping[str, ChartCard] = {}
-
-    def follow(
-        self,
-        drawn: Sequence[tuple[str, str, Drawing]],
-        nothing: Callable[[], object],
-        *,
-        classes: str = "charts wide",
-        head: str = "",
-        each: Callable[[ChartCard], None] = lambda card: None,
-        **options: Any,
-    ) -> None:
-        """Show (title, link, drawing); ``options`` are those of a card, ``each`` gets each."""
-
-        def draw(titles: list[str]) -> None:
-            self.cards = {}
-            if not titles:
-                nothing()
-                return
-            if head:
-                Node("h2", head)
-            with Node("div", classes=classes):
-                self.cards = {
-                    title: ChartCard(title, drawing, href=href, **options)
-                    for title, href, drawing in drawn
-                }
-            for card in self.cards.values():
-                each(card)
-
-        self.show([title for title, _, _ in drawn], draw)
-        for title, _, drawing in drawn:
-            self.cards[title].show(drawing)
-
-
-def _usual(drawing: Drawing) -> str:
-    if drawing.empty:
-        return drawing.waits or "No samples in this range"
-    usual = drawing.usual or "the usual range is still being learnt"
-    if drawing.strange:
-        usual = f"outside its range, {usual}"
-    several = len(drawing.names) > 1
-    return f"{drawing.names[0]}: {usual}" if several else usual[:1].upper() + usual[1:]
-
-
-def _legend(drawing: Drawing, notes: Sequence[tuple[str, str]]) -> None:
-    names = drawing.names if len(drawing.names) > 1 else ()
-    shown = [(name, "", f"--series-{at % 8 + 1}") for at, name in enumerate(names)]
-    with Node("div", classes="legend"):
-        for text, classes, colour in [*shown, *((text, "block", colour) for text, colour in notes)]:
-            with Node("span"):
-                Node("i", classes=classes, style=f"--c:var({colour})", aria_hidden="true")
-                Node("span", text)
 
 
 class Column(NamedTuple):
@@ -279,10 +163,86 @@ def severity_chip(severity: str) -> Node:
 
 def confidence(value: float) -> None:
     """Show a confidence as a word, a number and a length."""
+    meter(value, f"{certainty(value)}, {value:.2f}")
+
+
+def meter(share: float, says: str, colour: str = "") -> None:
+    """Show a share of a whole as a length, with its words."""
     with Node("span", classes="row", style="flex-wrap:nowrap"):
         with Node("span", classes="meter", aria_hidden="true"):
-            Node("i", style=f"width:{max(0.0, min(1.0, value)):.0%}")
-        Node("span", f"{certainty(value)}, {value:.2f}", "small muted", style="white-space:nowrap")
+            style = f"width:{max(0.0, min(1.0, share)):.0%}"
+            Node("i", style=f"{style};background:var(--{colour})" if colour else style)
+        Node("span", says, "small muted", style="white-space:nowrap")
+
+
+def number(value: float | None) -> str:
+    """Write a number with three digits; what is missing is "unknown"."""
+    if value is None or not math.isfinite(value):
+        return "unknown"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def phrase(
+    *parts: str | int, tag: str = "span", classes: str = "muted", absolute: bool = False
+) -> Node:
+    """Show a sentence in which moments stand: texts, and times in ms."""
+    with Node(tag, classes=classes) as made:
+        for part in parts:
+            if isinstance(part, int):
+                When(part, absolute=absolute)
+            else:
+                Node("span", part)
+    return made
+
+
+def facts(found: Mapping[str, Any], classes: str = "facts") -> None:
+    """Show names and what they hold, which may build itself; what is empty falls away."""
+    with Node("dl", classes=classes):
+        for name, value in found.items():
+            if value is None or value in ("", ()):
+                continue
+            Node("dt", name)
+            if callable(value):
+                with Node("dd"):
+                    value()
+            else:
+                Node("dd", number(value) if isinstance(value, float) else str(value))
+
+
+def points(rows: Iterable[str], sign: str = "·") -> None:
+    """Show reasons, one a line."""
+    with Node("ul", classes="evidence"):
+        for text in rows:
+            with Node("li"):
+                Node("span", sign, "muted", aria_hidden="true")
+                Node("span", text)
+
+
+def crumbs(*way: tuple[str, str]) -> None:
+    """Show where a page stands: (text, path) from the outermost; the last may have no path."""
+    with Node("nav", classes="row", aria_label="Where this is"):
+        for at, (text, href) in enumerate(way):
+            if at:
+                Node("span", "/", "muted", aria_hidden="true")
+            linked(text, href, "" if href else "muted")
+
+
+def road(steps: Iterable[tuple[str, str, str]]) -> None:
+    """Show steps inside a list that is open: name, done or now or next, and a word on each."""
+    for name, state, says in steps:
+        with Node("li", classes=state, aria_current="step" if state == "now" else None):
+            dot({"done": "green", "now": "blue"}.get(state, ""))
+            Node("span", name)
+            Node("span", says, "small muted")
+
+
+@contextmanager
+def card(title: str = "", link: str = "", href: str = "", classes: str = "card") -> Iterator[Node]:
+    """Open a card, with its head where it has a title."""
+    with Node("section", classes=classes) as made:
+        if title:
+            card_head(title, link, href)
+        yield made
 
 
 def card_head(title: str, link: str = "", href: str = "") -> Node:
@@ -294,9 +254,9 @@ def card_head(title: str, link: str = "", href: str = "") -> Node:
     return made
 
 
-def empty(lead: str, *says: str, good: bool = False) -> Node:
+def empty(lead: str, *says: str, good: bool = False, classes: str = "") -> Node:
     """Show what stands where there is nothing; ``good`` when that is as it should be."""
-    with Node("div", classes="empty") as made:
+    with Node("div", classes=f"{classes} empty") as made:
         with Node("p", classes="lead"):
             if good:
                 dot("green")
@@ -311,12 +271,17 @@ def say(text: str, *, kind: str = "") -> Node:
     return Node("p", text, f"notice {kind}", role="alert" if kind == "failed" else "status")
 
 
-def segments(path: str, name: str, choices: Sequence[tuple[str, str]], chosen: str) -> None:
-    """Offer a few choices as links that keep nothing else of the address."""
+def segments(name: str, choices: Iterable[tuple[str, str]], here: str) -> None:
+    """Offer a few addresses, each with its text; ``here`` is the one that is shown."""
     with Node("nav", classes="segments", aria_label=name):
-        for value, text in choices:
-            where = f"{path}?{urlencode({name.lower(): value})}" if value else path
-            Node("a", text, href=where, aria_current="true" if value == chosen else None)
+        for href, text in choices:
+            Node("a", text, href=href, aria_current="true" if href == here else None)
+
+
+def address(path: str, **asked: object) -> str:
+    """Write a path with what it asks; what is empty falls away."""
+    said = urlencode({name: value for name, value in asked.items() if value})
+    return f"{path}?{said}" if said else path
 
 
 def searching(path: str, **hidden: str) -> Node:
@@ -334,9 +299,10 @@ def entry(name: str, value: str, hint: str, label: str, classes: str = "", **mor
     return Node("input", classes=classes, **attributes, **more)
 
 
-def range_link(query: str, start_ms: int, end_ms: int) -> str:
-    """Return where a selector is charted over a range."""
-    return "/series?" + urlencode({"q": query, "from": start_ms, "to": end_ms})
+def path_of(product: str, version: str = "") -> str:
+    """Return where a product, or one version of it, has its page."""
+    path = f"/products/{quote(product, safe='')}"
+    return f"{path}/versions/{quote(version, safe='')}" if version else path
 
 
 def outside(url: str) -> str:

@@ -18,8 +18,8 @@ from starlette.requests import Request
 
 from twinhelm.core.errors import Denied, TwinhelmError, Unauthenticated
 from twinhelm.core.roles import GRANTS, Identity, Right, allows
-from twinhelm.web.pages.drawing import Drawer
-from twinhelm.web.pages.elements import Node, Region, say, sentences
+from twinhelm.web.pages.kit.drawing import Drawer
+from twinhelm.web.pages.kit.html import Node, Region, say, sentences
 from twinhelm.web.who import Asker
 
 if TYPE_CHECKING:
