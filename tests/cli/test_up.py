@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from twinhelm.cli.up import _Ending
+from twinhelm.cli.up import Ending
 from twinhelm.core import json
 
 PROGRAM = str(Path(sys.executable).with_name("twinhelm"))
@@ -140,7 +140,7 @@ def test_an_address_others_can_reach_is_refused_while_anybody_may_do_anything(tm
 def test_a_signal_before_it_serves_ends_it_and_later_ones_wait():
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        ending = _Ending()
+        ending = Ending()
         with pytest.raises(SystemExit) as ended:
             signal.raise_signal(signal.SIGTERM)
         assert ended.value.code == 0
