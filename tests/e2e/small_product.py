@@ -133,7 +133,9 @@ class Desk:
         self.server, self.web, self.tokens = server, web, {}
         for name, role in (("ada", Role.DATA_SCIENTIST), ("grace", Role.APPROVER)):
             said = {"name": name, "roles": [role.value]}
-            made = self.web.post(f"{API}/tokens", json=said, headers=server.headers(Role.ADMIN))
+            admin = server.headers(Role.ADMIN)
+            self.web.post(f"{API}/people", json=said, headers=admin).raise_for_status()
+            made = self.web.post(f"{API}/tokens", json=said, headers=admin)
             self.tokens[name] = {
                 "Authorization": f"Bearer {made.raise_for_status().json()['secret']}"
             }
