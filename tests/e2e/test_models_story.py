@@ -297,10 +297,10 @@ def walk(story, server, page, folder, rng, start_outpost):
     assert found == (len(rows(folder)), len(rows(folder)))
 
     # Another machine answers for it without the house, and says the same.
-    elsewhere, key = folder.with_name("elsewhere"), folder.with_name("house.pem")
-    words = [program, "export", NAME, second, str(elsewhere), "--key", str(key)]
+    exported, key = folder.with_name("exported"), folder.with_name("house.pem")
+    words = [program, "export", NAME, second, str(exported), "--key", str(key)]
     subprocess.run([*words, "--data", str(server.data)], check=True)
-    outpost = start_outpost(elsewhere, key=key)
+    outpost = start_outpost(exported, key=key)
     with httpx.Client(base_url=outpost.url, timeout=60, trust_env=False) as web:
         for row in rows(folder)[:20]:
             assert ask(web, row).json() == ask(story.web, row).json()
