@@ -75,7 +75,7 @@ def _standing(case: Case) -> Iterator[Check]:
     """Look at what stands regardless of how good the model is."""
     product, version = case.product, case.version
     known = case.asker not in ("", ANONYMOUS.name) and not case.asker.startswith(RECIPE)
-    instead = "a recipe does not ask for itself; sign in, or use a token of your own, to ask"
+    instead = "sign in, or use a token of your own, to ask; a recipe does not ask for itself"
     yield _check("asked by", known, f"{case.asker} asks", instead)
     yield _check(
         "framed", case.spec is not None, "the product is framed",

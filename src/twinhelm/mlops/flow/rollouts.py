@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 MAY_ANSWER = (Stage.APPROVED, Stage.LIVE)
 PAUSE_S = 0.05
 ACTOR = "twinhelm"
-STOP = "`twinhelm rollback {}` stops it"
+STOP = "`twinhelm stop-rollout {}` ends it"
 
 
 @dataclass(slots=True)
