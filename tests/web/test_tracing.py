@@ -1,7 +1,7 @@
 import pytest
 
+from twinhelm.core.own.tracing import span, start_tracing
 from twinhelm.core.settings import TracingSettings
-from twinhelm.core.tracing import span, start_tracing
 from web.bodies import V1, write_v1
 
 

@@ -65,7 +65,7 @@ def up(
 
     from twinhelm.app import VERSION, open_house
     from twinhelm.core.logs import configure_logs
-    from twinhelm.core.memory import keep_memory
+    from twinhelm.core.own.memory import keep_memory
     from twinhelm.web.site import serve
 
     configure_logs(settings.tracing)

@@ -17,7 +17,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twinhelm.core.errors import Unavailable
-from twinhelm.core.tracing import start_tracing
+from twinhelm.core.own.tracing import start_tracing
 from twinhelm.web import VERSION
 from twinhelm.web.body import Intray
 from twinhelm.web.doors.door import Door

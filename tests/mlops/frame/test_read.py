@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from twinhelm.core.documents import Places
 from twinhelm.core.errors import BadInput, TooLarge
 from twinhelm.mlops.frame import read_spec
-from twinhelm.mlops.frame.places import Places
 
 METRICS = {
     **dict.fromkeys(("accuracy", "roc_auc", "recall"), "classification"),

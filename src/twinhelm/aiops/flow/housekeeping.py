@@ -22,8 +22,8 @@ from twinhelm.aiops.types import Described, Received, Rejection
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.labels import DEFAULT_TENANT
-from twinhelm.core.memory import give_back_memory
 from twinhelm.core.meters import Meters
+from twinhelm.core.own.memory import give_back_memory
 from twinhelm.core.ports import Records, TelemetryStore
 from twinhelm.core.telemetry import Alert
 from twinhelm.events.journal import Journal

@@ -36,10 +36,10 @@ from twinhelm.core.entities import Edge
 from twinhelm.core.errors import BadInput, TwinhelmError
 from twinhelm.core.labels import Labels
 from twinhelm.core.meters import Meters
+from twinhelm.core.own.tracing import span
 from twinhelm.core.ports import Blobs, TelemetryStore
 from twinhelm.core.settings import DetectSettings
 from twinhelm.core.telemetry import SampleBlock
-from twinhelm.core.tracing import span
 
 __all__ = ["CHECKPOINT", "Watch"]
 

@@ -8,13 +8,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
-from twinhelm.mlops.frame.places import Path
+from twinhelm.core.documents import Path, Wrong
 from twinhelm.mlops.types import Spec, Tier, Trigger
 from twinhelm.mlops.types.spec import Column, Gate
 
 __all__ = ["contradictions"]
-
-Wrong = tuple[Path, str]
 
 UNLABELLED = ("latency_p99_ms", "size_mb", "duplicates")
 """What a gate can ask of a version without knowing any right answer."""

@@ -9,10 +9,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from twinhelm.core.documents import Part
 
 __all__ = [
-    "Build", "Column", "ColumnType", "Data", "Gate", "Monitor", "Part", "Purpose", "Retention",
+    "Build", "Column", "ColumnType", "Data", "Gate", "Monitor", "Purpose", "Retention",
     "Retrain", "Rollout", "Slice", "Spec", "Success", "Tier", "Trigger",
 ]  # fmt: skip
 
@@ -32,12 +34,6 @@ class Tier(StrEnum):
     LOW = "low"
     LIMITED = "limited"
     HIGH = "high"
-
-
-class Part(BaseModel):
-    """A table of the product file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Purpose(Part):

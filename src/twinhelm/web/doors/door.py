@@ -23,7 +23,7 @@ from twinhelm.aiops.collect.wire.compression import decompress
 from twinhelm.aiops.types import Received, Rejected
 from twinhelm.core.errors import Refused, TooLarge, TwinhelmError, Unsupported
 from twinhelm.core.labels import DEFAULT_TENANT
-from twinhelm.core.tracing import span
+from twinhelm.core.own.tracing import span
 from twinhelm.web.body import Intray, answered
 from twinhelm.web.frame import Answer, Headers, json_answer, refusal, tenant_of
 

@@ -4,7 +4,7 @@ import gc
 import subprocess
 import sys
 
-from twinhelm.core.memory import GARBAGE, give_back_memory, keep_memory
+from twinhelm.core.own.memory import GARBAGE, give_back_memory, keep_memory
 
 
 def test_garbage_is_looked_for_less_often():
@@ -27,7 +27,7 @@ def test_arrays_are_taken_from_kept_memory():
     # A process of its own: what the allocator was told cannot be taken back.
     code = """
 import resource, numpy as np
-from twinhelm.core.memory import keep_memory
+from twinhelm.core.own.memory import keep_memory
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(50):
