@@ -28,6 +28,10 @@ class _Harmless:
         """Bar nothing."""
         return []
 
+    def changes(self, _arguments: Arguments) -> bool:
+        """Say no."""
+        return False
+
     def repeatable(self, _arguments: Arguments) -> bool:
         """Say yes: nothing is changed."""
         return True

@@ -88,6 +88,9 @@ class Actor(Protocol):
     def barred(self, arguments: Arguments) -> list[str]:
         """List why this house does not let filled arguments happen: what it forbids or lacks."""
 
+    def changes(self, arguments: Arguments) -> bool:
+        """Tell whether arguments, as written, alter anything; if so their step needs an undo."""
+
     def repeatable(self, arguments: Arguments) -> bool:
         """Tell whether doing it twice is as good as once."""
 
