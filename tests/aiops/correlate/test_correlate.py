@@ -255,6 +255,20 @@ def test_the_same_after_it_went_quiet_comes_back_and_says_since_when() -> None:
     assert now.since_ms == onset > now.started_ms
 
 
+def test_what_comes_back_is_timed_from_the_calm_and_not_from_the_end_of_the_incident() -> None:
+    first = service(1, FAILS, "pay")
+    (one,) = look(anomalies=[first]).incidents
+    ended = replace(first, end_ms=first.last_ms)
+    (over,) = look([one], [ended], now_ms=first.last_ms + 60_000).incidents
+    assert over.state == "resolved"
+    blamed = replace(over, attributes={**over.attributes, "cause": "service:shop/other"})
+    for after_ms, back in ((30_000, True), (60_000, False)):
+        onset = first.last_ms + after_ms
+        again = service(1, FAILS, "pay", start_ms=onset, last_ms=onset + 20_000)
+        found = look([blamed], [ended, again], now_ms=onset + 21_000).incidents
+        assert [one.id == blamed.id for one in found] == [back]
+
+
 def test_modest_signs_of_different_kinds_raise_together() -> None:
     edges = calls(("front", "pay"))
     slow = replace(

@@ -62,6 +62,15 @@ def test_a_level_that_held_very_long_is_the_new_normal():
     assert abs(scores.expected[-1] - 140.0) < 3.0
 
 
+def test_what_a_young_series_turns_to_is_normal_sooner():
+    x = noise(900)
+    x[60:] += 40.0
+    scores = detect_array(x, np.arange(len(x)) * 2_000)
+    quarter = 60 + 900 // 2
+    assert scores.flagged[62 : quarter - 10].mean() > 0.9
+    assert not scores.flagged[quarter + 60 :].any()
+
+
 def test_steady_growth_from_flat_is_flagged():
     x = noise(900, size=0.5)
     x[600:] += 0.1 * np.arange(300)

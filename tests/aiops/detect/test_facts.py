@@ -14,14 +14,18 @@ def describe(series: int):
     return labels_of({"__name__": NAMES[series]}), "pipeline:nightly", Resource.DATA
 
 
-def feed(facts: Facts, series: int, *values: float, start: int = 1) -> list[Anomaly]:
-    """Give values a minute apart; return what came of the last one."""
+def feed(
+    facts: Facts, series: int, *values: float, start: int = 1, apart_ms: int = 60_000
+) -> list[Anomaly]:
+    """Give values, a minute apart unless told otherwise; return what came of the last one."""
     found: list[Anomaly] = []
     for at, value in enumerate(values, start):
         one = np.full(1, value)
         found = facts.update(
-            Scores(np.full(1, series, np.uint32), np.full(1, at * 60_000), one, one, one, one, one,
-                   np.zeros(1, np.bool_)),
+            Scores(
+                np.full(1, series, np.uint32), np.full(1, at * apart_ms),
+                one, one, one, one, one, np.zeros(1, np.bool_),
+            ),
             describe,
         )  # fmt: skip
     return found
@@ -61,6 +65,19 @@ def test_a_mean_that_creeps_away_is_told_from_one_that_wanders() -> None:
     assert found.direction == "down"
     assert facts.owns(3)
     assert not facts.owns(2)
+
+
+def test_an_odd_moment_of_a_mean_is_none_yet_and_a_gross_one_is() -> None:
+    rng = np.random.default_rng(1)
+    wander = (0.5 + 0.05 * rng.standard_normal(60)).tolist()
+
+    def after(value: float, times: int) -> list[Anomaly]:
+        facts = Facts()
+        feed(facts, 3, *wander, apart_ms=12_000)
+        return feed(facts, 3, *[value] * times, start=361, apart_ms=2_000)
+
+    assert [len(after(0.2, times)) for times in (3, 8, 9)] == [0, 0, 1]
+    assert [len(after(-0.2, times)) for times in (2, 3)] == [0, 1]
 
 
 def test_it_lasts_until_a_value_is_within_range_and_is_not_learnt() -> None:

@@ -60,7 +60,7 @@ class Desk:
     def join(self, sign: Sign) -> bool:
         """Put a material sign into a live incident, or into one that it brings back."""
         for one in reversed(self.incidents.values()):
-            faded_ms = self._faded(one, sign) if one.state in LIVE else one.resolved_ms
+            faded_ms = self._faded(one, sign) if one.state in LIVE else _over_ms(one)
             live = faded_ms is None
             why = self._joins(sign, one) if live else self._returns(sign, one, faded_ms)
             if not why:
@@ -326,6 +326,12 @@ class Desk:
 def _anew(attributes: Mapping[str, str]) -> dict[str, str]:
     """Forget that it was calm, what its title was about, and what was to blame."""
     return {key: value for key, value in attributes.items() if key not in _OF_NOW}
+
+
+def _over_ms(one: Incident) -> int | None:
+    """Say since when a resolved incident has been over: since it was calm, or since a person."""
+    calm = one.attributes.get("calm")
+    return int(calm) if calm else one.resolved_ms
 
 
 def raised_of(one: Incident) -> dict[str, int]:

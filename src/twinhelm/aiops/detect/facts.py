@@ -33,6 +33,9 @@ LEAST, LEAST_SPREAD = 3, 18
 """Values that must be known where the range is a share of the median, or measured by spread."""
 APART_MS = 10_000
 """Values closer than this are not learnt from: means over many requests change slowly."""
+GROSS, ODD_MS = 2.0, 16_000
+"""What is measured by spread and not so many times too far must be out for so long: an odd crowd
+moves a mean over requests for a moment, the next one takes it back."""
 SURE = 0.9
 _NEW, _OTHER, _FACT = 0, 1, 2
 
@@ -107,6 +110,7 @@ def _judged(known: _Fact, series: int, value: float, at: int, describe: Describe
     usual, needed = _range(known)
     up = value >= usual if row.direction is None else row.direction is Direction.UP
     beyond = value - usual if up else usual - value
+    gross = beyond >= GROSS * needed
     if beyond < needed or (up and value < row.floor):
         known.out = 0
         if at - known.learnt_ms >= (APART_MS if row.spreads else 0):
@@ -116,7 +120,8 @@ def _judged(known: _Fact, series: int, value: float, at: int, describe: Describe
         return None if was is None else replace(was, end_ms=was.last_ms)
     known.out += 1
     known.first_out_ms = at if known.out == 1 else known.first_out_ms
-    if known.open is None and known.out < row.each:
+    brief = row.spreads and not gross and at - known.first_out_ms < ODD_MS
+    if known.open is None and (brief or known.out < row.each):
         return None
     if known.open is not None:
         known.open = replace(known.open, last_ms=at, samples=known.open.samples + 1, value=value)

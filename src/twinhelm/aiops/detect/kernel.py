@@ -21,7 +21,7 @@ strangest test, with half of what the others have beyond the ordinary, becomes t
 0.5), from more on series faster than one sample an hour: a day brings them more chances.
 
 Flagged samples teach the tails once per run, and nothing else, until a level has held eight hours
-and 60 samples: then it is the new normal.
+and 60 samples: then it is the new normal. In a series' first two hours it is sooner.
 
 Wrong when: the first hours of a series are the trouble itself; a series jumps between plateaus
 for a living (its first jumps are flagged, then the tail learns them). Cost: 50 to 60 ns a sample.
@@ -99,6 +99,9 @@ _FLOOR = 2e-4
 _TINY = 1e-12
 _HUGE = 1e30
 _HOLD_MS, _HOLD_SAMPLES = 8 * 3_600_000.0, 60.0
+_HOLD_KNOWN, _HOLD_LEAST_MS = 4.0, 900_000.0
+"""A level is the new normal sooner where next to nothing was known before: after four times as
+long as was learnt until then."""
 _CALM_MS, _HASTE = 3_600_000.0, 0.35
 """Series faster than one sample an hour need 0.35 more evidence per factor of ten."""
 _SEASON_AGE_MS, _SEASON_TRIAL_MS = 3 * 3_600_000.0, 36 * 3_600_000.0
@@ -278,7 +281,9 @@ def walk(
             row[HELD] += dt
             if row[SIZE_POINT] < floor and row[FLAG] == 0.0:  # a constant learns that it can move
                 row[SIZE_POINT] += max(1.0 / 1000.0, 1.0 / n) * min(off_fast, off_slow)
-            if row[HELD] > max(_HOLD_MS, _HOLD_SAMPLES * step):
+            known = max(n * step - row[HELD], 0.0)
+            hold = min(max(_HOLD_KNOWN * known, _HOLD_LEAST_MS), _HOLD_MS)
+            if row[HELD] > max(hold, _HOLD_SAMPLES * step):
                 row[SLOW] = fast
                 row[HELD] = 0.0
                 row[SIZE_POINT] += 0.5 * row[SPREAD] * size

@@ -1,7 +1,8 @@
 """How well did the product do? Holds what it said of each fault against the truth.
 
 In: faults as they were run (:class:`Trial`), incidents as they were seen to open
-(:class:`Opening`), and quiet stretches. Out: a :class:`Verdict` per fault and a :class:`Summary`.
+(:class:`Opening`), and how long nothing was broken. Out: a :class:`Verdict` per fault and a
+:class:`Summary`.
 Pure. Times are UTC epoch seconds.
 
 An incident belongs to a fault when it opens, or opens again, between the fault's start and

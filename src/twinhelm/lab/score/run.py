@@ -64,6 +64,8 @@ class Tally:
     warm_up: list[Opening] = field(default_factory=list)
     """Incidents of the warm-up, which count for nothing."""
     quiet_s: float = 0.0
+    """How long nothing was broken, from ``AFTER_S`` after a repair on: whatever opens then is
+    false."""
     busy: float | None = None
     """How busy the machine was in the first quiet stretch, 0 to 1; None where it does not say."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -163,11 +165,8 @@ class _Score:
             f"recovering from {told}",
             until=lambda: now_s() - repaired >= self._pace.rest_s and not self._watch.live(),
         )
-        # What is left between the time that is still the fault's and the next is quiet.
-        if not self._watch.live():
-            overs = [one.over_s or 0.0 for one in self._watch.openings if one.seen_s >= start]
-            calm = max([repaired + AFTER_S, *overs])
-            self._tally.quiet_s += max(0.0, now_s() - calm)
+        # What opens between the time that is still the fault's and the next is false.
+        self._tally.quiet_s += max(0.0, now_s() - repaired - AFTER_S)
 
     def _seen_enough(self, start: float) -> bool:
         mine = [one for one in self._watch.openings if one.seen_s >= start]
