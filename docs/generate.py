@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from typer import Context
 from typer.core import TyperGroup
@@ -77,7 +77,7 @@ def settings() -> str:
 def _setting(prefix: str, name: str, info: FieldInfo) -> tuple[str, ...]:
     variable = f"TWINHELM_{prefix.replace('.', '__')}{name}".upper()
     default = info.get_default(call_default_factory=True)
-    shown = json.dumps(str(default) if isinstance(default, Path) else default).decode()
+    shown = json.dumps(str(default) if isinstance(default, Path | SecretStr) else default).decode()
     return f"`{prefix}{name}`", f"`{variable}`", f"`{shown}`", info.description or ""
 
 

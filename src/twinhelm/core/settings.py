@@ -18,6 +18,7 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     PrivateAttr,
+    SecretStr,
     ValidationError,
 )
 from pydantic_settings import (
@@ -32,8 +33,9 @@ from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import LabelLimits
 
 __all__ = [
-    "AuthSettings", "DetectSettings", "HostSettings", "LimitSettings", "ModelSettings", "Section",
-    "ServerSettings", "Settings", "StoreSettings", "TracingSettings", "load_settings",
+    "AuthSettings", "DetectSettings", "DevelopmentSettings", "HostSettings", "LimitSettings",
+    "ModelSettings", "Section", "ServerSettings", "Settings", "StoreSettings",
+    "TracingSettings", "load_settings",
 ]  # fmt: skip
 
 
@@ -180,6 +182,17 @@ class ModelSettings(Section):
     """How often the health of live models is looked at."""
 
 
+class DevelopmentSettings(Section):
+    """Webhooks of the development side; without its secret such a door stays closed."""
+
+    github_secret: SecretStr = SecretStr("")
+    """The secret that GitHub's webhook was given."""
+    gitlab_token: SecretStr = SecretStr("")
+    """The secret token that GitLab's webhook was given, which it shows with each delivery."""
+    gitlab_signing_token: SecretStr = SecretStr("")
+    """The signing token that GitLab's webhook was given; where set, deliveries must be signed."""
+
+
 class TracingSettings(Section):
     """Our own traces."""
 
@@ -206,6 +219,7 @@ class Settings(BaseSettings):
     host: HostSettings = Field(default_factory=HostSettings)
     detect: DetectSettings = Field(default_factory=DetectSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
+    development: DevelopmentSettings = Field(default_factory=DevelopmentSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -62,6 +62,11 @@ ingest alertmanager_api /api/v2/alerts Alerts as Prometheus and vmalert send the
 ingest alertmanager_webhook /api/webhooks/alertmanager Alertmanager's webhook, version 4.
 ingest cloudevents /api/events CloudEvents for changes: binary, structured or batch.
 ingest openlineage /api/v1/lineage OpenLineage events for pipeline runs.
+none github:POST /api/webhooks/github GitHub's webhooks for CI runs and deploys, by their signature.
+none gitlab:POST /api/webhooks/gitlab GitLab's webhooks, by their signature or token.
+ingest junit /api/twinhelm/v1/development/tests A test report in JUnit XML.
+ingest commits /api/twinhelm/v1/development/commits Commits, as `git log` writes them.
+ingest chores /api/twinhelm/v1/development/chores Shell history or tickets as CSV.
 predict predict:GET /v2 The Open Inference Protocol v2: which server this is.
 predict predict:GET /v2/health/{state} Whether it lives, and whether all live models answer.
 predict predict:GET /v2/models/{name} What a model takes and gives.

@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from twinhelm.aiops.collect.development.hooks import MAX_BYTES
 from twinhelm.core.errors import Unavailable
 from twinhelm.core.own.tracing import start_tracing
 from twinhelm.web import VERSION
 from twinhelm.web.body import Intray
+from twinhelm.web.doors.development import DEVELOPMENT, HOOKS
 from twinhelm.web.doors.door import Door
 from twinhelm.web.doors.otlp import OTLP
 from twinhelm.web.doors.predict import PredictDoor
@@ -41,7 +43,7 @@ __all__ = ["Site", "serve"]
 
 log = logging.getLogger(__name__)
 
-PROTOCOLS = {protocol.name: protocol for protocol in (REMOTE_WRITE, *OTLP, *SIMPLE)}
+PROTOCOLS = {protocol.name: protocol for protocol in (REMOTE_WRITE, *OTLP, *SIMPLE, *DEVELOPMENT)}
 
 DECODING_THREADS = 2
 """Decoding releases the interpreter lock for most of its time; each thread may hold one
@@ -104,6 +106,7 @@ class Site:
         settings, limits = house.settings, house.settings.limits
         self._workers = ThreadPoolExecutor(DECODING_THREADS, "twinhelm-door")
         tray = Intray(limits)
+        hooks = Intray(limits.model_copy(update={"max_body_bytes": MAX_BYTES}))
         models = house.models
         self._mlflow = MlflowDoor(models.tracking, models.gate, models.arrivals.hear, settings)
         whole: dict[str, ASGIApp] = {
@@ -111,7 +114,8 @@ class Site:
             "mlflow": self._mlflow,
         }
         self._doors: dict[str, ASGIApp] = {
-            row.path: whole.get(row.door) or Door(house, PROTOCOLS[row.door], tray, self._workers)
+            row.path: whole.get(row.door)
+            or Door(house, PROTOCOLS[row.door], hooks if row.door in HOOKS else tray, self._workers)
             for row in ROUTES
             if row.door and (row.door != "mlflow" or settings.models.mlflow)
         }

@@ -166,7 +166,9 @@ class Intake:
                 kept = replace(kept, spans=traced)
         if received.changes:
             with self._lock:  # two events of one run at once would each miss the other
-                changes = self._joined(received.changes)
+                titles = redacted([change.title for change in received.changes])
+                named = zip(received.changes, titles, strict=True)
+                changes = self._joined([replace(one, title=title) for one, title in named])
                 self.telemetry.append_changes(changes)
             kept = replace(kept, changes=tuple(changes))
         if self.heard is not None and (logs or spans or kept.changes):
