@@ -55,7 +55,7 @@ def test_a_sound_one_is_read_whole():
         ('pattern = "[a-z][a-z0-9-]{0,40}"', 'pattern = "([a-z]+)+"', "a group is repeated"),
         ('from = "suspect.name"', 'from = "suspect.nmae"', "did you mean suspect.name?"),
         ('from = "suspect.name"', 'from = "log.body"', "there is no fact 'log.body'"),
-        ('resource = ["memory"]\nentity = ["service:[a-z/-]+"]', "", "for no incident in particular"),
+        ('resource = ["memory"]\nentity = ["service:[a-z/-]+"]', "", "for no incident in pa"),
         ('resource = ["memory"]', 'resource = ["memroy"]', "when.resource[1] is 'memroy'"),
         ('entity = ["service:[a-z/-]+"]', 'entity = ["service:.*"]', "r.toml:7:1: the pattern"),
         ('before = [{ do = "look", ', 'before = [{ do = "doer", ', "doer is no check"),

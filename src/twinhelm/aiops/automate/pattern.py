@@ -1,9 +1,9 @@
-"""Which characters may a value have that comes from outside, and which part of it is meant?
+r"""Which characters may a value have that comes from outside? Patterns that name them.
 
 In: a pattern as a runbook's author wrote it, and text that anybody may have sent (an entity's
 name, a label). Out: the value, or None. A pattern is a regular expression of which only so much
 is allowed that it names the characters it takes, matches the whole, and cannot be made to run
-for long: no ``.``, no ``[^...]``, no ``\\S``, ``\\W``, ``\\D``, ``\\s``, no repeated group, no
+for long: no ``.``, no ``[^...]``, no ``\S``, ``\W``, ``\D``, ``\s``, no repeated group, no
 look-around, no back-reference. A group with a bar, or that is optional, is fine; the first
 group, if there is any, is the value.
 

@@ -43,6 +43,7 @@ FACTS = (
 """Where a parameter's value may come from, beside ``label.NAME``."""
 
 _SECRET = re.compile(r"secret:[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")
+_LABEL = re.compile(r"label\.[A-Za-z_][\w.]{0,100}")
 _PLACEHOLDER = re.compile(r"\{[a-z][a-z0-9_.]*\}")
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
