@@ -143,7 +143,7 @@ def judge(
     rules = [
         _deny("stop switch", "the stop switch is pulled", ("stopped", "equal", True)),
         _deny("freeze", f"it is {facts.get('freeze')}: no repair begins", ("freeze", "present")),
-        _deny("barred", f"this house does not let it: {facts.get('barred')}", ("barred", "present")),
+        _deny("barred", f"this house bars it: {facts.get('barred')}", ("barred", "present")),
         _most("reach", f"it touches {facts['reach']} entities", min(own.reach, house.reach)),
         _most("running", "repairs are under way", house.running - 1),
         _most("runbook_hour", "repairs of this runbook within an hour", own.per_hour - 1),

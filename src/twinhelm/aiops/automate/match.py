@@ -69,7 +69,7 @@ def chosen(runbooks: Iterable[Runbook], case: Case) -> list[Fit]:
 
 
 def fits(runbook: Runbook, case: Case) -> Fit:
-    """Say whether a runbook is for an incident; what keeps it from the likeliest suspect is told."""
+    """Say whether a runbook is for an incident, or what keeps it from the likeliest suspect."""
     when, incident = runbook.when, case.incident
     if incident.verdict not in when.verdict:
         return Fit(runbook.name, False, (f"its verdict is {incident.verdict}",))
