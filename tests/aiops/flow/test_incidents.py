@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from twinhelm.aiops.records import put_forecast, put_incident
-from twinhelm.aiops.types import Forecast, Incident, IncidentState, Resource
+from twinhelm.aiops.types import Forecast, Incident, IncidentState, Received, Resource
 from twinhelm.core.errors import BadInput, Conflict, NotFound
+from twinhelm.core.telemetry import Change
 
 
 @pytest.fixture
@@ -115,3 +118,18 @@ def test_forecasts_are_listed_the_soonest_first(desk, wing):
                 wing.clock.now_ms(),
             )
     assert [one.series for one in desk.forecasts()] == [2, 1]
+
+
+def test_good_runs_that_go_on_all_the_time_are_no_news(desk, wing):
+    start = desk.file(1).incident.started_ms
+    runs = [
+        Change(f"r{at}", start + at * 1000, "pipeline", "pipeline:etl", "etl ran", "ol",
+               outcome="failure" if at == -10 else "success")
+        for at in (-40, -30, -20, -10, 10)
+    ]  # fmt: skip
+    own = [replace(one, id=f"own {one.id}", entity="host:h") for one in runs]
+    wing.clock.advance(60)
+    wing.intake.take(Received(changes=(*runs, *own)), door="openlineage", tenant="default")
+    found = [one.id for one in desk.file(1).changes]
+    assert [one for one in found if not one.startswith("own")] == ["r-20", "r-10"]
+    assert len(found) == 2 + len(own)

@@ -32,6 +32,7 @@ __all__ = ["IncidentDesk", "IncidentFile", "TimelineEntry"]
 CHANGES_BEFORE_MS = 2 * 3_600_000
 """Changes up to this long before an incident's start are shown beside it."""
 
+ROUTINE, GOOD = ("pipeline", "ci"), ("success", "passed")
 MAX_COMMENT = 4000
 WARM_UP_MS = 12 * 3_600_000
 
@@ -93,7 +94,8 @@ class IncidentDesk:
             ]
             rows = unit.read_journal(subject=ref)
         until = incident.resolved_ms or self.clock.now_ms()
-        changes = self.telemetry.read_changes(incident.started_ms - CHANGES_BEFORE_MS, until)
+        since = incident.started_ms - CHANGES_BEFORE_MS
+        changes = _telling(self.telemetry.read_changes(since, until), incident)
         return IncidentFile(
             incident,
             tuple(anomalies),
@@ -189,6 +191,16 @@ def _must_find(unit: Reading, incident_id: int) -> Incident:
             f"there is no incident {incident_id}", hint="`twinhelm incidents` lists them"
         )
     return incident
+
+
+def _telling(changes: Sequence[Change], incident: Incident) -> list[Change]:
+    """Leave out what goes on all the time: good runs elsewhere, but the last before the start."""
+    good = (one for one in changes if one.kind in ROUTINE and one.outcome in GOOD)
+    routine = [one for one in good if one.entity not in incident.entities]
+    before = (one for one in routine if one.time_ms <= incident.started_ms)
+    last = {(one.entity, one.title): one.id for one in before}.values()
+    left_out = {one.id for one in routine} - set(last)
+    return [one for one in changes if one.id not in left_out]
 
 
 def _timeline(

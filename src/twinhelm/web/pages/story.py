@@ -170,9 +170,12 @@ def changes(file: IncidentFile) -> None:
                 with Node("div", classes="row muted small"):
                     html.chip(change.kind)
                     Node("span", f"{place(change.entity)}, by {change.source}", "wrapany")
-                    minutes = (change.time_ms - file.incident.started_ms) / 60_000
+                    minutes = round((change.time_ms - file.incident.started_ms) / 60_000)
                     side = "before" if minutes < 0 else "after"
-                    Node("span", f"{abs(minutes):.0f} min {side} the start")
+                    Node(
+                        "span",
+                        f"{abs(minutes)} min {side} the start" if minutes else "at the start",
+                    )
     if file.alerts:
         Node("h3", "Alerts of other systems", style="margin-top:8px")
         with Node("ul", classes="evidence"):
