@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,7 +9,6 @@ import pytest
 
 from twinhelm.core.errors import NotFound
 from twinhelm.core.json import dumps, loads
-from twinhelm.mlops.build.process import run
 from twinhelm.mlops.build.recipe import Order, run_recipe
 
 SAY = "import json, os, sys; print(json.dumps({}))"
@@ -176,33 +172,3 @@ def test_whoever_cancels_ends_the_group(bench):
     with pytest.raises(Cancelled):
         bench.run(beat=beat)
     assert gone(pids[0])
-
-
-def test_a_killed_house_leaves_no_recipe_behind(tmp_path):
-    code = (
-        "import os, sys\nfrom pathlib import Path\nfrom twinhelm.mlops.build.process import run\n"
-        "run([sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True);"
-        " time.sleep(600)'], folder=Path('.'), environment=os.environ, log=Path('log'),"
-        " limit_s=600, beat=lambda seconds, line: line and os.kill(os.getpid(), 9))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, check=False)
-    assert done.returncode == -9
-    assert gone(int((tmp_path / "log").read_text()))
-
-
-def test_endless_talk_is_cut(tmp_path):
-    command = [sys.executable, "-c", "print('x' * 100_000); print('the end')"]
-    log = tmp_path / "log"
-    ended = run(
-        command, folder=tmp_path, environment=os.environ, log=log, limit_s=60, max_log_bytes=1000
-    )
-    assert (ended.code, ended.last_line) == (0, "the end")
-    assert log.read_text().startswith("x" * 1000 + "\n... the rest is not kept")
-    assert log.stat().st_size < 1100
-
-
-def test_a_program_that_is_not_there_and_one_that_is_killed(tmp_path):
-    more = {"folder": tmp_path, "environment": os.environ, "log": tmp_path / "log", "limit_s": 60}
-    assert run(["/none/such"], **more).code == 127
-    assert "No such file" in (tmp_path / "log").read_text()
-    assert run(["/bin/sh", "-c", "kill -9 $$"], **more).code == -9

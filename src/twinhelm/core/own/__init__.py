@@ -1,1 +1,1 @@
-"""What our own process does about itself: memory that it keeps or gives back, its traces."""
+"""What our own process does about itself: its memory, its traces, the programs it starts."""

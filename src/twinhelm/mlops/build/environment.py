@@ -18,8 +18,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from twinhelm.core.errors import BadInput, NotFound, TooLarge, Unavailable
+from twinhelm.core.own.process import run
 from twinhelm.mlops.build.data import file_digest
-from twinhelm.mlops.build.process import run
 
 __all__ = ["code", "described", "interpreter", "locked"]
 
@@ -79,15 +79,16 @@ def locked(
     pinned = log.with_suffix(".requirements")
 
     def call(*words: str) -> None:
-        ended = run(
-            [*uv, *words], folder=requirements.parent, environment=os.environ, log=log,
-            limit_s=UV_LIMIT_S, beat=beat,
-        )  # fmt: skip
+        with log.open("ab") as said:
+            ended = run(
+                [*uv, *words], folder=requirements.parent, environment=os.environ, log=said,
+                limit_s=UV_LIMIT_S, beat=beat,
+            )  # fmt: skip
         if ended.code is None:
             raise Unavailable(f"uv {words[0]} took more than {UV_LIMIT_S:.0f} s")
         if ended.code:
-            said = f"uv {' '.join(words[:2])} failed: {ended.last_line}"
-            raise BadInput(said, hint=f"mend {requirements.name}; all uv said is in the run's log")
+            why = f"uv {' '.join(words[:2])} failed: {ended.last_line}"
+            raise BadInput(why, hint=f"mend {requirements.name}; all uv said is in the run's log")
 
     call("pip", "compile", "--quiet", "--no-header", "--no-annotate", "--generate-hashes",
          "--python", sys.executable, str(requirements), "--output-file", str(pinned))  # fmt: skip

@@ -27,8 +27,8 @@ from typing import Any
 
 from twinhelm.core.errors import NotFound
 from twinhelm.core.json import dumps
+from twinhelm.core.own.process import Ended, run
 from twinhelm.mlops.build import inside
-from twinhelm.mlops.build.process import Ended, run
 
 __all__ = ["Order", "run_recipe"]
 
@@ -70,14 +70,15 @@ def run_recipe(order: Order, beat: Callable[[float, str], None]) -> Ended:
         raise NotFound(said, hint="mend build.recipe, a path from the product file")
     params = order.work / "params.json"
     params.write_bytes(dumps(dict(order.params)))
-    return run(
-        [str(order.python), "-u", inside.__file__],
-        folder=order.folder,
-        environment=_environment(order, params),
-        log=order.work / "log",
-        limit_s=order.limit_s,
-        beat=beat,
-    )
+    with (order.work / "log").open("ab") as log:
+        return run(
+            [str(order.python), "-u", inside.__file__],
+            folder=order.folder,
+            environment=_environment(order, params),
+            log=log,
+            limit_s=order.limit_s,
+            beat=beat,
+        )
 
 
 def _environment(order: Order, params: Path) -> dict[str, str]:
