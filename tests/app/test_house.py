@@ -195,13 +195,13 @@ def test_what_a_back_fill_sends_along_rests_in_no_table_and_no_backup(opened, se
         wish = {"selector": "up", "start_ms": 0, "end_ms": 1, "by": "ann"}
         run_id = house.history.backfill(url, headers={"Authorization": "Bearer hush"}, **wish)
         with asked.accept()[0] as question:
-            (kept,) = (settings.data / "secrets").iterdir()
+            (kept,) = (settings.data / "secrets" / "runs").iterdir()
             assert b"Bearer hush" in kept.read_bytes()
             assert b"hush" not in (settings.data / "workflows.sqlite").read_bytes()
             house.backup(tmp_path / "copy", by="ann")
             house.workflows.cancel(run_id)
             question.sendall(b"HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n")
-    assert not any((settings.data / "secrets").iterdir())
+    assert not any((settings.data / "secrets" / "runs").iterdir())
     copies = [path for path in (tmp_path / "copy").rglob("*") if path.is_file()]
     assert copies
     assert not any(b"hush" in path.read_bytes() for path in copies)

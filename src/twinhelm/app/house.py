@@ -243,7 +243,7 @@ def _furnished(
     wait_s = settings.detect.derive_wait_s
     derive = Derive(intake, meters, wait_s, watch.saw, watch.exists)
     intake.heard, watch.derive = derive.hear, derive.walk
-    secrets = FileBlobs(settings.data / "secrets")
+    secrets = FileBlobs(settings.data / "secrets" / "runs")
     workflows = Workflows(workflow_url(settings), secret={"headers"}, secrets=secrets)
     history = HistoryBooks(intake, watch, journal, workflows, clock)
     history.register()

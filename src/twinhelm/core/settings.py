@@ -5,9 +5,10 @@ Order, weakest first: the defaults here, ``twinhelm.toml`` (in the data director
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,6 +21,7 @@ from pydantic import (
     PrivateAttr,
     SecretStr,
     ValidationError,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -33,10 +35,17 @@ from twinhelm.core.errors import BadInput
 from twinhelm.core.labels import LabelLimits
 
 __all__ = [
-    "AuthSettings", "DetectSettings", "DevelopmentSettings", "HostSettings", "LimitSettings",
-    "ModelSettings", "Section", "ServerSettings", "Settings", "StoreSettings",
+    "AuthSettings", "AutomateSettings", "DetectSettings", "DevelopmentSettings", "HostSettings",
+    "LimitSettings", "ModelSettings", "Section", "ServerSettings", "Settings", "StoreSettings",
     "TracingSettings", "load_settings",
 ]  # fmt: skip
+
+
+RUNS_ANYTHING = re.compile(
+    r"(ba|da|z|k|c|tc|fi|a)?sh|busybox|env|xargs|sudo|su|ssh|nice|nohup|timeout|setsid"
+    r"|(python|perl|ruby|node|php|lua)[\d.]*"
+)
+"""Programs that do whatever an argument says."""
 
 
 class Section(BaseModel):
@@ -193,6 +202,44 @@ class DevelopmentSettings(Section):
     """The signing token that GitLab's webhook was given; where set, deliveries must be signed."""
 
 
+class AutomateSettings(Section):
+    """What repairs may use; what is listed nowhere here, no runbook can do."""
+
+    commands: list[str] = Field(
+        default_factory=list,
+        description="Programs that steps may run, as whole paths; no shell, and nothing that runs "
+        "what it is given.",
+    )
+    urls: list[Annotated[str, Field(pattern=r"^https?://[^/?#@\s]+/[^?#\s]*$")]] = Field(
+        default_factory=list,
+        description="Addresses that steps may call, as beginnings that end at a part of the path, "
+        "such as http://shop.example/admin/.",
+    )
+    units: list[str] = Field(default_factory=list)
+    """systemd units that steps may act on; * stands for any part."""
+    namespaces: list[str] = Field(default_factory=list)
+    """Kubernetes namespaces that steps may act in; * stands for any part."""
+    processes: list[str] = Field(default_factory=list)
+    """Names of processes that steps may signal; * stands for any part."""
+    databases: list[str] = Field(default_factory=list)
+    """Databases that steps may ask, each the name of a secret that holds its address."""
+    statements: dict[str, str] = Field(
+        default_factory=dict,
+        description="SQL that steps may have done by name, with :values, such as "
+        "SELECT pg_terminate_backend(:pid).",
+    )
+    products: list[str] = Field(default_factory=list)
+    """Models that steps may roll back; * stands for any part."""
+
+    @field_validator("commands")
+    @classmethod
+    def _no_shell(cls, listed: list[str]) -> list[str]:
+        for program in listed:
+            if not program.startswith("/") or RUNS_ANYTHING.fullmatch(program.rpartition("/")[2]):
+                raise ValueError(f"{program!r} must be the whole path of a program, and no shell")
+        return listed
+
+
 class TracingSettings(Section):
     """Our own traces."""
 
@@ -220,6 +267,7 @@ class Settings(BaseSettings):
     detect: DetectSettings = Field(default_factory=DetectSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     development: DevelopmentSettings = Field(default_factory=DevelopmentSettings)
+    automate: AutomateSettings = Field(default_factory=AutomateSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -71,9 +71,11 @@ class Limit:
 
 
 class Actor(Protocol):
-    """One kind of deed. ``name`` is what stands behind ``do``."""
+    """One kind of deed."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What stands behind ``do``."""
 
     def faults(self, arguments: Arguments) -> list[str]:
         """List what is wrong with arguments as they are written, whatever house they run in."""
