@@ -12,6 +12,7 @@ import pytest
 from peers.memory_records import MemoryRecords
 from peers.memory_telemetry import MemoryTelemetry
 from twinhelm.aiops.flow.casework import Casework
+from twinhelm.aiops.flow.feedback import Learning
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.core.clock import SystemClock
@@ -35,6 +36,7 @@ def memory_house(*, telemetry=None, **sections):
     journal = Journal(records, clock)
     meters = Meters()
     offered = []
+    learning = Learning(records, journal, clock, settings.learn, settings.detect)
     return SimpleNamespace(
         settings=settings,
         clock=clock,
@@ -57,9 +59,10 @@ def memory_house(*, telemetry=None, **sections):
             records,
             journal,
             telemetry,
-            Casework(records, journal, telemetry, settings.detect, meters),
+            Casework(records, journal, telemetry, settings.detect, meters, learning),
             clock,
         ),
+        learning=learning,
         watch=SimpleNamespace(last_tick_ms=0),
         models=idle(),
         drive=None,

@@ -11,6 +11,8 @@
 | edge | source>target>kind | | target | last seen |
 | entity | key | | | last seen |
 | rejection | door/tenant/reason | | | last seen |
+| feedback | zero-padded id | standing, undone | what is answered | when given |
+| difference | anomaly's key | | | when noted |
 
 Bodies are the values' fields; :func:`twinhelm.events.values.load` reads them back.
 """
@@ -18,7 +20,7 @@ Bodies are the values' fields; :func:`twinhelm.events.values.load` reads them ba
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from twinhelm.aiops.types import Anomaly, Forecast, Incident, IncidentState, Rejection
+from twinhelm.aiops.types import Anomaly, Answer, Forecast, Incident, IncidentState, Rejection
 from twinhelm.core.claims import Claim
 from twinhelm.core.entities import Edge, Entity
 from twinhelm.core.ports import Record
@@ -27,12 +29,17 @@ from twinhelm.events.journal import JournalWriter
 from twinhelm.events.values import Reading, load
 
 __all__ = [
+    "MOST_ANSWERS",
+    "STANDING",
+    "UNDONE",
+    "find_answers",
     "find_incidents",
     "incident_key",
     "incident_ref",
     "load_incident",
     "put_alert",
     "put_anomaly",
+    "put_answer",
     "put_claims",
     "put_edge",
     "put_entity",
@@ -40,6 +47,11 @@ __all__ = [
     "put_incident",
     "put_rejection",
 ]
+
+
+STANDING, UNDONE = "standing", "undone"
+"""The states of an answer; what it teaches counts while it stands."""
+MOST_ANSWERS = 10_000
 
 
 def incident_key(incident_id: int) -> str:
@@ -133,6 +145,19 @@ def put_edge(write: JournalWriter, edge: Edge) -> None:
 def put_entity(write: JournalWriter, entity: Entity) -> None:
     """Write what exists."""
     write.put(Record("entity", entity.key, asdict(entity), "", "", entity.last_seen_ms))
+
+
+def find_answers(unit: Reading, *, about: str | None = None) -> list[Answer]:
+    """Read the answers that stand, in the order they were given: to one thing, or all."""
+    found = unit.find("feedback", state=STANDING, parent=about, limit=MOST_ANSWERS)
+    return sorted((load(Answer, each) for each in found), key=lambda one: one.id)
+
+
+def put_answer(write: JournalWriter, answer: Answer, state: str = STANDING) -> None:
+    """Write an answer; it counts while it stands."""
+    body = asdict(answer)
+    key = incident_key(answer.id)
+    write.put(Record("feedback", key, body, state, answer.about, answer.time_ms))
 
 
 def put_rejection(write: JournalWriter, rejection: Rejection) -> None:

@@ -7,6 +7,7 @@ reused. Times are epoch ms. Scores and confidences lie in [0, 1].
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from twinhelm.core.arrays import BOOL, F64, I64, U32
 from twinhelm.core.claims import Evidence
@@ -17,8 +18,10 @@ from twinhelm.core.telemetry import Alert, Change, LogBlock, MetricMeta, SampleB
 __all__ = [
     "LIVE",
     "Anomaly",
+    "Answer",
     "Describe",
     "Described",
+    "Deviation",
     "Direction",
     "Forecast",
     "Incident",
@@ -205,6 +208,45 @@ class Forecast:
     confidence: float
     skill: float
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """How far a series was out of range, in what answers can speak of.
+
+    ``series`` is the narrowest kin, ``kin`` the next (a metric, wherever it is measured); ``way``
+    is up or down. ``size`` is how much it matters, in one measure for all series, ``surprise``
+    how strange it is for its own series, and ``hour`` the half hour of the week (0 to 335, UTC).
+    """
+
+    series: str
+    kin: str
+    way: str
+    size: float
+    surprise: float
+    lasted_s: float
+    hour: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said of something twinhelm asserted or did: right or wrong, and why.
+
+    ``about`` refers to it (``anomaly/KEY``, ``incident/N/member/KEY``, ``incident/N/cause/RANK``,
+    ``repair/KEY``, ``forecast/SERIES``) and ``of`` is its kind: anomaly, grouping, suspect,
+    action, forecast. ``facts`` are what it looked like then. ``applied``: what it teaches is in
+    force; until then it runs in shadow.
+    """
+
+    id: int
+    of: str
+    about: str
+    right: bool
+    reason: str
+    by: str
+    time_ms: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    applied: bool = False
 
 
 @dataclass(frozen=True, slots=True)

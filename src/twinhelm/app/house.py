@@ -21,6 +21,7 @@ from twinhelm.aiops.collect.host import HostCollector
 from twinhelm.aiops.collect.wire.warm import warm as warm_decoders
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.derive import Derive
+from twinhelm.aiops.flow.feedback import Learning
 from twinhelm.aiops.flow.history import HistoryBooks
 from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
@@ -77,6 +78,7 @@ class House:
     intake: Intake
     watch: Watch
     desk: IncidentDesk
+    learning: Learning
     housekeeping: Housekeeping
     workflows: Workflows
     host: HostCollector | None
@@ -102,7 +104,7 @@ class House:
                 write.event(ServerStarted(self.settings.server.listen, os.getpid(), VERSION))
                 note_settings(write, self.settings)
             self._started = True
-            register_own(self.journal, self.clock)
+            register_own(self.journal, self.clock, self.learning)
         except Unavailable as error:
             # A full disk takes no journal; what is kept can still be read, and the rest resumes.
             log.warning("the start is not in the journal", extra={"reason": str(error)})
@@ -231,7 +233,9 @@ def _furnished(
             host = HostCollector(settings.host, host=socket.gethostname())
         except Unsupported as error:
             log.warning("the host is not watched", extra={"reason": str(error)})
-    casework = Casework(records, journal, telemetry, settings.detect, meters)
+    learning = Learning(records, journal, clock, settings.learn, settings.detect)
+    learning.published = partial(register_own, journal, clock, learning)
+    casework = Casework(records, journal, telemetry, settings.detect, meters, learning)
     if host is not None:
         watched = host
         casework.processes = lambda: {use.name: use.pids for use in watched.processes()}
@@ -258,7 +262,7 @@ def _furnished(
         changes=partial(telemetry.read_changes, limit=MOST_CHANGES),
     )  # fmt: skip
     models.register(journal)
-    housekeeping = Housekeeping(telemetry, records, journal, clock, meters, intake, watch)
+    housekeeping = Housekeeping(telemetry, records, journal, clock, meters, intake, watch, learning)
     house = House(
         settings=settings,
         clock=clock,
@@ -271,6 +275,7 @@ def _furnished(
         intake=intake,
         watch=watch,
         desk=IncidentDesk(records, journal, telemetry, casework, clock),
+        learning=learning,
         housekeeping=housekeeping,
         workflows=workflows,
         host=host,

@@ -10,6 +10,7 @@ from typing import Any
 
 from twinhelm.aiops.detect import DETECTOR
 from twinhelm.aiops.diagnose import RANKER
+from twinhelm.aiops.flow.feedback import Learning
 from twinhelm.aiops.forecast import FORECASTER
 from twinhelm.core.clock import Clock
 from twinhelm.core.logs import strike_secrets
@@ -48,12 +49,20 @@ OWN: tuple[tuple[str, str, str, Mapping[str, str]], ...] = (
 )
 
 
-def register_own(journal: Journal, clock: Clock) -> None:
-    """Register twinhelm's own algorithms and make these versions the live ones."""
+TAUGHT = {DETECTOR: ("anomaly", "grouping"), RANKER: ("suspect",), FORECASTER: ("forecast",)}
+"""Which kinds of answers make a version of which algorithm."""
+
+
+def register_own(journal: Journal, clock: Clock, learning: Learning) -> None:
+    """Register twinhelm's own algorithms and make these versions the live ones.
+
+    What people taught one is a version of its own: the method's, and what the answers make of it.
+    """
     for says, decides, method, facts in OWN:
-        name, _, version = says.partition("/")
+        name, _, version = learning.says(says, *TAUGHT[says]).partition("/")
         product = Product(name, decides, "twinhelm", "limited")
-        register_builtin(journal, clock, product, version=version, method=method, facts=facts)
+        known = {**facts, **learning.taught(*TAUGHT[says])}
+        register_builtin(journal, clock, product, version=version, method=method, facts=known)
 
 
 def note_settings(write: JournalWriter, settings: Settings) -> None:

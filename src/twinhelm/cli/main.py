@@ -12,7 +12,8 @@ from typing import Any
 
 import typer
 
-from twinhelm.cli import backtest, incidents, jobs, keeping, lab, overview, people, telemetry, up
+from twinhelm.cli import incidents, jobs, keeping, lab, overview, people, telemetry, up
+from twinhelm.cli.machines import backtest, feedback
 from twinhelm.cli.models import outpost, products, road
 from twinhelm.cli.shown import refuse
 from twinhelm.core.errors import TwinhelmError
@@ -35,7 +36,7 @@ for part in (up, overview, incidents, telemetry, jobs, keeping, road, outpost):
     app.add_typer(part.app)
 for group in (products.group, road.runs):
     app.add_typer(group, rich_help_panel=products.PANEL)
-for group in (overview.group, people.user, people.token, backtest.app, lab.app):
+for group in (overview.group, people.user, people.token, feedback.app, backtest.app, lab.app):
     app.add_typer(group)
 
 

@@ -36,8 +36,8 @@ from twinhelm.core.labels import LabelLimits
 
 __all__ = [
     "AuthSettings", "AutomateSettings", "DetectSettings", "DevelopmentSettings", "HostSettings",
-    "LimitSettings", "ModelSettings", "Section", "ServerSettings", "Settings", "StoreSettings",
-    "TracingSettings", "load_settings",
+    "LearnSettings", "LimitSettings", "ModelSettings", "Section", "ServerSettings", "Settings",
+    "StoreSettings", "TracingSettings", "load_settings",
 ]  # fmt: skip
 
 
@@ -176,6 +176,15 @@ class DetectSettings(Section):
     """0 raises an incident only on the grossest trouble, 1 on the slightest."""
 
 
+class LearnSettings(Section):
+    """What people's answers change."""
+
+    apply: Literal["tested", "person"] = "tested"
+    """tested: by itself, after its time in shadow, where the back-test passes; or by a person."""
+    shadow_hours: NonNegativeFloat = 24.0
+    """How long an answer runs in shadow before it may be applied by itself."""
+
+
 class ModelSettings(Section):
     """The MLOps wing."""
 
@@ -265,6 +274,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     host: HostSettings = Field(default_factory=HostSettings)
     detect: DetectSettings = Field(default_factory=DetectSettings)
+    learn: LearnSettings = Field(default_factory=LearnSettings)
     models: ModelSettings = Field(default_factory=ModelSettings)
     development: DevelopmentSettings = Field(default_factory=DevelopmentSettings)
     automate: AutomateSettings = Field(default_factory=AutomateSettings)

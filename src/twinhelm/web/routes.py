@@ -106,6 +106,8 @@ read GET /api/twinhelm/v1/decisions Why something was, or was not, made an incid
 read GET /api/twinhelm/v1/journal What happened and who did it.
 read GET /api/twinhelm/v1/journal/verification Whether the journal is whole.
 read GET /api/twinhelm/v1/config Every setting and its value, secrets struck out.
+read GET /api/twinhelm/v1/feedback What people answered, and what each answer changes.
+read GET /api/twinhelm/v1/feedback/lessons What is in force and in shadow, tried on history.
 read GET /api/twinhelm/v1/jobs Back-fills, imports and backups, and how far they are.
 read GET /api/twinhelm/v1/products Model products, twinhelm's own algorithms too.
 read GET /api/twinhelm/v1/products/{name} One product: who answers for it, its health, remarks.
@@ -147,6 +149,9 @@ approve POST /api/twinhelm/v1/approvals Agree that a version go live, or refuse.
 operate POST /api/twinhelm/v1/incidents/{incident_id}/acknowledge Take an incident.
 operate POST /api/twinhelm/v1/incidents/{incident_id}/resolve Close an incident.
 operate POST /api/twinhelm/v1/incidents/{incident_id}/comments Add a remark to an incident.
+operate POST /api/twinhelm/v1/feedback Call something right or wrong.
+operate POST /api/twinhelm/v1/feedback/{answer_id}/undo Take an answer back, with all it taught.
+operate POST /api/twinhelm/v1/feedback/lessons Put in force what the answers of a kind teach.
 operate POST /api/twinhelm/v1/backfills Read history from a Prometheus-compatible API.
 operate DELETE /api/twinhelm/v1/jobs/{run_id} Cancel a back-fill or an import.
 admin POST /api/twinhelm/v1/clock Move the clock of a driven server, judging what falls between.

@@ -12,6 +12,7 @@ from peers.memory_records import MemoryRecords
 from peers.memory_telemetry import MemoryTelemetry
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.derive import Derive
+from twinhelm.aiops.flow.feedback import Learning
 from twinhelm.aiops.flow.housekeeping import Housekeeping
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
@@ -21,7 +22,7 @@ from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import DatabaseDown, StoreFull
 from twinhelm.core.labels import labels_of
 from twinhelm.core.meters import Meters
-from twinhelm.core.settings import DetectSettings, LimitSettings
+from twinhelm.core.settings import DetectSettings, LearnSettings, LimitSettings
 from twinhelm.core.telemetry import SampleBlock
 from twinhelm.events.journal import Journal
 
@@ -78,8 +79,11 @@ class Wing:
     def restart(self):
         """Lose everything that a crash would lose."""
         self.meters = Meters()
+        self.learning = Learning(
+            self.records, self.journal, self.clock, LearnSettings(), self.detect
+        )
         self.casework = Casework(
-            self.records, self.journal, self.telemetry, self.detect, self.meters
+            self.records, self.journal, self.telemetry, self.detect, self.meters, self.learning
         )
         self.watch = Watch(
             self.telemetry, self.blobs, self.clock, self.detect, self.meters, self.casework
@@ -114,6 +118,7 @@ class Wing:
             self.meters,
             self.intake,
             self.watch,
+            self.learning,
         )
 
     def intern(self, *names, **labels):

@@ -117,6 +117,8 @@ class Desk:
                 and sign.end_ms < lead.start_ms - 15_000
             ):
                 continue
+            if lead is not None and self.near.apart(lead, sign):
+                continue
             if sign.entity in one.entities:
                 why = f"{place(sign.entity)} shows it too"
             elif lead is not None and (found := related(lead, sign, self.near)):
@@ -132,10 +134,10 @@ class Desk:
     def refuse(self, sign: Sign) -> None:
         """Say why a sign became nothing, for now or for good."""
         weight = sign.weight
-        waits = sign.end_ms is None and weight.alone and weight.amount >= 1.0
+        waits = sign.end_ms is None and weight.alone and weight.amount >= 1.0 and not sign.answered
         outcome = "waiting" if waits else "not_raised"
-        why = weight.why_not or "nothing else near it is strange"
-        if sign.end_ms is not None and waits is False and weight.amount >= 1.0:
+        why = sign.answered or weight.why_not or "nothing else near it is strange"
+        if sign.end_ms is not None and not (waits or sign.answered) and weight.amount >= 1.0:
             lasted = (sign.last_ms - sign.start_ms) / 1000
             why = f"it was over after {lasted:.0f} s, a blip"
         self.decide(sign, outcome, None, f"{sign.text}: {outcome.replace('_', ' ')}, {why}")

@@ -9,7 +9,7 @@ connected parts of that relation. Pure; cost grows with signs and edges, not wit
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from twinhelm.aiops.correlate.signs import MACHINES, Sign
 from twinhelm.aiops.kin import kin_of
@@ -29,9 +29,18 @@ SCOPE_LABELS = frozenset({"cluster", "namespace", "job", "service", "service_nam
 
 
 class Neighbours:
-    """Who leans on whom, by alive edges of confidence ``LEAST`` or more; answers are kept."""
+    """Who leans on whom, by alive edges of confidence ``LEAST`` or more; answers are kept.
 
-    def __init__(self, edges: Iterable[Edge], now_ms: int) -> None:
+    ``apart`` tells which two signs people said do not belong together.
+    """
+
+    def __init__(
+        self,
+        edges: Iterable[Edge],
+        now_ms: int,
+        apart: Callable[[Sign, Sign], bool] = lambda _one, _other: False,
+    ) -> None:
+        self.apart = apart
         self._below: dict[str, set[str]] = defaultdict(set)
         self._above: dict[str, set[str]] = defaultdict(set)
         alive = [edge for edge in edges if edge.confidence >= LEAST and edge.alive(now_ms)]
@@ -84,6 +93,8 @@ def _within(links: Mapping[str, set[str]], entity: str) -> set[str]:
 
 def related(one: Sign, other: Sign, near: Neighbours) -> str:
     """Say why two signs that are close in time belong together; empty where they do not."""
+    if near.apart(one, other):
+        return ""
     if one.entity == other.entity:
         return f"both on {place(one.entity)}"
     if why := near.around(one.entity).get(other.entity, ""):

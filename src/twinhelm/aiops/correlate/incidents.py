@@ -19,7 +19,7 @@ deterministic; about 20 us per sign.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twinhelm.aiops.correlate.desk import QUIET_MS, Desk, raised_of
@@ -62,6 +62,7 @@ def correlate(
     maintenance: Sequence[Window] = (),
     levels: Mapping[str, float] | None = None,
     alert_entities: Mapping[str, str] | None = None,
+    answered: Callable[[Anomaly], str] = lambda _: "",
     next_id: int | None = None,
 ) -> Correlation:
     """Take one look at everything and say what changed.
@@ -71,14 +72,18 @@ def correlate(
     :class:`Neighbours` made of them, which keep what they found from one look to the next.
     ``levels``: per anomaly key the newest typical value (:class:`Levels`); without it the worst
     value counts, and short peaks with a weak tail may be raised. ``alert_entities``: per
-    fingerprint the entity an alert speaks of. ``next_id``: the first free incident id, by default
+    fingerprint the entity an alert speaks of. ``answered`` says why an anomaly counts no more, by
+    what people said of its like. ``next_id``: the first free incident id, by default
     one more than the highest given.
     """
     near = edges if isinstance(edges, Neighbours) else Neighbours(edges, now_ms)
     levels = levels or {}
     entities = alert_entities or {}
     raised = {key: at for one in incidents for key, at in raised_of(one).items()}
-    signs = [_weighed(one, sensitivity, levels.get(one.key), raised, now_ms) for one in anomalies]
+    signs = [
+        _weighed(one, sensitivity, levels.get(one.key), raised, now_ms, answered(one))
+        for one in anomalies
+    ]
     signs += [of_alert(one, entities.get(one.fingerprint, ""), now_ms) for one in alerts]
     desk = Desk(incidents, near, now_ms, next_id)
     free = []
@@ -104,13 +109,19 @@ def correlate(
 
 
 def _weighed(
-    one: Anomaly, sensitivity: float, level: float | None, raised: Mapping[str, int], now_ms: int
+    one: Anomaly,
+    sensitivity: float,
+    level: float | None,
+    raised: Mapping[str, int],
+    now_ms: int,
+    answered: str,
 ) -> Sign:
     """Weigh an anomaly by its newest level, and remember that it was material once."""
-    sign = of_anomaly(one, sensitivity, level)
+    sign = of_anomaly(one, sensitivity, level, answered)
     at = raised.get(one.key)
     if at is not None:
-        worst, now, fresh = of_anomaly(one, sensitivity, None), sign.weight.amount, sign.raises
+        worst = of_anomaly(one, sensitivity, None, answered)
+        now, fresh = sign.weight.amount, sign.raises
         faded = level is not None and (
             now < FADED or now < min(1.0, FADED_FROM_WORST * worst.weight.amount)
         )
@@ -159,14 +170,15 @@ def _odd(sign: Sign) -> bool:
     """
     known = sign.weight.indicator or sign.anomaly is None
     lasted = (sign.last_ms - sign.start_ms) / 1000
-    return not known and lasted >= TOGETHER_SECONDS and not sign.of_machine
+    counts = not known and not sign.answered
+    return counts and lasted >= TOGETHER_SECONDS and not sign.of_machine
 
 
 def _modest(sign: Sign) -> bool:
     """Tell whether a known sign of a service falls short of its bar by little."""
     weight = sign.weight
     known = weight.indicator and weight.alone and weight.resource in _HURTS
-    known = known and sign.anomaly is not None and not sign.of_machine
+    known = known and sign.anomaly is not None and not (sign.of_machine or sign.answered)
     return known and weight.amount >= MODEST and weight.lasting >= 1.0
 
 

@@ -31,7 +31,8 @@ class Sign:
 
     ``end_ms`` is None while it lasts; ``raised_ms`` is when it first was material, if ever.
     ``faded``: it was, but its newest level is next to usual again, strange as it may still be;
-    ``fresh``: by its newest level it is material now.
+    ``fresh``: by its newest level it is material now. ``answered``: why it counts no more, where
+    people said so of its like.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Sign:
     raised_ms: int | None = None
     faded: bool = False
     fresh: bool = True
+    answered: str = ""
 
     @property
     def onset_ms(self) -> int:
@@ -57,7 +59,7 @@ class Sign:
     @property
     def raises(self) -> bool:
         """Tell whether it raises an incident by itself."""
-        return self.weight.material
+        return self.weight.material and not self.answered
 
     @property
     def of_machine(self) -> bool:
@@ -115,7 +117,9 @@ class Decision:
     text: str
 
 
-def of_anomaly(anomaly: Anomaly, sensitivity: float, level: float | None) -> Sign:
+def of_anomaly(
+    anomaly: Anomaly, sensitivity: float, level: float | None, answered: str = ""
+) -> Sign:
     """Weigh an anomaly; ``level`` is its newest typical value, where known."""
     return Sign(
         key=anomaly.key,
@@ -127,6 +131,7 @@ def of_anomaly(anomaly: Anomaly, sensitivity: float, level: float | None) -> Sig
         weight=weigh(anomaly, sensitivity=sensitivity, level=level),
         text=spoken(anomaly, value=level),
         anomaly=anomaly,
+        answered=answered,
     )
 
 

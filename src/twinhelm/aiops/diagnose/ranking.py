@@ -14,7 +14,7 @@ were set by simulated faults, not learnt from history.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twinhelm.aiops.diagnose.blame import lay_blame
@@ -61,12 +61,14 @@ def rank(
     changes: Sequence[Change] = (),
     edges: Sequence[Edge] = (),
     processes: Mapping[str, Sequence[int]] | None = None,
+    prior: Callable[[Suspect], float] = lambda _: 1.0,
 ) -> Diagnosis:
     """Rank the suspects of one incident.
 
     ``anomalies`` are its members; of others, those count that machines show which its entities
     lean on, whichever incident holds them. ``context`` should reach from about five
     minutes before the start until now. ``processes`` maps process names to pids alive now.
+    ``prior`` says by how much to believe a suspect more or less, by what people said of its like.
     Without anomalies or changes there are no suspects and the verdict is inconclusive.
     """
     window = context or SeriesWindow.empty()
@@ -115,8 +117,15 @@ def rank(
     if surge is not None and any(one.doubts for one in served):
         top = max((one.confidence for one in suspects), default=0.0)
         suspects.append(surge_suspect(surge, min(max(0.6, top + 0.05), 0.95)))
+    suspects = [_believed(one, prior(one)) for one in suspects]
     suspects.sort(key=lambda one: (-one.confidence, one.entity, one.indicator))
     return _verdict(suspects[:MAX_SUSPECTS])
+
+
+def _believed(one: Suspect, factor: float) -> Suspect:
+    """Take a share of the confidence, or of the doubt where the factor is above 1."""
+    sure = one.confidence * factor if factor < 1.0 else 1.0 - (1.0 - one.confidence) / factor
+    return one if factor == 1.0 else replace(one, confidence=sure)
 
 
 def _is_served(one: Anomaly, graph: CallGraph, kin: Mapping[str, str]) -> bool:

@@ -17,6 +17,7 @@ from twinhelm.aiops.clean import entity_of
 from twinhelm.aiops.correlate import Decision, Neighbours, correlate
 from twinhelm.aiops.diagnose import RANKER, Diagnosis, rank
 from twinhelm.aiops.flow.context import gather
+from twinhelm.aiops.flow.feedback import Learning
 from twinhelm.aiops.records import (
     incident_ref,
     load_incident,
@@ -68,6 +69,7 @@ class Casework:
     telemetry: TelemetryStore
     settings: DetectSettings
     meters: Meters
+    learning: Learning
     processes: Callable[[], Mapping[str, Sequence[int]]] = dict
     decisions: dict[str, Decision] = field(default_factory=dict)
     _edges: list[Edge] = field(default_factory=list)
@@ -102,6 +104,7 @@ class Casework:
             sensitivity=self.settings.sensitivity,
             levels=levels,
             alert_entities={alert.fingerprint: entity_of(alert.labels) for alert in alerts},
+            answered=self.learning.answered,
             next_id=next_id,
         )
         self._remember(seen.decisions)
@@ -144,6 +147,7 @@ class Casework:
     ) -> None:
         by_key = {anomaly.key: anomaly for anomaly in anomalies}
         prints = {alert.fingerprint for alert in alerts}
+        self.learning.lessons()  # not to be read first while a transaction is open
         with self.journal.writing("twinhelm") as write:
             for incident in current:
                 if incident.id in changed or incident.id in diagnoses:
@@ -205,7 +209,7 @@ class Casework:
             with self.records.reading() as unit:
                 found = [load(Edge, record) for record in unit.find("edge", limit=20_000)]
             self._edges = [edge for edge in found if edge.alive(now)]
-            self._near = Neighbours(self._edges, now)
+            self._near = Neighbours(self._edges, now, self.learning.apart)
             self._edges_ms = now
         return self._edges
 
@@ -244,6 +248,7 @@ class Casework:
                 changes=changes,
                 edges=edges,
                 processes=self.processes(),
+                prior=self.learning.prior,
             )
         except Exception:
             # A defect met by one incident's evidence must not keep the others from being told.
@@ -273,7 +278,8 @@ class Casework:
             if diagnosis.verdict == "conclusive":
                 found = {**incident.attributes, "cause": diagnosis.suspects[0].entity}
                 incident = replace(incident, attributes=found)
-            put_claims(write, ref, "cause", claims_of(ref, diagnosis.suspects, now))
+            says = self.learning.says(RANKER, "suspect")
+            put_claims(write, ref, "cause", claims_of(ref, diagnosis.suspects, now, says))
         put_incident(write, incident)
         for member in incident.members:
             if member in anomalies:
@@ -287,7 +293,9 @@ def _acted(before: Incident, stored: Incident) -> bool:
     return (before.state, before.owner) != (stored.state, stored.owner)
 
 
-def claims_of(ref: str, suspects: Iterable[Suspect], now: int) -> tuple[Claim, ...]:
+def claims_of(
+    ref: str, suspects: Iterable[Suspect], now: int, says: str = RANKER
+) -> tuple[Claim, ...]:
     """Put suspects as claims about an incident, in their order."""
     return tuple(
         Claim(
@@ -296,7 +304,7 @@ def claims_of(ref: str, suspects: Iterable[Suspect], now: int) -> tuple[Claim, .
             subject=suspect.entity,
             text=suspect.name,
             confidence=suspect.confidence,
-            says=RANKER,
+            says=says,
             time_ms=now,
             evidence_for=suspect.evidence_for,
             evidence_against=suspect.evidence_against,

@@ -14,6 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
+from twinhelm.aiops.flow.feedback import Learning
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.watch import Watch
 from twinhelm.aiops.forecast import Past, forecasts, is_candidate
@@ -53,6 +54,7 @@ class Housekeeping:
     meters: Meters
     intake: Intake
     watch: Watch
+    learning: Learning
     _stopped_s: float | None = None
     _restored: bool = False
     _noted: frozenset[Rejection] = frozenset()
@@ -151,6 +153,7 @@ class Housekeeping:
         self._places = places
         likely = {series: each for series, each in likely.items() if each[1] in looked}
         made = forecasts(self._pasts(likely, now), now_ms=now)
+        made = [forecast for forecast in made if self.learning.tells(forecast)]
         kept = {str(forecast.series) for forecast in made}
         with self.journal.writing("twinhelm") as write:
             for record in write.find("forecast", limit=MAX_FORECAST_SERIES):
@@ -187,6 +190,7 @@ class Housekeeping:
             ("rejections", 15.0, self.note_rejections),
             ("alerts", 15.0, self.end_unheard_alerts),
             ("forecasts", MINUTE_S, self.look_ahead),
+            ("answers", MINUTE_S, self.learning.look),
             ("topology", MINUTE_S, self.note_topology),
             ("tidy", TIDY_S, self.tidy),
             ("memory", MINUTE_S, give_back_memory),

@@ -20,6 +20,7 @@ from twinhelm.core.errors import TwinhelmError
 from twinhelm.web import VERSION
 from twinhelm.web.api import (
     approvals,
+    feedback,
     incidents,
     jobs,
     people,
@@ -58,7 +59,8 @@ def api_app(house: House) -> FastAPI:
         responses={"default": refused},
     )
     app.state.house = house
-    for part in (status, incidents, telemetry, people, jobs, products, serving, approvals):
+    parts = (status, incidents, feedback, telemetry, people, jobs, products, serving, approvals)
+    for part in parts:
         app.include_router(part.router, prefix=PREFIX)
     for kind in (TwinhelmError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _refused)

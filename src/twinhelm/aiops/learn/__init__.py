@@ -1,0 +1,11 @@
+"""Learn: what people answered changes what counts, what belongs together and what is blamed.
+
+In: :class:`twinhelm.aiops.types.Answer` s that stand. Out: :class:`Lessons`, a pure function of
+them, so that to undo an answer is to leave it out; and :class:`Trial`, what lessons would have
+changed in history (:func:`try_out`).
+"""
+
+from twinhelm.aiops.learn.lessons import Lessons, learn
+from twinhelm.aiops.learn.trial import Trial, try_out
+
+__all__ = ["Lessons", "Trial", "learn", "try_out"]

@@ -1,0 +1,1 @@
+"""Commands of the AIOps wing: what people answer, what it changes, and back-tests."""
