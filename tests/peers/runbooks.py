@@ -77,7 +77,7 @@ class Doer:
         while self.hangs and limit.wait(1.0):
             pass
         if over := limit.over():
-            return Outcome(False, over)
+            return Outcome(False, over, {"before": "up"})
         ok = not any(word in arguments["what"] for word in self.fails)
         return Outcome(ok, "did it" if ok else "did not do it", {"before": "up"})
 

@@ -33,6 +33,7 @@ from twinhelm.app.lab import Lab
 from twinhelm.app.models import Models, open_models
 from twinhelm.app.own import note_settings, register_own
 from twinhelm.app.places import data_directory, database_url, empty_directory, workflow_url
+from twinhelm.app.repairs import Repairs, open_repairs
 from twinhelm.app.tour import Tour
 from twinhelm.core.clock import Clock, DrivenClock, SystemClock
 from twinhelm.core.errors import TwinhelmError, Unavailable, Unsupported
@@ -84,6 +85,7 @@ class House:
     host: HostCollector | None
     history: HistoryBooks
     models: Models
+    repairs: Repairs
     drive: Drive | None = None
     tour: Tour | None = None
     announced: bool = True
@@ -115,6 +117,7 @@ class House:
             self.watch.resume()
             return
         self.models.start(self._stop)
+        self.repairs.start(self._stop)
         self._spawn("watch", self._watch)
         if self.host is not None:
             self._spawn("host", self._collect)
@@ -145,7 +148,8 @@ class House:
         if self.drive is not None:
             self.drive.finish()
         with ExitStack() as closing:
-            for part in (self.records, self.telemetry, self.models, self.workflows):
+            parts = (self.records, self.telemetry, self.models, self.repairs, self.workflows)
+            for part in parts:
                 closing.callback(part.close)
             if self._started:
                 try:
@@ -262,6 +266,8 @@ def _furnished(
         changes=partial(telemetry.read_changes, limit=MOST_CHANGES),
     )  # fmt: skip
     models.register(journal)
+    repairs = open_repairs(settings, clock, records, journal, workflows, telemetry, models.rollouts)
+    repairs.register()
     housekeeping = Housekeeping(telemetry, records, journal, clock, meters, intake, watch, learning)
     house = House(
         settings=settings,
@@ -281,6 +287,7 @@ def _furnished(
         host=host,
         history=history,
         models=models,
+        repairs=repairs,
     )
     if driven is not None:
         tick_s = settings.detect.tick_s

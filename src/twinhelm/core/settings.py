@@ -239,6 +239,8 @@ class AutomateSettings(Section):
     )
     products: list[str] = Field(default_factory=list)
     """Models that steps may roll back; * stands for any part."""
+    runbooks: str = ""
+    """A folder of runbooks, NAME.toml each, and policy.toml; empty: those of the house alone."""
 
     @field_validator("commands")
     @classmethod

@@ -126,8 +126,27 @@ read GET /api/twinhelm/v1/products/{name}/deployment Who answers its requests; i
 read GET /api/twinhelm/v1/products/{name}/health Drift, performance, quality and fairness.
 read GET /api/twinhelm/v1/approvals Requests to go live that wait for an answer.
 read GET /api/twinhelm/v1/live What was live at a time, and who let it.
+read GET /api/twinhelm/v1/runbooks The runbooks in use, and how far each goes by itself.
+read GET /api/twinhelm/v1/runbooks/{name} One runbook: its text, versions and repairs.
+read POST /api/twinhelm/v1/runbooks/check What is wrong with a runbook, by line and column.
+read POST /api/twinhelm/v1/runbooks/backtest On which past incidents a runbook would have run.
+read POST /api/twinhelm/v1/runbooks/{name}/dry-run Exactly what a run would do, and if it may.
+read GET /api/twinhelm/v1/incidents/{incident_id}/runbooks Which runbooks are for it, and why not.
+read GET /api/twinhelm/v1/repairs Repairs, the newest first.
+read GET /api/twinhelm/v1/repairs/{repair_id} One repair: plan, answers, steps, what was verified.
+read GET /api/twinhelm/v1/stop Whether the stop switch is pulled.
+read GET /api/twinhelm/v1/automation The policy of repairs, and how they stand.
 read GET /api/twinhelm/v1/inventory Every model, for a register of AI systems.
 read GET /api/twinhelm/v1/catalogues Catalogues of controls that evidence is packed for.
+operate POST /api/twinhelm/v1/runbooks Take a runbook, or a new version of one.
+operate DELETE /api/twinhelm/v1/runbooks/{name} Let a runbook of the API be used no more.
+approve POST /api/twinhelm/v1/runbooks/{name}/level How far a runbook may go by itself at most.
+operate POST /api/twinhelm/v1/runbooks/{name}/run Ask for a repair.
+approve POST /api/twinhelm/v1/repairs/{repair_id}/answer Agree that a repair begin, or refuse.
+operate POST /api/twinhelm/v1/repairs/{repair_id}/stop End a repair, or a request for one.
+operate POST /api/twinhelm/v1/repairs/{repair_id}/undo Take back what a stopped repair did.
+remark POST /api/twinhelm/v1/stop Halt every repair now.
+approve POST /api/twinhelm/v1/stop/release Let repairs begin again.
 build POST /api/twinhelm/v1/products Take a product file.
 build POST /api/twinhelm/v1/products/{name}/retire Let a product answer no more, or take it up.
 approve POST /api/twinhelm/v1/products/{name}/hold Begin or end a legal hold.

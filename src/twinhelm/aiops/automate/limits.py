@@ -10,6 +10,7 @@ beats ask beats allow. The facts, also those that rules of the house may use:
 | level | suggest, ask or act: how far the runbook goes here by itself |
 | reach, cost | entities touched; cost of this run |
 | stopped, freeze | the switch is pulled; the name of a freeze (absent: none) |
+| calm | the incident's signs have ended already |
 | barred | what this house does not let its steps do (absent: nothing) |
 | incident_runs | repairs of this incident that began, or are asked for |
 | running, waiting | repairs under way in the house; open requests of the runbook |
@@ -57,19 +58,25 @@ class Autonomy:
 def autonomy_of(
     runbook: Runbook,
     digest: str,
-    set_by_person: Level | None,
+    said: Level,
     environment: str,
     policy: Policy,
     past: Iterable[Repair],
+    answers: Mapping[str, bool] | None = None,
 ) -> Autonomy:
-    """Compute how far a runbook goes by itself, from the records of its repairs."""
-    said = set_by_person or runbook.runbook.level
+    """Compute how far a runbook goes by itself, from the records of its repairs.
+
+    ``said`` is how far people let it go; ``answers`` are people's words on repairs, by id:
+    wrong makes it a failure, right a success.
+    """
     most = policy.autonomy.environments.get(environment, Level.ACT)
     ceiling = min(said, most, key=_ORDER.index)
     own = [each for each in past if (each.runbook, each.digest) == (runbook.name, digest)
            and each.environment == environment and each.state in (*_WON, *_LOST)]  # fmt: skip
     own.sort(key=lambda each: each.ended_ms, reverse=True)
-    won = next((at for at, each in enumerate(own) if each.state in _LOST), len(own))
+    said_of = answers or {}
+    good = [said_of.get(each.id, each.state in _WON) for each in own]
+    won = good.index(False) if False in good else len(good)
     earn = policy.autonomy.earn
     level = ceiling if won >= earn else min(ceiling, Level.ASK, key=_ORDER.index)
     if ceiling is not Level.ACT:
@@ -77,7 +84,7 @@ def autonomy_of(
     elif level is Level.ACT:
         text = f"{won} verified in a row, {earn} are wanted"
     else:
-        lost = f"; the one before was {own[won].state}" if won < len(own) else ""
+        lost = f"; {own[won].id} before them was not" if won < len(own) else ""
         text = f"{won} of {earn} verified in a row{lost}"
     return Autonomy(level, ceiling, won, earn, text)
 
@@ -94,6 +101,7 @@ def facts_of(
     level: Level,
     by: str,
     stopped: bool,
+    calm: bool,
     now_ms: int,
 ) -> dict[str, object]:
     """Gather the facts; ``past`` are the repairs of the last day or longer, and all open ones."""
@@ -107,6 +115,7 @@ def facts_of(
         "runbook": runbook.name, "environment": environment, "target": plan.target,
         "severity": severity, "by": by, "dangerous": plan.dangerous, "level": level.value,
         "reach": len(plan.reach), "cost": runbook.limits.cost, "stopped": stopped,
+        "calm": calm,
         "incident_runs": sum(
             each.incident == incident and (each.started_ms > 0 or not each.state.over)
             for each in past
@@ -143,6 +152,7 @@ def judge(
     rules = [
         _deny("stop switch", "the stop switch is pulled", ("stopped", "equal", True)),
         _deny("freeze", f"it is {facts.get('freeze')}: no repair begins", ("freeze", "present")),
+        _deny("calm", "the signs have ended by themselves", ("calm", "equal", True)),
         _deny("barred", f"this house bars it: {facts.get('barred')}", ("barred", "present")),
         _most("reach", f"it touches {facts['reach']} entities", min(own.reach, house.reach)),
         _most("running", "repairs are under way", house.running - 1),

@@ -78,7 +78,7 @@ def fits(runbook: Runbook, case: Case) -> Fit:
     missed: tuple[str, ...] = ("it has no suspect",)
     for number, suspect in enumerate(_suspects(case)):
         signs = [each for each in case.signs if each.entity == suspect.entity] or case.signs
-        facts = facts_of(case, suspect, signs)
+        facts = _facts_of(case, suspect, signs)
         against = [*_against(when, suspect, signs, facts, case.changes)]
         values: dict[str, str] = {}
         for name, each in runbook.parameters.items():
@@ -94,7 +94,7 @@ def fits(runbook: Runbook, case: Case) -> Fit:
     return Fit(runbook.name, False, missed)
 
 
-def facts_of(case: Case, suspect: Suspect, signs: Iterable[Sign]) -> dict[str, str]:
+def _facts_of(case: Case, suspect: Suspect, signs: Iterable[Sign]) -> dict[str, str]:
     """Tell everything that a parameter may be taken from, by name; see ``FACTS`` of runbooks."""
     incident, change = case.incident, case.changes.get(suspect.indicator)
     namespace, _, name = split_key(suspect.entity)[1].rpartition("/")

@@ -19,7 +19,7 @@ from twinhelm.aiops.automate.runbook import Level
 from twinhelm.core.documents import Part, Path, Wrong, read_document
 from twinhelm.core.policy import OPERATORS, Condition, Rule, Verdict
 
-__all__ = ["Freeze", "Policy", "read_policy"]
+__all__ = ["Autonomy", "Freeze", "House", "Policy", "Said", "When", "read_policy"]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")

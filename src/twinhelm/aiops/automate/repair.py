@@ -78,10 +78,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class StepRun:
-    """How one step went; ``text`` is what was said of it last, ``facts`` what its undo needs.
-
-    ``life`` names the process that set the mark.
-    """
+    """How one step went; ``text`` is what was said of it last, ``facts`` what its undo needs."""
 
     name: str
     do: str
@@ -91,7 +88,6 @@ class StepRun:
     text: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     tries: int = 0
-    life: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +95,10 @@ class Repair:
     """See the module.
 
     ``id`` is ``INCIDENT-N``. ``needs`` people must agree by ``until_ms``. ``question`` is open
-    while it is asked half-way, about step ``at``. ``then`` is what an undoing ends in. ``checks``
-    is what verification saw last. Times are epoch ms, 0 for not yet.
+    while it is asked half-way, about step ``at``. ``then`` is what an undoing ends in, ``walk``
+    names the workflow that goes on with it. ``checks``
+    is what verification saw last, ``calm_ms`` when the signs had ended. Times are epoch ms, 0
+    for not yet.
     """
 
     id: str
@@ -125,8 +123,10 @@ class Repair:
     at: int = 0
     started_ms: int = 0
     verifying_ms: int = 0
+    calm_ms: int = 0
     ended_ms: int = 0
     then: str = ""
+    walk: str = "walk"
     reason: str = ""
     checks: tuple[str, ...] = ()
 
@@ -137,10 +137,10 @@ class Repair:
 
     @property
     def repair_s(self) -> float | None:
-        """How long from the incident's beginning until it was seen to be repaired."""
+        """How long the incident lasted, of a repair that was verified."""
         if self.state is not RepairState.VERIFIED:
             return None
-        return (self.ended_ms - self.incident_ms) / 1000
+        return (self.calm_ms - self.incident_ms) / 1000
 
     def with_step(self, number: int, **changes: Any) -> "Repair":
         """Return it with one step changed."""

@@ -24,8 +24,8 @@ from twinhelm.aiops.types import Resource
 from twinhelm.core.documents import Part, Path, Wrong, read_document
 
 __all__ = [
-    "ASK", "FACTS", "Check", "Deed", "Level", "Metric", "Parameter", "Runbook", "Step",
-    "read_runbook",
+    "ASK", "FACTS", "Check", "Deed", "Head", "Level", "Limits", "Metric", "Parameter", "Runbook",
+    "Step", "Verify", "When", "read_runbook",
 ]  # fmt: skip
 
 MAX_CHARACTERS = 64_000

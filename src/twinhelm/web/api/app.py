@@ -25,6 +25,7 @@ from twinhelm.web.api import (
     jobs,
     people,
     products,
+    repairs,
     serving,
     status,
     telemetry,
@@ -60,7 +61,7 @@ def api_app(house: House) -> FastAPI:
     )
     app.state.house = house
     parts = (status, incidents, feedback, telemetry, people, jobs, products, serving, approvals)
-    for part in parts:
+    for part in (*parts, repairs):
         app.include_router(part.router, prefix=PREFIX)
     for kind in (TwinhelmError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _refused)

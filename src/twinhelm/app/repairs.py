@@ -1,0 +1,150 @@
+"""The composition of repairs: the shelf of runbooks, the desk, the walk, and who follows incidents.
+
+:func:`open_repairs` builds them on stores that are open; :meth:`Repairs.register` makes the
+workflow known, which must happen before workflows resume; :meth:`Repairs.start` reads the
+runbooks and begins to follow the journal, in a thread of its own.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from twinhelm.aiops.automate.steps import actors
+from twinhelm.aiops.collect.host.linux_processes import process_name
+from twinhelm.aiops.flow.repairs.books import Books
+from twinhelm.aiops.flow.repairs.desk import Desk
+from twinhelm.aiops.flow.repairs.follow import Follower
+from twinhelm.aiops.flow.repairs.proposals import ACTOR, Proposals
+from twinhelm.aiops.flow.repairs.walk import Walk
+from twinhelm.core.clock import Clock
+from twinhelm.core.errors import TwinhelmError
+from twinhelm.core.labels import METRIC, Matcher, MatchKind
+from twinhelm.core.own.secrets import Secrets
+from twinhelm.core.ports import Records, TelemetryStore
+from twinhelm.core.settings import Settings
+from twinhelm.events.journal import Journal
+from twinhelm.events.workflows import WorkflowPort
+from twinhelm.mlops.flow.rollouts import Rollouts
+
+__all__ = ["Repairs", "library", "open_repairs"]
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+"""How often it is looked whether the journal has grown."""
+FOLDER_S = 5.0
+FRESH_MS = 60_000
+MOST_SERIES = 200
+MOST_CHANGES = 10_000
+
+
+@dataclass(slots=True)
+class Repairs:
+    """All parts of it."""
+
+    books: Books
+    proposals: Proposals
+    desk: Desk
+    walk: Walk
+    follower: Follower
+    clock: Clock
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def register(self) -> None:
+        """Make the workflow known, and take the stop switch as it was left."""
+        self.walk.register()
+        self.desk.load()
+
+    def start(self, stopping: threading.Event) -> None:
+        """Take the library and the folder, and follow incidents; returns at once."""
+        thread = threading.Thread(target=self._live, args=(stopping,), name="twinhelm-repairs")
+        thread.daemon = True
+        thread.start()
+        self._threads.append(thread)
+
+    def close(self) -> None:
+        """Wait for the thread to end."""
+        for thread in self._threads:
+            thread.join(timeout=30)
+
+    def _live(self, stopping: threading.Event) -> None:
+        """Walk the rounds until the house stops; what fails is told and tried again."""
+        self._attempt("library", partial(self.books.shelve, library()))
+        looked_s = -FOLDER_S
+        while True:
+            if (now_s := self.clock.monotonic_s()) - looked_s >= FOLDER_S:
+                looked_s = now_s
+                self._attempt("folder", self.books.look)
+                self._attempt("walks", self.desk.settle)
+            self._attempt("incidents", self.follower.look)
+            if stopping.wait(LOOK_S):
+                return
+
+    @staticmethod
+    def _attempt(what: str, deed: Callable[[], object]) -> None:
+        try:
+            deed()
+        except TwinhelmError as error:
+            log.warning("%s of repairs must wait", what, extra={"reason": str(error)})
+        except Exception:
+            log.exception("%s of repairs", what)
+
+
+def open_repairs(
+    settings: Settings,
+    clock: Clock,
+    records: Records,
+    journal: Journal,
+    workflows: WorkflowPort,
+    telemetry: TelemetryStore,
+    rollouts: Rollouts,
+) -> Repairs:
+    """Build every part; nothing runs before :meth:`Repairs.start`.
+
+    ``rollouts`` lets the version of a product before answer again.
+    """
+
+    def roll_back(product: str) -> Mapping[str, str]:
+        before = rollouts.deployment(product)
+        now = rollouts.rollback(product, by=ACTOR, reason="a runbook rolls it back")
+        return {"before": before.champion if before else "", "now": now.champion}
+
+    secrets = Secrets(settings.data / "secrets")
+    hands = actors(settings.automate, secrets, name_of=process_name, roll_back=roll_back)
+    folder = Path(settings.automate.runbooks) if settings.automate.runbooks else None
+    books = Books(records, journal, clock, hands, folder)
+    changes = partial(telemetry.read_changes, limit=MOST_CHANGES)
+    proposals = Proposals(records, journal, clock, books, settings.server.environment, changes)
+    desk = Desk(records, journal, clock, workflows, proposals)
+    walk = Walk(desk, partial(_measured, telemetry, clock))
+    return Repairs(books, proposals, desk, walk, Follower(desk, journal), clock)
+
+
+def library() -> dict[str, str]:
+    """Read the runbooks that come with the house, by file."""
+    place = files("twinhelm.aiops.automate") / "library"
+    if not place.is_dir():
+        return {}
+    return {each.name: each.read_text(encoding="utf-8") for each in place.iterdir()
+            if each.name.endswith(".toml")}  # fmt: skip
+
+
+def _measured(
+    telemetry: TelemetryStore, clock: Clock, metric: str, labels: Mapping[str, str]
+) -> list[float]:
+    """Tell the newest value of each series that was told of within the last minute."""
+    named = {METRIC: metric, **labels}
+    asked = [Matcher(name, MatchKind.EQUAL, value) for name, value in named.items()]
+    now = clock.now_ms()
+    found = telemetry.find_series(asked, start_ms=now - FRESH_MS, limit=MOST_SERIES)
+    ids = np.array(sorted(info.id for info in found), np.uint32)
+    block = telemetry.read_samples(ids, now - FRESH_MS, now)
+    last = {int(series): float(value) for series, value in
+            zip(block.series, block.value, strict=True)}  # fmt: skip
+    return [value for value in last.values() if value == value]
