@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twinhelm.aiops.automate.steps import Actor, Limit, Outcome
+from twinhelm.core.errors import BadInput
 from twinhelm.core.own.secrets import Secrets
 
 __all__ = ["HOSTILE", "deed", "named"]
@@ -36,7 +37,10 @@ def deed(
 ) -> Outcome:
     """Have it done; arguments as written, ``values`` for their parameters."""
     assert actor.faults(arguments) == []
-    filled = actor.fill(arguments, values)
+    try:
+        filled = actor.fill(arguments, values)
+    except BadInput as error:
+        return Outcome(False, str(error))
     assert actor.tell(filled)
     actor.reach(filled)
     return actor.act(filled, Limit(limit_s, ended))

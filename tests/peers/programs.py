@@ -41,6 +41,7 @@ PROGRAMS = {
     "tritonclient": Program(
         ("python",), "pip install 'tritonclient[http]>=2.73,<3'", module="tritonclient"
     ),
+    "kubectl": Program(("kubectl",), "kubernetes-client"),
     "chromium": Program(("chromium", "chromium-browser", "google-chrome"), "chromium"),
 }
 

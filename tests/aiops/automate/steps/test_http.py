@@ -117,7 +117,7 @@ def test_a_beginning_that_is_none_cannot_be_listed(listed):
 def test_a_line_end_never_reaches_the_address_or_a_header(door, tmp_path):
     actor = http(door, tmp_path)
     with pytest.raises(BadInput, match="which no step takes"):
-        actor.fill({"url": f"{door.url}/admin/{{a}}"}, {"a": "x\r\nX-Evil: 1"})
+        actor.fill({"method": "GET", "url": f"{door.url}/admin/{{a}}"}, {"a": "x\r\nX-Evil: 1"})
     given = {"method": "GET", "url": f"{door.url}/admin/"}
     assert actor.faults({**given, "headers": {"X-A": "a\r\nX-Evil: 1"}})
     assert actor.faults({**given, "headers": {"X-A: 1\r\nX-Evil": "1"}})

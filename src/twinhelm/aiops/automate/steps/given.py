@@ -1,6 +1,6 @@
 """What may stand behind ``arguments``, and what do all actors answer alike? Models of each kind.
 
-Arguments are checked twice: as they are written, every parameter standing for ``1``; and filled,
+Arguments are checked twice: as they are written, every parameter standing for ``2``; and filled,
 so that a value that does not fit a field's form is refused once more, by whoever would use it.
 """
 
@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from twinhelm.aiops.automate.steps.fill import filled, parameters_of
 from twinhelm.aiops.automate.steps.words import Arguments
 from twinhelm.core.documents import Part
+from twinhelm.core.errors import BadInput
 
 __all__ = ["Deed", "Entity", "Given", "ready", "shown"]
 
@@ -47,11 +48,17 @@ class Deed(Generic[G]):
             for key in self.fixed
             if parameters_of(arguments.get(key))
         ]
-        return held or self._wrong(filled(arguments, _Ones()))
+        return held or self._wrong(filled(arguments, _Samples()))
 
     def fill(self, arguments: Arguments, values: Mapping[str, str]) -> dict[str, Any]:
         """See :meth:`Actor.fill`."""
-        return dict(filled(arguments, values))
+        return self.fitting(filled(arguments, values))
+
+    def fitting(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return filled arguments; raises :class:`BadInput` where a value does not fit its place."""
+        if wrong := self._wrong(arguments):
+            raise BadInput("; ".join(wrong))
+        return arguments
 
     def barred(self, arguments: Arguments) -> list[str]:
         """See :meth:`Actor.barred`."""
@@ -83,7 +90,7 @@ class Deed(Generic[G]):
 
     def sketch(self, arguments: Arguments) -> G:
         """Read arguments that have no faults as they are written, or filled."""
-        return self.read(filled(arguments, _Ones()))
+        return self.read(filled(arguments, _Samples()))
 
     def _wrong(self, arguments: Arguments) -> list[str]:
         try:
@@ -93,11 +100,11 @@ class Deed(Generic[G]):
         return []
 
 
-class _Ones(dict[str, str]):
+class _Samples(dict[str, str]):
     """A value for every parameter; a number and a word alike."""
 
     def get(self, _key: str, _default: Any = None) -> str:
-        return "1"
+        return "2"
 
 
 def ready(allowed: bool, what: str, setting: str) -> list[str]:

@@ -74,7 +74,7 @@ class _Calls(Deed[G]):
         """See :meth:`Actor.fill`."""
         rest = {key: value for key, value in arguments.items() if key != "url"}
         address = filled(arguments["url"], values, lambda text: quote(text, safe=""))
-        return {**filled(rest, values), "url": address}
+        return self.fitting({**filled(rest, values), "url": address})
 
     def _forbidden(self, url: str) -> list[str]:
         if _climbs(url):

@@ -108,7 +108,9 @@ class Process(Deed[ProcessGiven]):
 
     def act(self, arguments: Arguments, limit: Limit) -> Outcome:
         """See :meth:`Actor.act`."""
-        given = self.sketch(arguments)
+        if why := self._wrong(arguments):
+            return Outcome(False, "; ".join(why))
+        given = self.read(arguments)
         try:
             handle = os.pidfd_open(given.pid)
         except (AttributeError, OSError):
@@ -117,7 +119,7 @@ class Process(Deed[ProcessGiven]):
             # Looked at once the handle is held: what is refused or not is what gets the signal.
             if why := self.barred(arguments):
                 return Outcome(False, "; ".join(why))
-            return self._signal(handle, self.read(arguments), limit)
+            return self._signal(handle, given, limit)
         except ProcessLookupError:
             return Outcome(False, f"process {given.pid} ended before it got the signal")
         except PermissionError:
