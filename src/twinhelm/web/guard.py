@@ -156,7 +156,8 @@ def _check_right(route: Route, asker: Asker) -> None:
         said = f"{asker.identity.name} may not do this: it needs the right {right.value!r}"
         raise Denied(said, hint=f"the role {' or '.join(roles)} has it; an admin can grant it")
     said = f"this needs somebody with the right {right.value!r}"
-    hint = "sign in at /sign-in, or send `Authorization: Bearer th_...`"
+    hint = "send `Authorization: Bearer TOKEN`"
+    hint = hint if route.door else f"sign in at /sign-in, or {hint}"
     raise Unauthenticated(said, hint=hint)
 
 
