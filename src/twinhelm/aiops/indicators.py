@@ -198,7 +198,7 @@ INDICATORS: tuple[Indicator, ...] = (
          "Disk {detail}of {place} has {now} free", 64 * MB, 10, down=True, relative=0.005,
          hours=24),
     _row(r"^(volume|quota|storage)_used_bytes", Resource.DISK,
-         "The volume of {place} holds {now}", 4 * MB, 8, relative=0.5),
+         "The volume of {place} holds {now}", 12 * MB, 8, relative=0.5),
     _row(r"(filesystem|disk|volume).*used.*bytes", Resource.DISK,
          "Disk {detail}of {place} holds {now}", 64 * MB, 10, relative=0.005),
     _row(r"disk.*(writ|read).*bytes|diskio|disk[_.]io", Resource.DISK,

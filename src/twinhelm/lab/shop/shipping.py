@@ -42,13 +42,13 @@ class LabelVolume:
         return sum(entry.stat().st_size for entry in os.scandir(self.folder))
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, after making room among old labels; raises ``OSError`` (``ENOSPC``)."""
-        labels = sorted(self.folder.glob("*.label"))
-        for old in labels[: max(0, len(labels) - self.limit_bytes // 2 // LABEL_BYTES)]:
-            old.unlink(missing_ok=True)
+        """Write a file, then make room among old labels; raises ``OSError`` (``ENOSPC``)."""
         if self.used_bytes() + len(content) > self.limit_bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder / name))
         (self.folder / name).write_bytes(content)
+        labels = sorted(self.folder.glob("*.label"))
+        for old in labels[: max(0, len(labels) - self.limit_bytes // 2 // LABEL_BYTES)]:
+            old.unlink(missing_ok=True)
 
 
 def run(plan: Plan, version: str) -> None:
