@@ -55,7 +55,7 @@ class Deed(Generic[G]):
         return self.fitting(filled(arguments, values))
 
     def fitting(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Return filled arguments; raises :class:`BadInput` where a value does not fit its place."""
+        """Return filled arguments; :class:`BadInput` is raised where a value does not fit."""
         if wrong := self._wrong(arguments):
             raise BadInput("; ".join(wrong))
         return arguments
