@@ -15,6 +15,9 @@ from twinhelm.core.errors import BadInput
 
 __all__ = ["Plan", "PlannedStep", "plan_of"]
 
+SAMPLE = "2"
+"""Stands for a number that an undo will take from the deed that it undoes."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
@@ -75,18 +78,26 @@ def plan_of(
 def _told(
     step: Step, values: Mapping[str, str], actors: Mapping[str, Actor], barred: list[str]
 ) -> PlannedStep:
-    actor, reach = actors[step.do], []
+    actor, reach = actors[step.do], list[str]()
 
     def say(deed: Deed) -> str:
-        known = {f"did.{name[4:]}": f"<{name}>" for name in parameters_of(deed.arguments)
-                 if name.startswith("did.")}  # fmt: skip
+        one = actors[deed.do]
+        unknown = sorted(each for each in parameters_of(deed.arguments) if each.startswith("did."))
+        told = ""
         try:
-            filled = actors[deed.do].fill(deed.arguments, {**values, **known})
-            if not known:  # of what is not known yet nothing can be said for sure
-                barred.extend(f"{step.name}: {each}" for each in actors[deed.do].barred(filled))
-            if actors[deed.do].changes(deed.arguments):
-                reach.extend(actors[deed.do].reach(filled))
-            return actors[deed.do].tell(filled)
+            try:
+                filled = one.fill(deed.arguments, {**values, **{n: f"<{n}>" for n in unknown}})
+            except BadInput:
+                if not unknown:
+                    raise
+                # It takes a number there, which nobody knows yet.
+                filled = one.fill(deed.arguments, {**values, **dict.fromkeys(unknown, SAMPLE)})
+                told = f" ({SAMPLE} stands for {', '.join(unknown)})"
+            if not unknown:  # of what is not known yet nothing can be said for sure
+                barred.extend(f"{step.name}: {each}" for each in one.barred(filled))
+            if one.changes(deed.arguments):
+                reach.extend(one.reach(filled))
+            return one.tell(filled) + told
         except BadInput as error:
             barred.append(f"{step.name}: {error}")
             return f"{deed.do}: {error}"
