@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from twinhelm.cli import incidents, jobs, keeping, lab, overview, people, telemetry, up
-from twinhelm.cli.machines import backtest, feedback
+from twinhelm.cli.machines import backtest, feedback, repairs
 from twinhelm.cli.models import outpost, products, road
 from twinhelm.cli.shown import refuse
 from twinhelm.core.errors import TwinhelmError
@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 for part in (up, overview, incidents, telemetry, jobs, keeping, road, outpost):
     app.add_typer(part.app)
+for group in (repairs.runbooks, repairs.repairs):
+    app.add_typer(group)
 for group in (products.group, road.runs):
     app.add_typer(group, rich_help_panel=products.PANEL)
 for group in (overview.group, people.user, people.token, feedback.app, backtest.app, lab.app):

@@ -78,7 +78,8 @@ def plan_of(
 def _told(
     step: Step, values: Mapping[str, str], actors: Mapping[str, Actor], barred: list[str]
 ) -> PlannedStep:
-    actor, reach = actors[step.do], list[str]()
+    actor = actors[step.do]
+    reach: list[str] = []
 
     def say(deed: Deed) -> str:
         one = actors[deed.do]

@@ -1,1 +1,1 @@
-"""Commands of the AIOps wing: what people answer, what it changes, and back-tests."""
+"""Commands of the AIOps wing: runbooks and repairs, what people answer, back-tests."""

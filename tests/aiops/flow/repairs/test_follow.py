@@ -8,6 +8,8 @@ from peers.runbooks import RESTART
 from twinhelm.aiops.automate.policy import read_policy
 from twinhelm.aiops.automate.repair import RepairState
 from twinhelm.aiops.automate.runbook import Level
+from twinhelm.aiops.records import put_answer
+from twinhelm.aiops.types import Answer
 
 QUIET = read_policy("[autonomy]\nearn = 0\n")
 ALL = RESTART.replace('entity = ["service:[a-z/-]+"]', 'entity = ["service:[a-z0-9/-]+"]').replace(
@@ -76,7 +78,11 @@ def test_autonomy_is_earned_and_lost(house):
         (book, runbook), *_ = house.books.sound(unit)
         past = house.proposals.past(unit)
         assert house.proposals.autonomy(unit, book, runbook, past).won == 1
-        house.proposals.spoken = lambda _: {"4-1": True}  # a person says that it was right
+    right = Answer(1, "action", "repair/4-1", right=True, reason="", by="ada", time_ms=1)
+    with house.journal.writing("ada") as write:
+        put_answer(write, right)
+    with house.records.reading() as unit:
+        past = house.proposals.past(unit)
         assert house.proposals.autonomy(unit, book, runbook, past).level is Level.ACT
 
 

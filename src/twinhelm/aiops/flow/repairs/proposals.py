@@ -5,7 +5,7 @@ where a person wants it. Both end in one transaction: the repair and the events 
 :meth:`Proposals.dry_run` and :meth:`Proposals.backtest` say what would be, and change nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from twinhelm.aiops.automate.runbook import Level, Runbook
 from twinhelm.aiops.flow.repairs.books import Books
 from twinhelm.aiops.flow.repairs.cases import Changes, case_of
 from twinhelm.aiops.flow.repairs.kept import Book, find_repairs, put_repair, switch_of
-from twinhelm.aiops.records import find_incidents
+from twinhelm.aiops.records import find_answers, find_incidents
 from twinhelm.aiops.types import LIVE
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Conflict, Denied
@@ -28,12 +28,20 @@ from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.kinds.repairs import RepairAsked, RepairHeld, RepairProposed, RepairStarted
 from twinhelm.events.values import Reading
 
-__all__ = ["ACTOR", "Judged", "PastFit", "Proposals"]
+__all__ = ["ACTOR", "Judged", "Past", "PastFit", "Proposals"]
 
 ACTOR = "twinhelm"
 TOLD_AGAIN_MS = 3_600_000
 PAST = 500
 """So many of the newest repairs are looked at; more than a week of a house at its limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The repairs that limits look at, and what people said of them, by id."""
+
+    repairs: list[Repair]
+    spoken: Mapping[str, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class PastFit:
 
 @dataclass(slots=True)
 class Proposals:
-    """See the module; ``spoken`` tells what people said of past repairs, by id."""
+    """See the module."""
 
     records: Records
     journal: Journal
@@ -72,12 +80,9 @@ class Proposals:
     books: Books
     environment: str
     changes: Changes
-    spoken: Callable[[Reading], Mapping[str, bool]] = lambda _: {}
     _told: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def autonomy(
-        self, unit: Reading, book: Book, runbook: Runbook, past: Sequence[Repair]
-    ) -> Autonomy:
+    def autonomy(self, unit: Reading, book: Book, runbook: Runbook, past: Past) -> Autonomy:
         """Say how far a runbook goes by itself here.
 
         What its author says counts as far as "ask", in a folder, where it was reviewed, whole.
@@ -88,18 +93,23 @@ class Proposals:
         elif book.source != "folder" and said is Level.ACT:
             said = Level.ASK
         return autonomy_of(
-            runbook, book.digest, said, self.environment, self.books.policy, past,
-            self.spoken(unit),
+            runbook, book.digest, said, self.environment, self.books.policy, past.repairs,
+            past.spoken,
         )  # fmt: skip
 
-    def past(self, unit: Reading) -> list[Repair]:
-        """Read the repairs that limits look at: the newest, and whatever is not over."""
+    def past(self, unit: Reading) -> Past:
+        """Read the newest repairs, whatever is not over, and what people said of them."""
         found = [*find_repairs(unit, limit=PAST), *find_repairs(unit, states=[*OPEN, *UNDER_WAY])]
-        return list({each.id: each for each in found}.values())
+        said = {
+            each.about.removeprefix("repair/"): each.right
+            for each in find_answers(unit)
+            if each.of == "action"
+        }
+        return Past(list({each.id: each for each in found}.values()), said)
 
     def judged(
         self, unit: Reading, book: Book, runbook: Runbook, case: Case, fit: Fit, *,
-        by: str, past: Sequence[Repair],
+        by: str, past: Past,
     ) -> Judged:  # fmt: skip
         """Plan a run and judge it, changing nothing."""
         autonomy = self.autonomy(unit, book, runbook, past)
@@ -112,7 +122,7 @@ class Proposals:
 
     def consider(
         self, write: JournalWriter, incident: int, shelf: Sequence[tuple[Book, Runbook]],
-        past: list[Repair],
+        past: Past,
     ) -> tuple[Repair | None, bool]:  # fmt: skip
         """Propose what fits a live incident, once; returns the repair, and whether it was held.
 
@@ -120,7 +130,7 @@ class Proposals:
         starts it after the transaction.
         """
         case = case_of(write, incident, self.changes)
-        known = any(each.incident == incident for each in past)
+        known = any(each.incident == incident for each in past.repairs)
         if case.incident.state not in LIVE or known or find_repairs(write, incident=incident):
             return None, False
         of = {runbook.name: (book, runbook) for book, runbook in shelf}
@@ -130,8 +140,9 @@ class Proposals:
             book, runbook = of[fit.runbook]
             made = self.judged(write, book, runbook, case, fit, by=ACTOR, past=past)
             if made.verdict != Verdict.DENY and made.plan is not None:
-                past.append(self._propose(write, book, runbook, case, made, by=ACTOR))
-                return past[-1], False
+                repair = self._propose(write, book, runbook, case, made, by=ACTOR)
+                past.repairs.append(repair)
+                return repair, False
             self._tell_held(write, fit.runbook, incident, made)
             if made.rule != "barred":  # what this house cannot do at all leaves room for the next
                 return None, True
@@ -149,7 +160,7 @@ class Proposals:
             if case.incident.state not in LIVE:
                 raise Conflict(f"incident {incident} is resolved")
             past = self.past(write)
-            if other := next((each for each in past if each.incident == incident
+            if other := next((each for each in past.repairs if each.incident == incident
                               and not each.state.over), None):  # fmt: skip
                 raise Conflict(f"repair {other.id} of incident {incident} is {other.state} already")
             if not fit.fits:
@@ -181,7 +192,7 @@ class Proposals:
     def beginning(self, unit: Reading, repair: Repair, runbook: Runbook) -> Decision:
         """Judge once more, with what is known now, a repair that was agreed to."""
         case = case_of(unit, repair.incident, self.changes)
-        past = [each for each in self.past(unit) if each.id != repair.id]
+        past = Past([each for each in self.past(unit).repairs if each.id != repair.id])
         facts = self._facts(unit, runbook, repair.plan, case, past, level=repair.level,
                             by=repair.asked_by)  # fmt: skip
         return judge(runbook, self.books.policy, facts, beginning=True)
@@ -198,8 +209,8 @@ class Proposals:
             found = []
             for incident in incidents:
                 case = case_of(unit, incident.id, self.changes)
-                fit, outcome, says = fits(runbook, case), "no", ()
-                why = fit.why
+                fit, outcome = fits(runbook, case), "no"
+                why, says = fit.why, tuple[str, ...]()
                 if fit.fits:
                     plan = plan_of(runbook, fit.values, fit.target, self.books.actors)
                     says = tuple(step.says for step in plan.steps)
@@ -233,12 +244,12 @@ class Proposals:
         return book, runbook, case, fit
 
     def _facts(
-        self, unit: Reading, runbook: Runbook, plan: Plan, case: Case, past: Sequence[Repair], *,
+        self, unit: Reading, runbook: Runbook, plan: Plan, case: Case, past: Past, *,
         level: Level, by: str,
     ) -> dict[str, object]:  # fmt: skip
         incident = case.incident
         return facts_of(
-            runbook, plan, self.books.policy, past, incident=incident.id,
+            runbook, plan, self.books.policy, past.repairs, incident=incident.id,
             severity=incident.severity, environment=self.environment, level=level, by=by,
             stopped=switch_of(unit).on, calm="calm" in incident.attributes,
             now_ms=self.clock.now_ms(),

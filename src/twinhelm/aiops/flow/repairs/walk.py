@@ -17,7 +17,7 @@ from typing import Any
 
 from twinhelm.aiops.automate.repair import UNDER_WAY, Repair, RepairState, StepRun, StepState
 from twinhelm.aiops.automate.runbook import ASK, Deed, Runbook, Step
-from twinhelm.aiops.automate.steps import Limit, Outcome, filled
+from twinhelm.aiops.automate.steps import Actor, Limit, Outcome, filled
 from twinhelm.aiops.flow.repairs.desk import Desk, ended
 from twinhelm.aiops.flow.repairs.kept import get_book, get_repair, put_repair
 from twinhelm.aiops.flow.repairs.proposals import ACTOR
@@ -326,7 +326,7 @@ class Walk:
             book = get_book(unit, repair.runbook, repair.version)
         return self.desk.proposals.books.runbook(book)
 
-    def _actor(self, deed: Deed) -> Any:
+    def _actor(self, deed: Deed) -> Actor:
         return self.desk.proposals.books.actors[deed.do]
 
     def _now(self) -> int:
