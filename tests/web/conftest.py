@@ -11,10 +11,12 @@ import pytest
 
 from peers.memory_records import MemoryRecords
 from peers.memory_telemetry import MemoryTelemetry
+from peers.memory_workflows import MemoryWorkflows
 from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.feedback import Learning
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
+from twinhelm.app.repairs import open_repairs
 from twinhelm.core.clock import SystemClock
 from twinhelm.core.meters import Meters
 from twinhelm.core.roles import Role
@@ -65,6 +67,9 @@ def memory_house(*, telemetry=None, **sections):
         learning=learning,
         watch=SimpleNamespace(last_tick_ms=0),
         models=idle(),
+        repairs=open_repairs(
+            settings, clock, records, journal, MemoryWorkflows(clock), telemetry, None
+        ),
         drive=None,
         tour=None,
         ready=True,

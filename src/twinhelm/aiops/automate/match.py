@@ -97,7 +97,8 @@ def fits(runbook: Runbook, case: Case) -> Fit:
 def _facts_of(case: Case, suspect: Suspect, signs: Iterable[Sign]) -> dict[str, str]:
     """Tell everything that a parameter may be taken from, by name; see ``FACTS`` of runbooks."""
     incident, change = case.incident, case.changes.get(suspect.indicator)
-    namespace, _, name = split_key(suspect.entity)[1].rpartition("/")
+    first, slash, rest = split_key(suspect.entity)[1].partition("/")
+    namespace, name = (first, rest) if slash else ("", first)
     facts = {
         "incident.id": str(incident.id), "incident.severity": incident.severity,
         "incident.title": incident.title, "incident.started_ms": str(incident.started_ms),

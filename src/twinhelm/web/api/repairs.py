@@ -12,7 +12,7 @@ from twinhelm.aiops.automate.repair import Repair, RepairState
 from twinhelm.aiops.automate.runbook import Level
 from twinhelm.aiops.flow.repairs.desk import asked_for
 from twinhelm.aiops.flow.repairs.kept import Book, Switch
-from twinhelm.aiops.flow.repairs.proposals import Judged, PastFit
+from twinhelm.aiops.flow.repairs.proposals import Judged, Past, PastFit
 from twinhelm.core.errors import BadInput, TwinhelmError
 from twinhelm.core.ports import JournalRow
 from twinhelm.web.api.words import By, Limit, Of, Roles, Router
@@ -88,7 +88,7 @@ def runbook(house: Of, name: Name) -> RunbookFile:
         past = house.repairs.proposals.past(unit)
         shelved = _shelved(house, unit, book, past)
     says = {} if shelved.fault else books.runbook(book).model_dump(mode="json", by_alias=True)
-    own = sorted((each for each in past if each.runbook == name), key=lambda each: -each.asked_ms)
+    own = sorted((each for each in past.repairs if each.runbook == name), key=lambda each: -each.asked_ms)
     return RunbookFile(shelved, book.text, says, tuple(books.versions(name)), tuple(own))
 
 
@@ -226,7 +226,7 @@ def automation(house: Of) -> Response:
     return json_answer(told).response()
 
 
-def _shelved(house: Of, unit: Any, book: Book, past: list[Repair]) -> Shelved:
+def _shelved(house: Of, unit: Any, book: Book, past: Past) -> Shelved:
     told = (book.name, book.version, book.digest, book.source, book.by, book.time_ms, book.level)
     try:
         read = house.repairs.books.runbook(book)
