@@ -42,10 +42,7 @@ def test_what_fits_says_why_and_gives_the_values():
     [
         (case(verdict="inconclusive"), "its verdict is inconclusive"),
         (case(replace(SUSPECT, confidence=0.6)), "is suspected with 0.60, it takes 0.65"),
-        (
-            case(signs=[replace(SIGN, resource="disk")]),
-            "signs on service:shop/cart are of disk",
-        ),
+        (case(signs=[replace(SIGN, resource="disk")]), "signs on service:shop/cart are of disk"),
         (case(replace(SUSPECT, entity="host:a")), "the suspect is host:a"),
         (case(replace(SUSPECT, entity="service:shop/")), "service cannot be had: suspect.name is"),
     ],

@@ -38,7 +38,6 @@ OURS = [
 ]
 
 
-
 @pytest.fixture
 def house(new_house):
     """A house in memory with one incident."""

@@ -88,7 +88,9 @@ def runbook(house: Of, name: Name) -> RunbookFile:
         past = house.repairs.proposals.past(unit)
         shelved = _shelved(house, unit, book, past)
     says = {} if shelved.fault else books.runbook(book).model_dump(mode="json", by_alias=True)
-    own = sorted((each for each in past.repairs if each.runbook == name), key=lambda each: -each.asked_ms)
+    own = sorted(
+        (each for each in past.repairs if each.runbook == name), key=lambda each: -each.asked_ms
+    )
     return RunbookFile(shelved, book.text, says, tuple(books.versions(name)), tuple(own))
 
 
