@@ -71,13 +71,14 @@ def test_an_odd_moment_of_a_mean_is_none_yet_and_a_gross_one_is() -> None:
     rng = np.random.default_rng(1)
     wander = (0.5 + 0.05 * rng.standard_normal(60)).tolist()
 
-    def after(value: float, times: int) -> list[Anomaly]:
+    def after(*values: float) -> int:
         facts = Facts()
         feed(facts, 3, *wander, apart_ms=12_000)
-        return feed(facts, 3, *[value] * times, start=361, apart_ms=2_000)
+        return len(feed(facts, 3, *values, start=361, apart_ms=2_000))
 
-    assert [len(after(0.2, times)) for times in (3, 8, 9)] == [0, 0, 1]
-    assert [len(after(-0.2, times)) for times in (2, 3)] == [0, 1]
+    assert [after(*[0.2] * times) for times in (3, 6, 7)] == [0, 0, 1]
+    assert [after(*[-0.2] * times) for times in (2, 3)] == [0, 1]
+    assert [after(*[0.2] * 5, between, 0.2) for between in (0.34, 0.45)] == [1, 0]
 
 
 def test_it_lasts_until_a_value_is_within_range_and_is_not_learnt() -> None:

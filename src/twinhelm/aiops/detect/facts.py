@@ -33,9 +33,10 @@ LEAST, LEAST_SPREAD = 3, 18
 """Values that must be known where the range is a share of the median, or measured by spread."""
 APART_MS = 10_000
 """Values closer than this are not learnt from: means over many requests change slowly."""
-GROSS, ODD_MS = 2.0, 16_000
+GROSS, ODD_MS, NEARLY = 2.0, 12_000, 0.75
 """What is measured by spread and not so many times too far must be out for so long: an odd crowd
-moves a mean over requests for a moment, the next one takes it back."""
+moves a mean over requests for a moment, the next one takes it back. A value that falls short of
+the bar by a quarter does not begin that anew."""
 SURE = 0.9
 _NEW, _OTHER, _FACT = 0, 1, 2
 
@@ -111,6 +112,8 @@ def _judged(known: _Fact, series: int, value: float, at: int, describe: Describe
     up = value >= usual if row.direction is None else row.direction is Direction.UP
     beyond = value - usual if up else usual - value
     gross = beyond >= GROSS * needed
+    if row.spreads and known.out and known.open is None and NEARLY * needed <= beyond < needed:
+        return None
     if beyond < needed or (up and value < row.floor):
         known.out = 0
         if at - known.learnt_ms >= (APART_MS if row.spreads else 0):
