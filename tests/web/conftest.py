@@ -16,6 +16,7 @@ from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.feedback import Learning
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
+from twinhelm.app.notices import open_notices
 from twinhelm.app.repairs import open_repairs
 from twinhelm.core.clock import SystemClock
 from twinhelm.core.meters import Meters
@@ -70,6 +71,7 @@ def memory_house(*, telemetry=None, **sections):
         repairs=open_repairs(
             settings, clock, records, journal, MemoryWorkflows(clock), telemetry, None
         ),
+        notices=open_notices(settings, clock, records, journal, telemetry),
         drive=None,
         tour=None,
         ready=True,

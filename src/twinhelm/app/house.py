@@ -31,6 +31,7 @@ from twinhelm.aiops.flow.watch import Watch
 from twinhelm.app.drive import Drive
 from twinhelm.app.lab import Lab
 from twinhelm.app.models import Models, open_models
+from twinhelm.app.notices import Notices, open_notices
 from twinhelm.app.own import note_settings, register_own
 from twinhelm.app.places import data_directory, database_url, empty_directory, workflow_url
 from twinhelm.app.repairs import Repairs, open_repairs
@@ -86,6 +87,7 @@ class House:
     history: HistoryBooks
     models: Models
     repairs: Repairs
+    notices: Notices
     drive: Drive | None = None
     tour: Tour | None = None
     announced: bool = True
@@ -118,6 +120,7 @@ class House:
             return
         self.models.start(self._stop)
         self.repairs.start(self._stop)
+        self._spawn("notices", lambda: self.notices.run(self._stop))
         self._spawn("watch", self._watch)
         if self.host is not None:
             self._spawn("host", self._collect)
@@ -253,6 +256,8 @@ def _furnished(
     intake.heard, watch.derive = derive.hear, derive.walk
     secrets = FileBlobs(settings.data / "secrets" / "runs")
     workflows = Workflows(workflow_url(settings), secret={"headers"}, secrets=secrets)
+    notices = open_notices(settings, clock, records, journal, telemetry)
+    casework.maintenance = notices.maintenance.windows
     history = HistoryBooks(intake, watch, journal, workflows, clock)
     history.register()
     predictions = SqlitePredictions(settings.data / FILE)
@@ -288,6 +293,7 @@ def _furnished(
         history=history,
         models=models,
         repairs=repairs,
+        notices=notices,
     )
     if driven is not None:
         tick_s = settings.detect.tick_s

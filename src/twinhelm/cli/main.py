@@ -13,7 +13,7 @@ from typing import Any
 import typer
 
 from twinhelm.cli import incidents, jobs, keeping, lab, overview, people, telemetry, up
-from twinhelm.cli.machines import backtest, feedback, repairs
+from twinhelm.cli.machines import backtest, feedback, notify, repairs
 from twinhelm.cli.models import outpost, products, road
 from twinhelm.cli.shown import refuse
 from twinhelm.core.errors import TwinhelmError
@@ -32,13 +32,15 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for part in (up, overview, incidents, telemetry, jobs, keeping, road, outpost):
+for part in (up, overview, incidents, notify, telemetry, jobs, keeping, road, outpost):
     app.add_typer(part.app)
 for group in (repairs.runbooks, repairs.repairs):
     app.add_typer(group)
 for group in (products.group, road.runs):
     app.add_typer(group, rich_help_panel=products.PANEL)
-for group in (overview.group, people.user, people.token, feedback.app, backtest.app, lab.app):
+for group in (overview.group, notify.group, notify.windows, people.user, people.token):
+    app.add_typer(group)
+for group in (feedback.app, backtest.app, lab.app):
     app.add_typer(group)
 
 

@@ -36,8 +36,8 @@ from twinhelm.core.labels import LabelLimits
 
 __all__ = [
     "AuthSettings", "AutomateSettings", "DetectSettings", "DevelopmentSettings", "HostSettings",
-    "LearnSettings", "LimitSettings", "ModelSettings", "Section", "ServerSettings", "Settings",
-    "StoreSettings", "TracingSettings", "load_settings",
+    "LearnSettings", "LimitSettings", "ModelSettings", "NotifySettings", "Section",
+    "ServerSettings", "Settings", "StoreSettings", "TracingSettings", "load_settings",
 ]  # fmt: skip
 
 
@@ -251,6 +251,15 @@ class AutomateSettings(Section):
         return listed
 
 
+class NotifySettings(Section):
+    """Messages to people and to other systems."""
+
+    file: str = ""
+    """The file that says who is told of what; empty: notify.toml in the data directory."""
+    look_s: PositiveFloat = 1.0
+    """How often it is looked at what is to be told."""
+
+
 class TracingSettings(Section):
     """Our own traces."""
 
@@ -280,6 +289,7 @@ class Settings(BaseSettings):
     models: ModelSettings = Field(default_factory=ModelSettings)
     development: DevelopmentSettings = Field(default_factory=DevelopmentSettings)
     automate: AutomateSettings = Field(default_factory=AutomateSettings)
+    notify: NotifySettings = Field(default_factory=NotifySettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 

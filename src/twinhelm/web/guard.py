@@ -26,9 +26,9 @@ from twinhelm.core.errors import BadInput, Denied, NotFound, Refused, TwinhelmEr
 from twinhelm.core.meters import WebMeters
 from twinhelm.core.roles import GRANTS, Right, allows
 from twinhelm.core.settings import Settings
+from twinhelm.web.entry.signin import refusal_page
 from twinhelm.web.frame import MOUNT, Answer, Headers, mlflow_refusal, refusal, send_answer
 from twinhelm.web.routes import SOCKET, Route, RouteTable
-from twinhelm.web.signin import refusal_page
 from twinhelm.web.who import Asker, HostRule, Secrets, Who
 
 __all__ = ["SAFE", "Guard", "Misdirected", "NotAllowed"]

@@ -48,6 +48,8 @@ none GET /sign-in The page to sign in on.
 none POST /sign-in Sign in with a name and password.
 none GET /sign-in/first The page that the first-run link opens.
 none POST /sign-in/first Redeem the first-run link, once.
+none GET /notices/acknowledge The page that the link of a message opens; it changes nothing.
+none POST /notices/acknowledge Acknowledge by the link of a message, once.
 none POST /sign-out End this browser's session.
 ingest remote_write /api/v1/write Prometheus remote write 1.0 and 2.0.
 ingest remote_write /api/v1/push Prometheus remote write, by the path that Mimir uses.
@@ -171,6 +173,13 @@ operate POST /api/twinhelm/v1/incidents/{incident_id}/comments Add a remark to a
 operate POST /api/twinhelm/v1/feedback Call something right or wrong.
 operate POST /api/twinhelm/v1/feedback/{answer_id}/undo Take an answer back, with all it taught.
 operate POST /api/twinhelm/v1/feedback/lessons Put in force what the answers of a kind teach.
+read GET /api/twinhelm/v1/on-call Who is on call now and next; how each receiver fares.
+read GET /api/twinhelm/v1/notices Messages, and each try to send them.
+operate POST /api/twinhelm/v1/notices/test Send a test message by a channel.
+read GET /api/twinhelm/v1/alert-quality How good the incidents of a range were, and what to mend.
+read GET /api/twinhelm/v1/maintenance Windows in which trouble is expected.
+operate POST /api/twinhelm/v1/maintenance Plan a window.
+operate DELETE /api/twinhelm/v1/maintenance/{window} End a window.
 operate POST /api/twinhelm/v1/backfills Read history from a Prometheus-compatible API.
 operate DELETE /api/twinhelm/v1/jobs/{run_id} Cancel a back-fill or an import.
 admin POST /api/twinhelm/v1/clock Move the clock of a driven server, judging what falls between.

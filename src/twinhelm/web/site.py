@@ -27,12 +27,13 @@ from twinhelm.web.doors.otlp import OTLP
 from twinhelm.web.doors.predict import PredictDoor
 from twinhelm.web.doors.remote_write import REMOTE_WRITE
 from twinhelm.web.doors.simple import SIMPLE
+from twinhelm.web.entry.acknowledge import notice_routes
+from twinhelm.web.entry.signin import signin_routes
 from twinhelm.web.guard import SAFE, Guard
 from twinhelm.web.mlflow import MlflowDoor, mlflow_routes
 from twinhelm.web.prometheus.api import prometheus_routes
 from twinhelm.web.routes import ROUTES
 from twinhelm.web.server import bind, check_exposure, health_routes, run
-from twinhelm.web.signin import signin_routes
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -66,7 +67,8 @@ def serve(house: House, *, on_ready: Callable[[str], None] | None = None) -> Non
 
     def begin(url: str) -> None:
         house.announced = False
-        house.models.url = url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
+        here = url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
+        house.models.url = house.notices.url = here
         house.start()
         if on_ready is not None:
             on_ready(url)
@@ -121,7 +123,7 @@ class Site:
         }
         self._forms = Intray(limits.model_copy(update={"max_body_bytes": FORM_BYTES}))
         health = health_routes("twinhelm", lambda: house.ready, house.meters)
-        routes = [*health, *signin_routes(house), *prometheus_routes(house)]
+        routes = [*health, *signin_routes(house), *notice_routes(house), *prometheus_routes(house)]
         routes += mlflow_routes()
         self._plain = Router(routes)
         self._plain_paths = {route.path for route in routes}

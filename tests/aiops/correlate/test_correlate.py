@@ -149,10 +149,17 @@ def test_a_symptom_that_lingers_keeps_no_incident_open() -> None:
 
 
 def test_maintenance_explains_itself() -> None:
-    window = Window(T - 1, T + 1, ("host:a",), "the upgrade")
+    window = Window(T - 1, T + 60_000, ("*:a",), "the upgrade")
     given = look(anomalies=[strange(1), strange(2, entity="host:b")], maintenance=[window])
     assert [one.entities for one in given.incidents] == [("host:b",)]
     assert "during the upgrade" in given.decisions[0].text
+
+
+def test_what_outlasts_its_maintenance_is_raised_when_that_ends() -> None:
+    window = Window(T - 1, T + 50_000, ("host:a",), "the upgrade")
+    lasting = strange(1, last_ms=T + 55_000)
+    assert not look(anomalies=[lasting], maintenance=[window], now_ms=T + 50_000).incidents
+    assert look(anomalies=[lasting], maintenance=[window], now_ms=T + 56_000).incidents
 
 
 def test_an_alert_raises_at_once_joins_and_resolves() -> None:

@@ -91,7 +91,7 @@ def correlate(
         known = desk.holder.get(sign.key)
         if known is not None and not desk.came_back(sign, known):
             desk.decide(sign, "grouped", known, f"{sign.text}: part of incident {known}")
-        elif window := next((w for w in maintenance if w.covers(sign)), None):
+        elif window := next((w for w in maintenance if w.covers(sign, now_ms)), None):
             text = f"{sign.text}: not raised, expected during {window.reason}"
             desk.decide(sign, "maintenance", None, text)
         else:

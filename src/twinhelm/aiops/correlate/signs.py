@@ -6,6 +6,7 @@ values that speak about signs: the :class:`Window` in which they are expected an
 """
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from twinhelm.aiops.indicators import Weight, indicator_of, weigh
 from twinhelm.aiops.types import Anomaly, Resource
@@ -89,17 +90,24 @@ class Sign:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch in which trouble of some entities is expected; no entities means all."""
+    """A stretch in which trouble of some entities, or of all, is expected.
+
+    ``entities`` are patterns, such as ``service:shop/*``; none means all.
+    """
 
     start_ms: int
     end_ms: int
     entities: tuple[str, ...] = ()
     reason: str = "maintenance"
 
-    def covers(self, sign: Sign) -> bool:
-        """Tell whether a sign started within this window, on one of its entities."""
-        inside = self.start_ms <= sign.start_ms <= self.end_ms
-        return inside and (not self.entities or sign.entity in self.entities)
+    def covers(self, sign: Sign, now_ms: int) -> bool:
+        """Tell whether a sign started in this window, on its entities, and it is not over yet.
+
+        What lasts longer than the window was not expected, and may be raised when it ends.
+        """
+        inside = self.start_ms <= sign.start_ms <= self.end_ms and now_ms <= self.end_ms
+        entities = self.entities or ("*",)
+        return inside and any(fnmatchcase(sign.entity, each) for each in entities)
 
 
 @dataclass(frozen=True, slots=True)

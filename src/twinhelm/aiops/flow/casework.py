@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from twinhelm.aiops.clean import entity_of
-from twinhelm.aiops.correlate import Decision, Neighbours, correlate
+from twinhelm.aiops.correlate import Decision, Neighbours, Window, correlate
 from twinhelm.aiops.diagnose import RANKER, Diagnosis, rank
 from twinhelm.aiops.flow.context import gather
 from twinhelm.aiops.flow.feedback import Learning
@@ -61,7 +61,7 @@ class Casework:
     """Turns anomalies into incidents; called by one thread only.
 
     ``processes`` names the running processes (name to process ids) where the host is watched,
-    so that a suspect can say which one it is.
+    so that a suspect can say which one it is; ``maintenance`` when trouble is expected.
     """
 
     records: Records
@@ -71,6 +71,7 @@ class Casework:
     meters: Meters
     learning: Learning
     processes: Callable[[], Mapping[str, Sequence[int]]] = dict
+    maintenance: Callable[[], Sequence[Window]] = tuple
     decisions: dict[str, Decision] = field(default_factory=dict)
     _edges: list[Edge] = field(default_factory=list)
     _near: Neighbours = field(default_factory=lambda: Neighbours((), 0))
@@ -102,6 +103,7 @@ class Casework:
             self._near,
             now_ms=now,
             sensitivity=self.settings.sensitivity,
+            maintenance=self.maintenance(),
             levels=levels,
             alert_entities={alert.fingerprint: entity_of(alert.labels) for alert in alerts},
             answered=self.learning.answered,

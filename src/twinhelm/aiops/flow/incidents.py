@@ -23,11 +23,11 @@ from twinhelm.core.errors import BadInput, Conflict, NotFound
 from twinhelm.core.labels import Matcher, MatchKind, metric_name
 from twinhelm.core.ports import JournalRow, Records, TelemetryStore
 from twinhelm.core.telemetry import Alert, Change
-from twinhelm.events.journal import Journal
+from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.kinds.machines import IncidentAcknowledged, IncidentCommented, IncidentResolved
 from twinhelm.events.values import Reading, load
 
-__all__ = ["IncidentDesk", "IncidentFile", "TimelineEntry"]
+__all__ = ["IncidentDesk", "IncidentFile", "TimelineEntry", "take"]
 
 CHANGES_BEFORE_MS = 2 * 3_600_000
 """Changes up to this long before an incident's start are shown beside it."""
@@ -147,17 +147,7 @@ class IncidentDesk:
     def acknowledge(self, incident_id: int, *, by: str) -> Incident:
         """Take an incident; raises :class:`NotFound`, or :class:`Conflict` once it is over."""
         with self.journal.writing(by) as write:
-            incident = _must_find(write, incident_id)
-            if incident.state is IncidentState.RESOLVED:
-                raise Conflict(
-                    f"incident {incident_id} is resolved, there is nothing to acknowledge",
-                    hint="it reopens by itself if the signs come back",
-                )
-            now = self.clock.now_ms()
-            taken = replace(incident, state=IncidentState.ACKNOWLEDGED, owner=by, updated_ms=now)
-            put_incident(write, taken)
-            write.event(IncidentAcknowledged(incident_id, by))
-        return taken
+            return take(write, incident_id, by=by, now_ms=self.clock.now_ms())
 
     def resolve(self, incident_id: int, *, by: str, note: str = "") -> Incident:
         """Close an incident; raises :class:`NotFound`, or :class:`Conflict` if it is closed."""
@@ -182,6 +172,22 @@ class IncidentDesk:
         with self.journal.writing(by) as write:
             _must_find(write, incident_id)
             write.event(IncidentCommented(incident_id, text.strip()))
+
+
+def take(
+    write: JournalWriter, incident_id: int, *, by: str, now_ms: int, note: str = ""
+) -> Incident:
+    """Acknowledge an incident inside a transaction; raises as :meth:`IncidentDesk.acknowledge`."""
+    incident = _must_find(write, incident_id)
+    if incident.state is IncidentState.RESOLVED:
+        raise Conflict(
+            f"incident {incident_id} is resolved, there is nothing to acknowledge",
+            hint="it reopens by itself if the signs come back",
+        )
+    taken = replace(incident, state=IncidentState.ACKNOWLEDGED, owner=by, updated_ms=now_ms)
+    put_incident(write, taken)
+    write.event(IncidentAcknowledged(incident_id, by, note))
+    return taken
 
 
 def _must_find(unit: Reading, incident_id: int) -> Incident:

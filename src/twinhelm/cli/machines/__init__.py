@@ -1,1 +1,1 @@
-"""Commands of the AIOps wing: runbooks and repairs, what people answer, back-tests."""
+"""Commands of the AIOps wing: repairs, who is told, what people answer, back-tests."""

@@ -23,6 +23,7 @@ from twinhelm.web.api import (
     feedback,
     incidents,
     jobs,
+    notices,
     people,
     products,
     repairs,
@@ -61,7 +62,7 @@ def api_app(house: House) -> FastAPI:
     )
     app.state.house = house
     parts = (status, incidents, feedback, telemetry, people, jobs, products, serving, approvals)
-    for part in (*parts, repairs):
+    for part in (*parts, repairs, notices):
         app.include_router(part.router, prefix=PREFIX)
     for kind in (TwinhelmError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _refused)

@@ -28,7 +28,7 @@ from twinhelm.web.who import COOKIE, Asker
 if TYPE_CHECKING:
     from twinhelm.app import House
 
-__all__ = ["refusal_page", "signin_routes"]
+__all__ = ["form_page", "hidden", "html_page", "plain_page", "refusal_page", "signin_routes"]
 
 FORM_COOKIE = "twinhelm_form"
 MAX_FIELDS = 20
@@ -56,7 +56,7 @@ class _Desk:
     async def form(self, request: Request) -> Response:
         asker: Asker = request.state.asker
         if asker.identity.proof == "session":
-            return _html(_signed_in(asker))
+            return html_page(_signed_in(asker))
         return self._form(request, request.query_params.get("next", "/"))
 
     async def enter(self, request: Request) -> Response:
@@ -74,10 +74,10 @@ class _Desk:
         if not secret:
             raise BadInput("the link holds no secret", hint="copy the whole of it")
         token = _form_token(request)
-        fields = _hidden("secret", secret) + _hidden("form", token)
+        fields = hidden("secret", secret) + hidden("form", token)
         says = "This link works once. After that, sign in by password or ask for another link."
-        body = _form_page("Sign in", says, fields, action="/sign-in/first", button="Sign in here")
-        return _remember_form(request, _html(body), token)
+        body = form_page("Sign in", says, fields, action="/sign-in/first", button="Sign in here")
+        return _remember_form(request, html_page(body), token)
 
     async def redeem(self, request: Request) -> Response:
         secret = (await _checked_fields(request)).get("secret", "")
@@ -104,13 +104,13 @@ class _Desk:
             f'autocomplete="username" value="{escape(name[:200])}">'
             '<label for="password">Password</label><input id="password" name="password" '
             'type="password" required autocomplete="current-password">'
-            + _hidden("next", _inside(goes_to))
-            + _hidden("form", token)
+            + hidden("next", _inside(goes_to))
+            + hidden("form", token)
         )
         says = "Looking may need nobody on this machine; changing things needs somebody."
         alert = str(wrong) if wrong else ""
-        body = _form_page("Sign in", says, fields, action="/sign-in", button="Sign in", wrong=alert)
-        return _remember_form(request, _html(body, wrong.status if wrong else 200), token)
+        body = form_page("Sign in", says, fields, action="/sign-in", button="Sign in", wrong=alert)
+        return _remember_form(request, html_page(body, wrong.status if wrong else 200), token)
 
     def _signed_in(self, request: Request, session: str, goes_to: str) -> Response:
         answer = RedirectResponse(_inside(goes_to), 303)
@@ -123,11 +123,11 @@ class _Desk:
 
 def _signed_in(asker: Asker) -> bytes:
     roles = ", ".join(sorted(role.value for role in asker.identity.roles)) or "no role"
-    return _page(
+    return plain_page(
         "Signed in",
         f"<p>{escape(asker.identity.name)} ({escape(roles)})</p><p><a href='/'>Overview</a></p>"
         '<form method="post" action="/sign-out">'
-        + _hidden("csrf", asker.csrf)
+        + hidden("csrf", asker.csrf)
         + "<button>Sign out</button></form>",
     )
 
@@ -169,11 +169,12 @@ def _inside(goes_to: str) -> str:
     return goes_to if goes_to.startswith("/") and not odd and len(goes_to) < 2000 else "/"
 
 
-def _html(body: bytes, status: int = 200) -> Response:
+def html_page(body: bytes, status: int = 200) -> Response:
+    """Answer with a page that nobody keeps."""
     return HTMLResponse(body, status, {"cache-control": "no-store"})
 
 
-def _page(title: str, body: str) -> bytes:
+def plain_page(title: str, body: str) -> bytes:
     """Wrap ``body``, which is HTML that the caller has escaped, in the frame."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -188,7 +189,7 @@ def refusal_page(error: TwinhelmError) -> bytes:
     hint = f'<p class="muted">{escape(error.hint)}</p>' if error.hint else ""
     titles = {401: "Sign in first", 403: "Not allowed", 404: "Nothing here"}
     title = titles.get(error.status, "This did not work")
-    return _page(title, f'<p>{escape(error.message)}</p>{hint}<p><a href="/">Overview</a></p>')
+    return plain_page(title, f'<p>{escape(error.message)}</p>{hint}<p><a href="/">Overview</a></p>')
 
 
 @cache
@@ -196,18 +197,18 @@ def _style() -> str:
     return (Path(__file__).parent / "signin.css").read_text(encoding="utf-8")
 
 
-def _form_page(
+def form_page(
     title: str, says: str, fields: str, *, action: str, button: str, wrong: str = ""
 ) -> bytes:
     """Make a page with one form; ``fields`` is escaped HTML, ``wrong`` what failed last time."""
     alert = f'<p class="wrong" role="alert">{escape(wrong)}</p>' if wrong else ""
-    return _page(
+    return plain_page(
         title,
         f'<p class="muted">{escape(says)}</p>{alert}<form method="post" action="{escape(action)}">'
         f"{fields}<button>{escape(button)}</button></form>",
     )
 
 
-def _hidden(name: str, value: str) -> str:
+def hidden(name: str, value: str) -> str:
     """Make a field that the reader does not see."""
     return f'<input type="hidden" name="{name}" value="{escape(value)}">'

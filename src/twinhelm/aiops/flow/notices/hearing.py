@@ -1,0 +1,180 @@
+"""Hearing: rows of the journal become deliveries, and what nobody acknowledges climbs.
+
+One transaction takes a page of rows, the deliveries that they ask for and the cursor behind them.
+It judges nothing: which message a row is, who is behind a target and who is on call is
+:mod:`twinhelm.aiops.notify`'s to say.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from twinhelm.aiops.clean import redacted
+from twinhelm.aiops.flow.notices.kept import cursor, get, move_cursor, put, still_told
+from twinhelm.aiops.flow.notices.maintenance import MaintenanceDesk
+from twinhelm.aiops.notify.document import Plan
+from twinhelm.aiops.notify.messages import (
+    TABLE,
+    Act,
+    Attempt,
+    Climb,
+    Delivery,
+    DeliveryState,
+    Message,
+    message_of,
+)
+from twinhelm.aiops.notify.routing import Receiver, digest_ms, receivers, routes_of
+from twinhelm.aiops.records import load_incident
+from twinhelm.core.clock import Clock
+from twinhelm.core.ports import JournalRow, Records
+from twinhelm.events.journal import Journal
+from twinhelm.events.kinds.notices import EscalationSpent
+from twinhelm.events.values import Reading, load
+
+__all__ = ["Hearing"]
+
+PAGE_ROWS = 500
+LATE_MS = 24 * 3_600_000
+"""What is older than this when it is heard is nobody's news."""
+
+
+@dataclass(slots=True)
+class Hearing:
+    """Follows the journal by the plan of the moment; called by one thread only."""
+
+    records: Records
+    journal: Journal
+    clock: Clock
+    maintenance: MaintenanceDesk
+
+    def hear(self, plan: Plan) -> None:
+        """Take in all that happened since the last time; without routes nothing is followed."""
+        with self.records.reading() as unit:
+            seq = cursor(unit)
+        if not plan.routes:
+            if seq is not None:
+                with self.records.writing() as write:
+                    write.delete("cursor", "notices")
+            return
+        if seq is None:
+            seq = self.journal.head().seq
+            with self.records.writing() as write:
+                move_cursor(write, seq)
+        while rows := self.journal.read(after_seq=seq, limit=PAGE_ROWS):
+            seq = rows[-1].seq
+            # Not through the journal: nothing is told of hearing, or it would hear itself.
+            with self.records.writing() as write:
+                for row in rows:
+                    self._heard(plan, write, row)
+                move_cursor(write, seq)
+
+    def climb(self, plan: Plan) -> None:
+        """Take the next step of each escalation whose time to wait is over."""
+        now = self.clock.now_ms()
+        with self.records.reading() as unit:
+            due = unit.find("climb", state="climbing", until_ms=now, limit=5_000)
+        for record in due:
+            with self.journal.writing("twinhelm") as write:
+                climb = get(write, Climb, record.key)
+                if climb is None or climb.state != "climbing" or climb.due_ms > now:
+                    continue
+                after = self._step(plan, write, climb, now)
+                put(write, after)
+                if after.state == "spent":
+                    _, _, number = climb.message.about.partition("/")
+                    write.event(EscalationSpent(number, climb.escalation, after.step))
+
+    def _heard(self, plan: Plan, write: Reading, row: JournalRow) -> None:
+        now = self.clock.now_ms()
+        incident = load_incident(write, number) if (number := _incident_of(row)) else None
+        message = message_of(row, incident)
+        if message is None or now - row.time_ms > LATE_MS:
+            return
+        title, *lines = redacted([message.title, *message.lines])
+        message = replace(message, title=title, lines=tuple(lines))
+        told = still_told(write, message.about)
+        if message.act is not Act.OPEN:
+            self._end_climbs(write, message)
+            if message.act is not Act.TELL or (incident is not None and row.kind in TABLE):
+                for one, first in told.items():
+                    late = first.digest and first.state is DeliveryState.WAITING
+                    due = first.due_ms if late else 0
+                    self._enqueue(plan, write, message, [one], now, digest_due=due)
+            if message.act is not Act.TELL:
+                return
+        expected = self.maintenance.expected(message.entities, now)
+        for route in routes_of(plan, message, now):
+            for target in route.to:
+                kind, _, name = target.partition(":")
+                if expected:
+                    self._enqueue(
+                        plan, write, message, [(target, "")], now, route.name, quiet=expected
+                    )
+                elif kind == "escalation":
+                    known = get(write, Climb, f"{message.about}/{name}")
+                    if known is None or known.state != "climbing":
+                        climb = Climb(message, name, route.name, 0, now)
+                        put(write, self._step(plan, write, climb, now))
+                else:
+                    found = [
+                        one
+                        for one in receivers(plan, target, now)
+                        if row.kind != "incident.updated" or one not in told
+                    ]
+                    due = digest_ms(plan, route, now) if route.digest else 0
+                    self._enqueue(plan, write, message, found, now, route.name, digest_due=due)
+
+    def _step(self, plan: Plan, write: Reading, climb: Climb, now: int) -> Climb:
+        """Tell whoever is next; a step behind which there is nobody takes no time."""
+        known = plan.named("escalations", climb.escalation)
+        steps = known.steps * known.rounds if known else ()
+        while climb.step < len(steps):
+            step = steps[climb.step]
+            found = [one for target in step.to for one in receivers(plan, target, now)]
+            message = climb.message
+            if climb.step:
+                message = replace(message, title=f"Not acknowledged yet: {message.title}")
+            self._enqueue(plan, write, message, found, now, climb.route, step=climb.step)
+            climb = replace(climb, step=climb.step + 1, due_ms=now + round(step.wait_min * 60_000))
+            if found:
+                return climb
+        return replace(climb, state="spent")
+
+    def _end_climbs(self, write: Reading, message: Message) -> None:
+        if message.act is Act.TELL:
+            return
+        state = "acknowledged" if message.act is Act.TAKEN else "over"
+        for record in write.find("climb", state="climbing", parent=message.about):
+            put(write, replace(load(Climb, record), state=state))
+
+    def _enqueue(
+        self,
+        plan: Plan,
+        write: Reading,
+        message: Message,
+        found: Iterable[Receiver],
+        now: int,
+        route: str = "",
+        *,
+        step: int = 0,
+        digest_due: int = 0,
+        quiet: str = "",
+    ) -> None:
+        for channel, person in found:
+            key = f"{message.seq:010d}-{step}-{channel}-{person}"
+            if write.get("delivery", key) is not None:
+                continue
+            known = plan.named("channels", channel)
+            due = digest_due or now
+            if known and message.act is Act.OPEN and not digest_due and not step:
+                due = message.time_ms + round(known.gather_s * 1000)
+            made = Delivery(key, message, channel, person, route, now, due, bool(digest_due))
+            if quiet:
+                said = (Attempt(now, quiet),)
+                made = replace(made, state=DeliveryState.QUIET, attempts=said)
+            put(write, made)
+
+
+def _incident_of(row: JournalRow) -> int | None:
+    thing, _, key = row.subject.partition("/")
+    said = key if thing == "incident" else row.body.get("incident", "")
+    return int(said) if str(said).isdigit() else None

@@ -1,0 +1,194 @@
+"""``notify`` checks the plan and tries a channel; ``oncall``, ``maintenance``, ``quality`` ask."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from twinhelm.cli.asked import Asked, Last, Limit, command, moment_ms
+from twinhelm.cli.shown import Column, count, heading, listing, now_ms, say, styled, when
+
+__all__ = [
+    "app", "check", "end", "group", "list_windows", "on_call_now", "plan", "quality", "sent",
+    "try_", "windows",
+]  # fmt: skip
+
+app = typer.Typer()
+group = typer.Typer(name="notify", help="Who is told of what.", no_args_is_help=True)
+windows = typer.Typer(name="maintenance", help="When trouble is expected.", no_args_is_help=True)
+
+DAY_MS = 86_400_000
+Moment = Annotated[int, typer.Option(parser=moment_ms, metavar="TIME")]
+
+
+@command(group.command("check"), ("data", "as_json"))
+def check(
+    to: Asked,
+    file: Annotated[Path | None, typer.Argument(help="The plan; else the settings' own.")] = None,
+) -> None:
+    """Read the plan without a server: what is wrong, who is on call, which secrets are missing."""
+    from twinhelm.aiops.flow.notices.desk import secret_of
+    from twinhelm.aiops.notify.document import read_plan
+    from twinhelm.aiops.notify.rota import clock_changes, on_call
+    from twinhelm.app.notices import plan_file
+    from twinhelm.cli.place import settings_of
+    from twinhelm.core.errors import Unavailable
+
+    place = file or plan_file(settings_of(to.data))
+    made = read_plan(place.read_text(encoding="utf-8"), place.name, now_ms())
+    missing = []
+    for name in made.secrets:
+        try:
+            secret_of(made, name)
+        except Unavailable as error:
+            missing.append(error.message)
+    duties = {rota.name: on_call(made, rota, now_ms()) for rota in made.rotas}
+    changes = {rota.name: clock_changes(made, rota, now_ms()) for rota in made.rotas}
+    document = {
+        "channels": [one.name for one in made.channels],
+        "routes": [one.name for one in made.routes],
+        "on_call": {name: now.person for name, (now, _) in duties.items()},
+        "clock_changes": changes,
+        "missing": missing,
+    }
+
+    def show() -> None:
+        told = (count(len(getattr(made, each)), each[:-1]) for each in ("channels", "routes"))
+        say(f"{place} is sound: {', '.join(told)}", "green")
+        for name, (now, then) in duties.items():
+            follows = f", then {then.person or 'nobody'} {when(then.start_ms)}" if then else ""
+            say(f"{name}: {now.person or 'nobody'}{follows}")
+            for each in changes[name]:
+                say(f"   {each}", "dim")
+        for each in missing:
+            say(each, "yellow")
+
+    to.answer(document, show)
+
+
+@command(group.command("test"))
+def try_(
+    to: Asked,
+    channel: Annotated[str, typer.Argument(help="The channel's name.")],
+    person: Annotated[str, typer.Option(help="Send it as to this person.")] = "",
+) -> None:
+    """Send a test message by a channel now."""
+    said = to.reach().post("notices/test", {"channel": channel, "person": person})
+    to.answer(said, f"{channel} took it: {'; '.join(said['answers'])}")
+
+
+_SENT: tuple[Column, ...] = (
+    ("made", "made_ms", when),
+    ("state", "state", styled),
+    ("channel", "channel"),
+    ("person", "person"),
+    (">tries", "attempts", lambda tries: str(len(tries))),
+    ("last answer", "attempts", lambda tries: tries[-1]["outcome"] if tries else ""),
+    ("what", "message", lambda message: message["title"]),
+)
+
+
+@command(group.command("sent"))
+def sent(
+    to: Asked,
+    state: Annotated[
+        str | None, typer.Option(help="waiting, sent, together, quiet or failed.")
+    ] = None,
+    limit: Limit = 50,
+) -> None:
+    """List messages and how their sending went, the newest first."""
+    found = to.reach().get("notices", state=state, limit=limit)
+    to.answer(found, lambda: listing(found, _SENT, "No message was due so far."))
+
+
+_DUTIES: tuple[Column, ...] = (
+    ("rota", "rota"),
+    ("now", "now", lambda turn: turn["person"] or "nobody"),
+    ("until", "now", lambda turn: when(turn["end_ms"])),
+    ("next", "next", lambda turn: turn["person"] or "nobody"),
+    ("zone", "zone"),
+)
+
+
+@command(app.command("oncall"))
+def on_call_now(to: Asked) -> None:
+    """Say who is on call now and next."""
+    found = to.reach().get("on-call")
+
+    def show() -> None:
+        listing(found["duties"], _DUTIES, "No rota is planned; docs/notify.md says how.")
+        if found["wrong"]:
+            say(f"The plan's file is not taken: {found['wrong']}", "red")
+
+    to.answer(found, show)
+
+
+_GROUPS: tuple[Column, ...] = (
+    ("of", "of"),
+    ("name", "name"),
+    (">incidents", "opened"),
+    (">acted on", "actionable", "{:.0%}".format),
+    (">came back", "flaps"),
+    ("what would mend it", "fix"),
+)
+
+
+@command(app.command("quality"))
+def quality(to: Asked, last: Last = 30 * DAY_MS) -> None:
+    """Say how good the alerts were: how many, how many mattered, and what would mend the rest."""
+    now = now_ms()
+    found = to.reach().get("alert-quality", start_ms=now - (last or 30 * DAY_MS), end_ms=now)
+
+    def span(seconds: float | None) -> str:
+        return "unknown" if seconds is None else f"{seconds / 60:.1f} min"
+
+    def show() -> None:
+        say(f"{count(found['opened'], 'incident')}, {found['per_day']:.1f} a day", "bold")
+        acted = found["actionable"]
+        say(f"acted on {'unknown' if acted is None else f'{acted:.0%}'}")
+        say(f"taken after {span(found['taken_s'])}, resolved after {span(found['resolved_s'])}")
+        heading("Noisiest first")
+        listing(found["groups"], _GROUPS, "No incident began in this time.")
+
+    to.answer(found, show)
+
+
+_WINDOWS: tuple[Column, ...] = (
+    ("id", "id"),
+    ("from", "start_ms", when),
+    ("until", "end_ms", when),
+    ("of", "entities", ", ".join),
+    ("why", "reason"),
+    ("by", "by"),
+)
+
+
+@command(windows.command("list"))
+def list_windows(to: Asked, limit: Limit = 50) -> None:
+    """List windows, the one that starts last first."""
+    found = to.reach().get("maintenance", limit=limit)
+    to.answer(found, lambda: listing(found, _WINDOWS, "No maintenance was ever planned."))
+
+
+@command(windows.command("plan"))
+def plan(
+    to: Asked,
+    entities: Annotated[list[str], typer.Argument(help="Entities, as service:shop/*; * for all.")],
+    until: Moment,
+    reason: Annotated[str, typer.Option(help="What is done.")],
+    begin: Annotated[
+        int | None, typer.Option("--from", parser=moment_ms, metavar="TIME", help="Else now.")
+    ] = None,
+) -> None:
+    """Expect trouble of some entities for a time: it raises nothing and tells nobody."""
+    asked: dict[str, Any] = {"entities": entities, "end_ms": until, "reason": reason}
+    asked["start_ms"] = now_ms() if begin is None else begin
+    made = to.reach().post("maintenance", asked)
+    to.answer(made, f"Window {made['id']} is planned until {when(made['end_ms'])}.")
+
+
+@command(windows.command("end"))
+def end(to: Asked, window: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+    """End a window now, or take it back before it begins."""
+    to.reach().delete(f"maintenance/{window}")
+    to.answer({"ended": window}, f"Window {window} is over.")
