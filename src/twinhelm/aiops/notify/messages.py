@@ -167,7 +167,8 @@ def message_of(row: JournalRow, incident: Incident | None) -> Message | None:
     told = TABLE.get(row.kind, _Told(Act.TELL, "{kind}: {subject}"))
     known: dict[str, Any] = {"kind": row.kind.replace(".", " ").replace("_", " "), **body}
     known |= {"subject": row.subject}
-    about, severity, entities = row.subject, told.severity, ()
+    about, severity = row.subject, told.severity
+    entities: tuple[str, ...] = ()
     lines: Sequence[tuple[str, Any]] = [
         (name, body[name]) for name in body if isinstance(body[name], str | int | float)
     ]
@@ -189,7 +190,7 @@ def message_of(row: JournalRow, incident: Incident | None) -> Message | None:
         severity if severity in SEVERITIES else "warning",
         clean(told.title.format_map(_Known(known)), TITLE),
         tuple(clean(line, LINE) for line in said[:MOST_LINES]),
-        _path(row.subject, about), row.time_ms, tuple(entities), str(body.get("product", "")),
+        _path(row.subject, about), row.time_ms, entities, str(body.get("product", "")),
     )  # fmt: skip
 
 

@@ -120,7 +120,7 @@ class NoticeDesk:
             known = ", ".join(one.name for one in self.plan.channels) or "none"
             said = f"the plan has no channel {name[:60]!r}" if channel is None else "no such person"
             raise NotFound(said, hint=f"channels: {known}; `twinhelm notify check` shows all")
-        said = []
+        answers = []
         for act in (Act.TELL, Act.OPEN, Act.OVER):
             told = Message(now, "notice.test", f"test/{now}", act, "info", "A test of twinhelm",
                            (f"{by} asked for it.",), "/on-call", now)  # fmt: skip
@@ -129,14 +129,14 @@ class NoticeDesk:
                 self.plan, channel, self.outbox.letter_of(self.plan, (made,))
             )
             if parcel is not None:
-                said.append(self.outbox.wire(parcel))
+                answers.append(self.outbox.wire(parcel))
                 if act is Act.TELL:
                     break
-        if not said:
+        if not answers:
             raise Conflict(f"{name} has nobody to send to", hint="name a person with an address")
         with self.journal.writing(by) as write:
             write.event(NoticeSent(f"test-{now}", name, person, f"test/{now}", 1, 1))
-        return said
+        return answers
 
     def asked(self, link: str) -> tuple[Delivery, tuple[int, ...]]:
         """Say which delivery a link came with and which incidents it acknowledges.
