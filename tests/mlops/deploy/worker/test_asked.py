@@ -49,6 +49,23 @@ def test_one_matrix_flat_or_nested_holds_all_columns(data):
     assert asked.id == "mine"
 
 
+@pytest.mark.parametrize("form", ["v2", "flat", "split", "instances"])
+@pytest.mark.parametrize(
+    "row", [[0.1, 1e300], [1, 2.5], [2.5, True], [-7, 2**53 + 1], [2**70, 0.5], [0.0, None]]
+)
+def test_numbers_are_read_as_numpy_reads_them(form, row):
+    rows = [row, row[::-1]]
+    want = np.array(rows, float)
+    model = matrix() if form == "instances" else reader(*NUMBERS)
+    if form in ("v2", "flat"):
+        data = rows if form == "v2" else [*row, *row[::-1]]
+        given = model.v2(v2(tensor("x", data, [2, 2]))).given
+    else:
+        given = model.mlflow(split(["a", "b"], *rows) if form == "split" else {form: rows}).given
+    np.testing.assert_array_equal(given, want)
+    given += 1.0  # models may write into what they are given
+
+
 def test_columns_of_several_types_keep_them():
     asked = reader(*MIXED).v2(
         v2(

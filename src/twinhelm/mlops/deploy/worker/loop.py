@@ -84,11 +84,13 @@ class Desk:
             if len(group) > 1:
                 return [made for each in group for made in self._answered([each])]
             return [_failed(group[0][0], 500, f"the model failed: {type(error).__name__}: {error}")]
+        if len(group) == 1:  # whose answer may have any shape
+            return [self._reply(*group[0], together)]
         at, made = 0, []
         for frame, asked in group:
             part = {name: each[at : at + asked.rows] for name, each in together.items()}
             at += asked.rows
-            made.append(self._reply(frame, asked, together if len(group) == 1 else part))
+            made.append(self._reply(frame, asked, part))
         return made
 
     def _reply(self, frame: Frame, asked: Asked, outputs: Outputs) -> Frame:

@@ -19,6 +19,7 @@ import pickle
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -87,6 +88,9 @@ class _Estimator:
 
     def __init__(self, estimator: Any, function: Mapping[str, Any]) -> None:
         method = str(function.get("predict_fn") or "predict")
+        last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+        # Those that answer by arithmetic look at every value themselves.
+        self._looks = _shorten(last) and last is estimator
         self._estimator, self._ask = estimator, getattr(estimator, method)
         classes = getattr(estimator, "classes_", None)
         known = isinstance(classes, np.ndarray) and hasattr(estimator, "predict_proba")
@@ -95,7 +99,6 @@ class _Estimator:
         names = getattr(estimator, "feature_names_in_", None)
         self._names = None if names is None else [str(name) for name in names]
         self._bare = names is None or _blind(estimator)
-        last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
         self._argmax = type(last).__name__ in ARGMAX
         self._context: Any = None
         if "sklearn" in sys.modules:
@@ -103,14 +106,11 @@ class _Estimator:
             sklearn = import_module("sklearn")
             sklearn.set_config(assume_finite=True)
             self._context = sklearn.config_context
-        _shorten(last)
 
     def ask(self, given: Given, params: Mapping[str, Any]) -> Outputs:
         """See :meth:`Model.ask`; estimators take no parameters."""
         x = self._shaped(given)
-        if self._context is None or (
-            isinstance(x, np.ndarray) and x.dtype.kind == "f" and np.isfinite(x.sum())
-        ):
+        if self._looks or self._context is None or _finite(x):
             return self._answer(x)
         with self._context(assume_finite=False):
             return self._answer(x)
@@ -119,8 +119,9 @@ class _Estimator:
         if self._labels is None:
             return _outputs(self._ask(x))
         likely = np.asarray(self._estimator.predict_proba(x))
-        found = self._labels[likely.argmax(axis=1)] if self._argmax else self._ask(x)
-        return {**_outputs(found), "predict_proba": likely}
+        if self._argmax:
+            return {"predict": self._labels[likely.argmax(axis=1)], "predict_proba": likely}
+        return {**_outputs(self._ask(x)), "predict_proba": likely}
 
     def _shaped(self, given: Given) -> Any:
         names = self._names
@@ -195,28 +196,37 @@ def _blind(estimator: Any) -> bool:
     )
 
 
-def _shorten(estimator: Any) -> None:
-    """Let an estimator answer by plain arithmetic where a trial shows that it is the same."""
+def _finite(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f" and isfinite(x.sum())
+
+
+def _shorten(estimator: Any) -> bool:
+    """Let an estimator answer by plain arithmetic where a trial shows that it is the same.
+
+    Tells whether it does so from now on.
+    """
     plain = {"sklearn.ensemble._forest": _forest, "sklearn.linear_model._logistic": _logistic}.get(
         type(estimator).__module__
     )
     if plain is None or not isinstance(getattr(estimator, "classes_", np.empty(0)), np.ndarray):
-        return  # none is known, or there are several outputs
+        return False  # none is known, or there are several outputs
     name = "predict_proba" if hasattr(estimator, "classes_") else "predict"
     usual: Callable[[Any], Any] = getattr(estimator, name)
     width, straight = estimator.n_features_in_, plain(estimator)
 
     def short(x: Any) -> Any:
-        fits = isinstance(x, np.ndarray) and x.dtype == np.float64 and x.ndim == 2
-        if fits and x.shape[1] == width and np.isfinite(x.sum()):
+        if _finite(x) and x.dtype == np.float64 and x.ndim == 2 and x.shape[1] == width:
             return straight(x)
-        return usual(x)  # which looks closer, and says what is wrong
+        with import_module("sklearn").config_context(assume_finite=False):
+            return usual(x)  # which looks closer, and says what is wrong
 
     trial = np.random.default_rng(0).normal(size=(32, width))
     trial = np.vstack([trial, trial * 100.0, np.zeros((1, width))])
     wanted, found = np.asarray(usual(trial)), straight(trial)
-    if found.shape == wanted.shape and np.allclose(found, wanted, rtol=1e-12, atol=1e-15):
+    same = found.shape == wanted.shape and np.allclose(found, wanted, rtol=1e-12, atol=1e-15)
+    if same:
         setattr(estimator, name, short)
+    return same
 
 
 def _forest(forest: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
@@ -237,13 +247,18 @@ def _forest(forest: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
 
 def _logistic(model: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
     weights, bias = np.ascontiguousarray(model.coef_.T), model.intercept_
+    two = weights.shape[1] == 1
+    if two:
+        weights, bias = np.hstack([weights, -weights]), np.hstack([bias, -bias])
 
     def straight(x: NDArray[Any]) -> NDArray[Any]:
-        score = x @ weights + bias
-        if score.shape[1] == 1:
+        score: NDArray[Any] = x @ weights
+        score += bias
+        if two:
             # Past 700 the likelier class is certain, and exp would overflow.
-            score = np.minimum(np.concatenate([score, -score], axis=1), 700.0)
-            return np.asarray(1.0 / (1.0 + np.exp(score)))
+            np.exp(np.minimum(score, 700.0, out=score), out=score)
+            score += 1.0
+            return np.reciprocal(score, out=score)
         score = np.exp(score - score.max(axis=1, keepdims=True))
         return np.asarray(score / score.sum(axis=1, keepdims=True))
 
