@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -208,7 +207,7 @@ def test_large_and_small_batches_lie_side_by_side(tmp_path, sizes):
     kept = SqlitePredictions(tmp_path / FILE)
     rng = np.random.default_rng(0)
     rows = [
-        replace(asked(str(at), time_ms=at), request=rng.bytes(size), response=b"r" * at)
+        asked(str(at), time_ms=at)._replace(request=rng.bytes(size), response=b"r" * at)
         for at, size in enumerate(sizes * 3)
     ]
     for at in range(0, len(rows), 2):

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twinhelm.core.arrays import U32
 from twinhelm.core.labels import Labels, Matcher
@@ -275,8 +275,7 @@ class Blobs(Protocol):
         """Forget ``name``; forgetting what is not there is no error."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """One request that a model answered, as it came and went.
 
     ``id`` is the caller's or ours, unique per product; row i of a request of many is labelled as

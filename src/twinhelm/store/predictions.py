@@ -14,7 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ __all__ = ["FILE", "SqlitePredictions"]
 FILE = "predictions.sqlite"
 FORMAT = 1
 AT_ONCE = 500
-"""Ids in one question, and requests forgotten in one transaction."""
+"""Ids in one question, requests forgotten in one transaction, predictions in one statement."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS predictions (
@@ -54,6 +54,7 @@ CREATE TRIGGER IF NOT EXISTS went AFTER DELETE ON predictions BEGIN
 _FIELDS = (
     "product, id, version, role, time_ms, latency_us, rows, form, segment, start, request, response"
 )
+_MARKS = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class SqlitePredictions:
@@ -85,7 +86,6 @@ class SqlitePredictions:
 
     def append(self, rows: Sequence[Prediction]) -> None:
         """See the port."""
-        marks = ", ".join("?" * 12)
         with self._change() as write:
             # Within the transaction, so that no pruning takes the segment before it is named.
             parts = [part for row in rows for part in (row.request, row.response)]
@@ -93,16 +93,18 @@ class SqlitePredictions:
             starts = accumulate(
                 (len(row.request) + len(row.response) for row in rows), initial=start
             )
-            write.executemany(
-                f"INSERT OR IGNORE INTO predictions ({_FIELDS}) VALUES ({marks})",  # noqa: S608
-                [
-                    (
-                        row.product, row.id, row.version, row.role, row.time_ms, row.latency_us,
-                        row.rows, row.form, segment, start, len(row.request), len(row.response),
-                    )
-                    for row, start in zip(rows, starts, strict=False)
-                ],
-            )  # fmt: skip
+            made = [
+                (*row[:8], segment, start, len(row.request), len(row.response))
+                for row, start in zip(rows, starts, strict=False)
+            ]
+            for at in range(0, len(made), AT_ONCE):
+                part = made[at : at + AT_ONCE]
+                # One statement, since another thread takes its turn after each.
+                write.execute(
+                    f"INSERT OR IGNORE INTO predictions ({_FIELDS}) VALUES "  # noqa: S608
+                    + ", ".join([_MARKS] * len(part)),
+                    list(chain.from_iterable(part)),
+                )
 
     def label(self, labels: Sequence[Label]) -> list[Labelling]:
         """See the port."""

@@ -11,7 +11,8 @@ from twinhelm.core.errors import Unavailable
 from twinhelm.core.json import dumps, loads
 from twinhelm.core.ports import Prediction
 from twinhelm.mlops.deploy import Tally
-from twinhelm.mlops.deploy.log import MOST_BYTES, PredictionLog, struck
+from twinhelm.mlops.deploy import log as module
+from twinhelm.mlops.deploy.log import MOST_BYTES, MUCH_BYTES, PredictionLog, struck
 
 
 def test_a_tally_tells_what_came_since():
@@ -93,3 +94,13 @@ def test_the_log_waits_for_a_store_that_is_away_and_drops_past_its_bound():
     assert [each.id for each in store.read("m")] == ["a"]
     log.put(row("late"), ())
     assert log.dropped == 2
+
+
+def test_much_to_keep_waits_for_no_pause(monkeypatch):
+    monkeypatch.setattr(module, "PAUSE_S", 3600.0)
+    store = MemoryPredictions()
+    log = PredictionLog(store)
+    log.put(row("a", MUCH_BYTES), ())
+    assert log.flush()
+    assert [each.id for each in store.read("m")] == ["a"]
+    log.close()

@@ -1,6 +1,7 @@
 """What is kept of what was asked and answered? A sample, struck of what is personal, in batches.
 
-The event loop only appends to a bounded queue; a thread makes JSON of tensors that came as raw
+The event loop only appends to a bounded queue; a thread, four times a second and as soon as there
+is much to keep, makes JSON of tensors that came as raw
 bytes, strikes out the columns that the product file calls personal, and hands batches to the
 :class:`~twinhelm.core.ports.Predictions` port. What finds the queue full, or the store away for
 long, is dropped and counted, never waited for. A crash loses what was answered in the last
@@ -13,7 +14,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any
 
 from twinhelm.core import json
@@ -26,6 +26,8 @@ __all__ = ["PredictionLog", "struck"]
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 << 20
+MUCH_BYTES = 4 << 20
+"""Kept at once: memory that is used again soon costs half of what fresh memory does."""
 MOST_JSON = 16 << 20
 BATCH = 2000
 PAUSE_S = 0.25
@@ -40,6 +42,7 @@ class PredictionLog:
         self._queue: deque[tuple[Prediction, Collection[str]]] = deque()
         self._bytes = 0
         self._over, self._drained = threading.Event(), threading.Event()
+        self._much = threading.Event()
         self._thread = threading.Thread(target=self._work, name="twinhelm-predictions", daemon=True)
         self._thread.start()
 
@@ -52,6 +55,8 @@ class PredictionLog:
         self._bytes += size
         self._drained.clear()
         self._queue.append((made, personal))
+        if self._bytes >= MUCH_BYTES > self._bytes - size:
+            self._much.set()
 
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Wait until everything put so far is kept; False where it took too long."""
@@ -60,10 +65,13 @@ class PredictionLog:
     def close(self) -> None:
         """Keep what waits, then end."""
         self._over.set()
+        self._much.set()
         self._thread.join(10.0)
 
     def _work(self) -> None:
-        while not self._over.wait(PAUSE_S):
+        while not self._over.is_set():
+            self._much.wait(PAUSE_S)
+            self._much.clear()
             self._write()
         self._write()
 
@@ -96,7 +104,7 @@ def _kept(made: Prediction, personal: Collection[str]) -> Prediction:
     if len(request) > MOST_JSON:
         request = b""
     request = struck(request, personal) if personal else request
-    return replace(made, request=request, response=response)
+    return made._replace(request=request, response=response)
 
 
 def struck(request: bytes, personal: Collection[str]) -> bytes:
