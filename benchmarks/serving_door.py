@@ -10,15 +10,18 @@ from pathlib import Path
 import uvicorn
 
 from twinhelm.core.clock import SystemClock
+from twinhelm.core.own.memory import keep_memory
 from twinhelm.core.settings import Settings
 from twinhelm.mlops.deploy import Limits, Serving
 from twinhelm.mlops.types import Deployment, Part
 from twinhelm.store.predictions import FILE, SqlitePredictions
 from twinhelm.web.doors.predict import PredictDoor
+from twinhelm.web.server import Protocol
 
 
 def main(folder: Path, port: int, data: Path) -> None:
     """Serve until ended."""
+    keep_memory()
     kept = SqlitePredictions(data / FILE)
     serving = Serving(kept, SystemClock())
     serving.hold("model", "1", folder, Limits())
@@ -31,7 +34,7 @@ def main(folder: Path, port: int, data: Path) -> None:
 
     try:
         uvicorn.run(
-            app, host="127.0.0.1", port=port, loop="uvloop", http="httptools", lifespan="off",
+            app, host="127.0.0.1", port=port, loop="uvloop", http=Protocol, lifespan="off",
             access_log=False, log_level="warning", server_header=False,
         )  # fmt: skip
     finally:

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import socket
@@ -8,10 +9,12 @@ import time
 
 import httpx
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 from twinhelm.core.errors import BadInput, Conflict, Refused
 from twinhelm.core.roles import Role
-from twinhelm.web.server import bind
+from twinhelm.web.server import Protocol, bind
 from twinhelm.web.site import serve
 from web.bodies import V1, write_v1
 
@@ -113,6 +116,72 @@ def test_what_is_not_http_is_refused(serve_house):
     served = serve_house()
     assert raw(served, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n").startswith(b"HTTP/1.1 400 ")
     assert served.http.get("/-/healthy").status_code == 200
+
+
+class Pieces(asyncio.Transport):
+    """A transport that keeps what it is given, piece by piece."""
+
+    def __init__(self):
+        super().__init__()
+        self.sent = []
+
+    def write(self, data):
+        self.sent.append(bytes(data))
+
+    def writelines(self, parts):
+        self.sent.append(b"".join(parts))
+
+    def is_closing(self):
+        return False
+
+    def close(self):
+        self.sent.append("closed")
+
+
+def pieces(method, *messages):
+    """Answer a request with these messages; return what left after each, and at the end."""
+    told, seen = Pieces(), []
+
+    async def app(_scope, _receive, send):
+        for message in messages:
+            await send({"type": "http.response.body", **message})
+            seen.append(len(told.sent))
+
+    async def answer():
+        state = ServerState()
+        protocol = Protocol(uvicorn.Config(app, http=Protocol), state, {})
+        protocol.connection_made(told)
+        protocol.data_received(b"%s / HTTP/1.1\r\nHost: x\r\n\r\n" % method)
+        await asyncio.gather(*state.tasks)
+        protocol.timeout_keep_alive_task.cancel()
+
+    asyncio.run(answer())
+    return seen, told.sent
+
+
+LONG = [(b"content-length", b"4")]
+START = {"type": "http.response.start", "status": 200}
+
+
+def test_a_head_leaves_with_its_body_in_one_piece():
+    seen, sent = pieces(b"GET", {**START, "headers": LONG}, {"body": b"four"})
+    assert (seen, len(sent)) == ([0, 1], 1)
+    assert sent[0].startswith(b"HTTP/1.1 200 OK\r\n")
+    assert sent[0].endswith(b"\r\n\r\nfour")
+
+
+def test_a_head_of_a_stream_does_not_wait_for_it():
+    seen, sent = pieces(b"GET", START, {"body": b"a", "more_body": True}, {"body": b"b"})
+    assert seen == [1, 2, 3]
+    assert sent[1:] == [b"1\r\na\r\n", b"1\r\nb\r\n0\r\n\r\n"]
+
+
+@pytest.mark.parametrize(("method", "body"), [(b"HEAD", b"four"), (b"GET", b"")])
+def test_a_head_without_a_body_leaves_alone(method, body):
+    length = [(b"content-length", b"%d" % len(body))]
+    seen, sent = pieces(method, {**START, "headers": length}, {"body": body})
+    assert (seen, len(sent)) == ([0, 1], 1)
+    assert sent[0].endswith(b"\r\n\r\n")
 
 
 def test_a_socket_is_guarded_as_a_request_is(serve_house):

@@ -3,6 +3,7 @@
 :func:`bind` opens the address, :func:`run` answers health checks at once, begins the work behind
 them, and on SIGTERM or SIGINT lets requests in flight finish before it returns. An address that
 others can reach is refused by :func:`check_exposure` unless something stands in their way.
+:class:`Protocol` is the server's HTTP.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from twinhelm.core.errors import Conflict, Refused
 from twinhelm.core.meters import WebMeters
 from twinhelm.web.who import is_loopback, listen_address
 
-__all__ = ["bind", "check_exposure", "health_routes", "run"]
+__all__ = ["Protocol", "bind", "check_exposure", "health_routes", "run"]
 
 GRACE_S = 10
 """How long requests in flight may take to finish once the server is asked to end."""
@@ -34,6 +37,7 @@ KEEP_ALIVE_S = 75
 """Longer than the minute after which most senders' connections are used again."""
 
 MAX_SOCKET_MESSAGE = 1 << 20
+END = b"\r\n\r\n"
 
 
 def check_exposure(listen: str, *, lacks: str, hint: str) -> None:
@@ -113,7 +117,7 @@ def run(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=Protocol,
         ws="websockets-sansio" if websockets else "none",
         ws_max_size=MAX_SOCKET_MESSAGE,
         lifespan="on",
@@ -125,6 +129,48 @@ def run(
         timeout_graceful_shutdown=GRACE_S,
     )
     _Server(config, lambda: begin(url)).run([listener])
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, where a head leaves with its body: a packet less, and the reader wakes once."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Stand between answers and their transport."""
+        super().connection_made(transport)
+        self.transport = self._joined = _Joined(transport)  # type: ignore[assignment]
+
+    def on_response_complete(self) -> None:
+        """Let go of a head that has no body, as HEAD is answered."""
+        self._joined.flush()
+        super().on_response_complete()
+
+
+class _Joined:
+    """A transport that keeps a head of known length back until its body, or the end, comes."""
+
+    def __init__(self, transport: Any) -> None:
+        self._to, self._head = transport, b""
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._to.writelines((head, data))
+        elif data.startswith(b"HTTP/") and data.endswith(END) and b"\r\ncontent-length: " in data:
+            self._head = data
+        else:
+            self._to.write(data)
+
+    def flush(self) -> None:
+        head, self._head = self._head, b""
+        if head:
+            self._to.write(head)
+
+    def close(self) -> None:
+        self.flush()
+        self._to.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._to, name)
 
 
 class _Server(uvicorn.Server):
