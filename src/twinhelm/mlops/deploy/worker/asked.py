@@ -146,9 +146,11 @@ class Reader:
             given = self._records(data)
         elif forms[0] == "dataframe_records":
             raise Wrong("dataframe_records must be a list of objects")
+        elif self._table:
+            given = self._rows(list(self._specs), data)
         else:
-            given = self._rows(list(self._specs), data) if self._table else self.typed(
-                {"": _array(data, forms[0], self._tensor and self._tensor.dtype)})  # fmt: skip
+            want = self._tensor.dtype if self._tensor else None
+            given = self.typed({"": _array(data, forms[0], want)})
         return self._asked(given, params=params)
 
     def _split(self, data: Any) -> Given:
@@ -374,15 +376,15 @@ def _array(data: Any, name: str, want: np.dtype[Any] | None = None) -> NDArray[A
 def _floats(data: Any) -> NDArray[Any] | None:
     """Read numbers, in a list or in rows of one length; None for whatever needs a closer look."""
     try:
-        shape, values = (len(data),), data
+        shape, values = [len(data)], data
         if isinstance(data[0], list):
-            shape, values = (len(data), len(data[0])), list(chain.from_iterable(data))
-            if set(map(len, data)) != {shape[1]}:
+            if len(set(map(len, data))) > 1:
                 return None
+            shape, values = [len(data), len(data[0])], list(chain.from_iterable(data))
         if type(values[0]) not in (int, float):  # such as booleans, which are refused
             return None
         made = np.empty(shape)
-        struct.pack_into(f"{made.size}d", made, 0, *values)
+        struct.pack_into(f"{made.size}d", made.data, 0, *values)
     except (TypeError, LookupError, OverflowError, struct.error):
         return None
     return made

@@ -258,7 +258,8 @@ def _logistic(model: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
             # Past 700 the likelier class is certain, and exp would overflow.
             np.exp(np.minimum(score, 700.0, out=score), out=score)
             score += 1.0
-            return np.reciprocal(score, out=score)
+            np.reciprocal(score, out=score)
+            return score
         score = np.exp(score - score.max(axis=1, keepdims=True))
         return np.asarray(score / score.sum(axis=1, keepdims=True))
 
