@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 MAX_BOOKS = 1000
 POLICY = "policy.toml"
 CLOSED = Policy(rules=(Said(
-    name="policy", verdict=Verdict.DENY, reason="the policy of the house cannot be read",
+    name="closed", verdict=Verdict.DENY, reason="the policy of the house cannot be read",
 ),))  # fmt: skip
 """What holds until a folder that was named could be read: no repair begins."""
 _RANK = {"library": 0, "api": 1, "folder": 2}

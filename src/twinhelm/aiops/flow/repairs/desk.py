@@ -14,6 +14,7 @@ from twinhelm.aiops.automate.limits import may_answer
 from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY, Answer, Repair, RepairState, StepState
 from twinhelm.aiops.flow.repairs.kept import (
     Switch,
+    ended,
     find_repairs,
     get_book,
     get_repair,
@@ -28,16 +29,10 @@ from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound
 from twinhelm.core.policy import Verdict
 from twinhelm.core.ports import Record, Records
 from twinhelm.events.journal import Journal, JournalWriter
-from twinhelm.events.kinds.repairs import (
-    RepairAnswered,
-    RepairEnded,
-    RepairStarted,
-    StopPulled,
-    StopReleased,
-)
+from twinhelm.events.kinds.repairs import RepairAnswered, RepairStarted, StopPulled, StopReleased
 from twinhelm.events.workflows import WorkflowPort
 
-__all__ = ["CHOICES", "Desk", "asked_for", "ended"]
+__all__ = ["CHOICES", "Desk", "asked_for"]
 
 log = logging.getLogger(__name__)
 
@@ -266,18 +261,6 @@ class Desk:
     def _notify(self) -> None:
         with self.changed:
             self.changed.notify_all()
-
-
-def ended(
-    write: JournalWriter, repair: Repair, state: RepairState, reason: str, now_ms: int
-) -> Repair:
-    """Write that a repair is over, and tell of it; people must go on unless it helped."""
-    repair = replace(repair, state=state, reason=reason, ended_ms=now_ms, question="")
-    put_repair(write, repair)
-    escalated = state not in (RepairState.VERIFIED, RepairState.REFUSED)
-    told = repair.id, repair.incident, repair.runbook, state, reason
-    write.event(RepairEnded(*told, escalated, repair.repair_s or 0.0))
-    return repair
 
 
 def asked_for(repair: Repair) -> Mapping[str, str]:

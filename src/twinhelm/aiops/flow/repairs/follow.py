@@ -27,6 +27,8 @@ OVER = "incident.resolved"
 ROWS = 1000
 AT_ONCE = 50
 """Incidents considered in one transaction, so that others can write in between."""
+OF_ALL = ("stop switch", "freeze", "closed", "running", "house hour")
+"""Limits that are no matter of one incident."""
 AGAIN_MS = 10_000
 HELD_MS = 3_600_000
 MAX_HELD = 2000
@@ -47,12 +49,15 @@ class Follower:
         writes = self.journal.writes
         if writes == self._writes and now - self._looked_ms < AGAIN_MS:
             return []
-        self._looked_ms, made = now, []
+        again = due = now - self._looked_ms >= AGAIN_MS
+        made: list[str] = []
         while True:
             cursor, rows = self._news()
-            made += self._hear(cursor, rows, now)
+            made += self._hear(cursor, rows, now, again=again)
             if len(rows) < ROWS:
                 break
+            again = False
+        self._looked_ms = now if due else self._looked_ms
         self.desk.expire()
         self._writes = writes
         return made
@@ -72,19 +77,25 @@ class Follower:
         with self.journal.writing(ACTOR) as write:
             write.put(Record("cursor", "repairs", asdict(cursor)))
 
-    def _hear(self, cursor: Cursor, rows: Iterable[JournalRow], now: int) -> list[str]:
-        """Take some rows: consider incidents in small transactions, then move on."""
-        seq, wanted, over = cursor.seq, dict(cursor.held), set()
+    def _hear(
+        self, cursor: Cursor, rows: Iterable[JournalRow], now: int, *, again: bool
+    ) -> list[str]:
+        """Take some rows: consider incidents in small transactions, then move on.
+
+        ``again``: what was held is looked at once more.
+        """
+        seq, held = cursor.seq, dict(cursor.held)
+        wanted, over = dict(held) if again else {}, set()
         for row in rows:
             seq = row.seq
             if row.kind in KINDS:
-                wanted.setdefault(int(row.body["incident"]), now)
+                wanted[one] = held.get(one := int(row.body["incident"]), now)
             elif row.kind == OVER:
-                wanted.pop(int(row.body["incident"]), None)
-                over.add(int(row.body["incident"]))
+                over.add(one := int(row.body["incident"]))
+                wanted.pop(one, None)
         if over:
             self._withdraw(over)
-        held: dict[int, int] = {}
+        held = {one: since for one, since in held.items() if one not in wanted.keys() | over}
         made: list[str] = []
         order = list(wanted)
         for start in range(0, len(order), AT_ONCE):
@@ -99,24 +110,31 @@ class Follower:
         return made
 
     def _consider(self, incidents: Mapping[int, int], now: int) -> tuple[list[str], dict[int, int]]:
-        """Propose in one transaction; what begins at once is begun after it."""
-        proposals, made, held = self.desk.proposals, [], {}
+        """Propose in one transaction; what begins at once is begun after it.
+
+        Where a limit of the whole house holds one back, it holds back all that follow.
+        """
+        proposals, made, held, rule = self.desk.proposals, [], {}, ""
         with self.journal.writing(ACTOR) as write:
             past, shelf = proposals.past(write), proposals.books.sound(write)
             for one, since in incidents.items():
+                if rule in OF_ALL:
+                    held[one] = since
+                    continue
                 try:
-                    repair, kept_back = proposals.consider(write, one, shelf, past)
+                    repair, rule = proposals.consider(write, one, shelf, past)
                 except Exception:
                     # A defect met by one incident must not keep the others from their repairs.
                     log.exception("incident %d cannot be considered", one)
                     continue
                 if repair is not None:
                     made.append(repair)
-                elif kept_back and now - since < HELD_MS:
+                elif rule:
                     held[one] = since
         for repair in made:
             self.desk.begin(repair)
-        return [repair.id for repair in made], held
+        young = {one: since for one, since in held.items() if now - since < HELD_MS}
+        return [repair.id for repair in made], young
 
     def _withdraw(self, incidents: Iterable[int]) -> None:
         wanted = set(incidents)

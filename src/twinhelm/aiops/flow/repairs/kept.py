@@ -12,18 +12,19 @@ A version of a runbook is written once and never changed.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
-from twinhelm.aiops.automate.repair import Repair
+from twinhelm.aiops.automate.repair import Repair, RepairState
 from twinhelm.aiops.automate.runbook import Level
 from twinhelm.aiops.records import incident_ref
 from twinhelm.core.errors import NotFound
 from twinhelm.core.ports import Record
 from twinhelm.events.journal import JournalWriter
+from twinhelm.events.kinds.repairs import RepairEnded
 from twinhelm.events.values import Reading, load
 
 __all__ = [
-    "Book", "Cursor", "Switch", "find_repairs", "get_book", "get_repair", "put_book",
+    "Book", "Cursor", "Switch", "ended", "find_repairs", "get_book", "get_repair", "put_book",
     "put_repair", "switch_of",
 ]  # fmt: skip
 
@@ -90,6 +91,18 @@ def put_repair(write: JournalWriter, repair: Repair) -> Repair:
     """Write a repair over whatever stood there, and return it."""
     parent = incident_ref(repair.incident)
     write.put(Record("repair", repair.id, asdict(repair), repair.state, parent, repair.asked_ms))
+    return repair
+
+
+def ended(
+    write: JournalWriter, repair: Repair, state: RepairState, reason: str, now_ms: int
+) -> Repair:
+    """Write that a repair is over, and tell of it; people must go on unless it helped."""
+    repair = replace(repair, state=state, reason=reason, ended_ms=now_ms, question="")
+    put_repair(write, repair)
+    escalated = state not in (RepairState.VERIFIED, RepairState.REFUSED)
+    told = repair.id, repair.incident, repair.runbook, state, reason
+    write.event(RepairEnded(*told, escalated, repair.repair_s or 0.0))
     return repair
 
 

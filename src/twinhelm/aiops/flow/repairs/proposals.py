@@ -17,7 +17,7 @@ from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY, Repair, RepairState,
 from twinhelm.aiops.automate.runbook import Level, Runbook
 from twinhelm.aiops.flow.repairs.books import Books
 from twinhelm.aiops.flow.repairs.cases import Changes, case_of
-from twinhelm.aiops.flow.repairs.kept import Book, find_repairs, put_repair, switch_of
+from twinhelm.aiops.flow.repairs.kept import Book, ended, find_repairs, put_repair, switch_of
 from twinhelm.aiops.records import find_answers, find_incidents
 from twinhelm.aiops.types import LIVE
 from twinhelm.core.clock import Clock
@@ -123,8 +123,8 @@ class Proposals:
     def consider(
         self, write: JournalWriter, incident: int, shelf: Sequence[tuple[Book, Runbook]],
         past: Past,
-    ) -> tuple[Repair | None, bool]:  # fmt: skip
-        """Propose what fits a live incident, once; returns the repair, and whether it was held.
+    ) -> tuple[Repair | None, str]:  # fmt: skip
+        """Propose what fits a live incident, once; returns the repair, or the limit that holds it.
 
         ``past`` grows by what is proposed. What begins at once is RUNNING already; the caller
         starts it after the transaction.
@@ -132,7 +132,7 @@ class Proposals:
         case = case_of(write, incident, self.changes)
         known = any(each.incident == incident for each in past.repairs)
         if case.incident.state not in LIVE or known or find_repairs(write, incident=incident):
-            return None, False
+            return None, ""
         of = {runbook.name: (book, runbook) for book, runbook in shelf}
         for fit in chosen([runbook for _, runbook in shelf], case):
             if not fit.fits:
@@ -142,11 +142,11 @@ class Proposals:
             if made.verdict != Verdict.DENY and made.plan is not None:
                 repair = self._propose(write, book, runbook, case, made, by=ACTOR)
                 past.repairs.append(repair)
-                return repair, False
+                return repair, ""
             self._tell_held(write, fit.runbook, incident, made)
             if made.rule != "barred":  # what this house cannot do at all leaves room for the next
-                return None, True
-        return None, False
+                return None, made.rule
+        return None, ""
 
     def run(
         self, name: str, incident: int, *, by: str, values: Mapping[str, str] | None = None,
@@ -162,7 +162,12 @@ class Proposals:
             past = self.past(write)
             if other := next((each for each in past.repairs if each.incident == incident
                               and not each.state.over), None):  # fmt: skip
-                raise Conflict(f"repair {other.id} of incident {incident} is {other.state} already")
+                if other.state is not RepairState.PROPOSED:
+                    said = f"repair {other.id} of incident {incident} is {other.state} already"
+                    raise Conflict(said)
+                why = f"{by} asked for another"
+                past.repairs.remove(other)
+                ended(write, other, RepairState.REFUSED, why, self.clock.now_ms())
             if not fit.fits:
                 raise Conflict(f"{name} does not fit incident {incident}: {'; '.join(fit.why)}")
             made = self.judged(write, book, runbook, case, fit, by=by, past=past)

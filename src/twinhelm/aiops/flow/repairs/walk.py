@@ -18,8 +18,8 @@ from typing import Any
 from twinhelm.aiops.automate.repair import UNDER_WAY, Repair, RepairState, StepRun, StepState
 from twinhelm.aiops.automate.runbook import ASK, Deed, Runbook, Step
 from twinhelm.aiops.automate.steps import Actor, Limit, Outcome, filled
-from twinhelm.aiops.flow.repairs.desk import Desk, ended
-from twinhelm.aiops.flow.repairs.kept import get_book, get_repair, put_repair
+from twinhelm.aiops.flow.repairs.desk import Desk
+from twinhelm.aiops.flow.repairs.kept import ended, get_book, get_repair, put_repair
 from twinhelm.aiops.flow.repairs.proposals import ACTOR
 from twinhelm.aiops.records import load_incident
 from twinhelm.aiops.types import Incident, IncidentState
