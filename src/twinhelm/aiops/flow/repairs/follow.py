@@ -85,14 +85,17 @@ class Follower:
         ``again``: what was held is looked at once more.
         """
         seq, held = cursor.seq, dict(cursor.held)
-        wanted, over = dict(held) if again else {}, set()
+        wanted, over = dict(held) if again else {}, set[int]()
         for row in rows:
             seq = row.seq
-            if row.kind in KINDS:
-                wanted[one] = held.get(one := int(row.body["incident"]), now)
-            elif row.kind == OVER:
-                over.add(one := int(row.body["incident"]))
+            if row.kind not in (*KINDS, OVER):
+                continue
+            one = int(row.body["incident"])
+            if row.kind == OVER:
+                over.add(one)
                 wanted.pop(one, None)
+            else:
+                wanted[one] = held.get(one, now)
         if over:
             self._withdraw(over)
         held = {one: since for one, since in held.items() if one not in wanted.keys() | over}
