@@ -201,6 +201,8 @@ read GET /series Charts of any series, with the range expected of it.
 read GET /logs Log lines, searched or followed live.
 read GET /traces Recent traces, and one of them as a tree.
 read GET /capacity What runs out next, and when.
+read GET /on-call Who is on call, when trouble is expected, what is told to whom.
+read GET /alert-quality How good the alerts of a range were, and what would mend them.
 read GET /products Every model product: stage, health, owner, next step.
 read GET /products/{name} One product: traffic, versions, builds, health, evidence, talk, journal.
 read GET /products/{name}/versions/{version} One version: facts, checks, curves, approvals, card.

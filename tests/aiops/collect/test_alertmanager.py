@@ -92,3 +92,8 @@ def test_too_many_labels_refuse_one_alert() -> None:
     received = decode_api_alerts(dumps([alert(labels=labels), alert()]), now_ms=NOW_MS)
     assert len(received.alerts) == 1
     assert received.rejected[0].reason == "bad_labels"
+
+
+def test_what_we_forwarded_ourselves_does_not_come_in_again() -> None:
+    ours = alert(labels={"alertname": "twinhelm", "twinhelm_thread": "twinhelm/h/incident/3"})
+    assert len(decode_webhook(webhook(ours, alert()), now_ms=NOW_MS).alerts) == 1

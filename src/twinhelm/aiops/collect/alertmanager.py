@@ -29,6 +29,8 @@ from twinhelm.core.telemetry import Alert
 
 __all__ = ["decode_api_alerts", "decode_webhook", "fingerprint_of"]
 
+OURS = "twinhelm_thread"
+"""The label of alerts that a twinhelm forwarded."""
 RESOLVE_TIMEOUT_MS = 300_000
 """How long an alert lasts whose sender names no end: Alertmanager's resolve_timeout."""
 
@@ -85,6 +87,8 @@ def _gather(
             continue
         if named and not dict(labels).get("alertname"):
             raise BadInput(f"{where} has no label alertname", hint="every alert needs one")
+        if OURS in dict(labels):  # what we forwarded comes back: it is an incident already
+            continue
         starts_ms = _time(entry, "startsAt", where)
         ends_ms = _time(entry, "endsAt", where)
         if starts_ms is None:

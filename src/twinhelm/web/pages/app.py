@@ -24,6 +24,8 @@ from twinhelm.web.pages.kit.html import Node
 from twinhelm.web.pages.kit.sheet import Sheet, Visitor
 from twinhelm.web.pages.ledgers import audit, rejected
 from twinhelm.web.pages.logs import logs, traces
+from twinhelm.web.pages.machines.on_call import on_call
+from twinhelm.web.pages.machines.quality import quality
 from twinhelm.web.pages.models import approvals, compare, past, product, products, version
 from twinhelm.web.pages.overview import overview
 from twinhelm.web.pages.series import series
@@ -49,6 +51,8 @@ PAGES: dict[str, tuple[str, Builder]] = {
     "/logs": ("Logs", logs),
     "/traces": ("Traces", traces),
     "/capacity": ("Capacity", capacity),
+    "/on-call": ("On call", on_call),
+    "/alert-quality": ("Alert quality", quality),
     "/products": ("Portfolio", products),
     "/products/{name}": ("Product", product),
     "/products/{name}/compare": ("Compare", compare),

@@ -25,7 +25,8 @@ RAIL: dict[str, tuple[tuple[str, str], ...]] = {
     "": (("Overview", "/"),),
     "Machines": (
         ("Incidents", "/incidents"), ("Series", "/series"), ("Logs", "/logs"),
-        ("Traces", "/traces"), ("Capacity", "/capacity"),
+        ("Traces", "/traces"), ("Capacity", "/capacity"), ("On call", "/on-call"),
+        ("Alert quality", "/alert-quality"),
     ),
     "Models": (("Portfolio", "/products"), ("Approvals", "/approvals")),
     "Both": (

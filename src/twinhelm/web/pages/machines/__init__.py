@@ -1,0 +1,1 @@
+"""Pages of the AIOps wing for those who are called: who is on call, and what calls them."""
