@@ -42,7 +42,7 @@ def test_a_plan_that_is_wrong_is_refused_by_line_and_column(twinhelm, tmp_path):
     file.write_text(PLAN.replace("rota:primary", "rota:second"))
     ran = twinhelm("notify", "check", file)
     assert ran.status == 1
-    assert "notify.toml:18:1: there is no second among rotas (primary)" in ran.err
+    assert "notify.toml:19:1: there is no second among rotas (primary)" in ran.err
     assert twinhelm("notify", "check", tmp_path / "none.toml").status == 1
 
 
