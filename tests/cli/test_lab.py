@@ -110,7 +110,7 @@ def measured(monkeypatch):
 
     made = SimpleNamespace(stop=None, seen=[])
 
-    def run_once(faults, pace, tally, *, seed, folder, tell):
+    def run_once(faults, pace, tally, *, seed, folder, tell, repair=False):
         made.seen.append(([one.name for one in faults], pace, seed))
         tell("measuring", 1, 2)
         one = faults[0]

@@ -80,6 +80,9 @@ def up(
     day: Annotated[float, typer.Option(min=10.0, help="Seconds that the shop's day lasts.")] = 600,
     database: Annotated[str, typer.Option(help="auto, postgresql or sqlite.")] = "auto",
     port: Annotated[int, typer.Option(min=0, help="The shop's port; 0 takes a free one.")] = 0,
+    control_port: Annotated[
+        int, typer.Option(min=0, help="The operators' port; 0 takes a free one.")
+    ] = 0,
     metrics_url: Annotated[str, typer.Option(help="Remote write, instead of --to.")] = "",
     otlp_url: Annotated[str, typer.Option(help="OTLP over HTTP, instead of --to.")] = "",
     loki_url: Annotated[str, typer.Option(help="Loki push, instead of --to.")] = "",
@@ -105,6 +108,7 @@ def up(
         rate=rate,
         database=database,
         port=port,
+        control=control_port,
     )
 
     def ready(stage: Stage) -> None:
@@ -284,6 +288,9 @@ def score(
         bool, typer.Option("--quick", help="A dozen faults in at most 12 minutes.")
     ] = False,
     faults: Annotated[str, typer.Option(metavar="A,B", help="Only these.")] = "",
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Let twinhelm repair, by the lab's own runbooks.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Fixes the order of the faults.")] = 1,
     out: Out = None,
     page: Annotated[
@@ -295,12 +302,13 @@ def score(
     It takes at most 60 minutes per repeat, 12 with --quick. Ctrl-C ends it early; what was
     measured until then is told.
     """
-    from twinhelm.lab.faults import FAULTS
+    from twinhelm.lab.faults import FAULTS, REPAIRABLE
     from twinhelm.lab.scenario import pick
     from twinhelm.lab.score import FULL, QUICK, Tally, document, run_once, write_score
     from twinhelm.lab.words import LabError
 
-    wanted, pace = pick(FAULTS, faults, quick=quick), QUICK if quick else FULL
+    asked = faults or (",".join(REPAIRABLE) if repair else "")
+    wanted, pace = pick(FAULTS, asked, quick=quick), QUICK if quick else FULL
     tallies: list[Tally] = []
     stopped: BaseException | None = None
     try:
@@ -308,7 +316,10 @@ def score(
             for number in range(1, repeat + 1):
                 tallies.append(Tally(number))
                 with TemporaryDirectory(prefix="twinhelm-score-") as folder:
-                    run_once(wanted, pace, tallies[-1], seed=seed, folder=Path(folder), tell=tell)
+                    run_once(
+                        wanted, pace, tallies[-1], seed=seed, folder=Path(folder), tell=tell,
+                        repair=repair,
+                    )  # fmt: skip
     except (KeyboardInterrupt, LabError) as error:
         if not any(tally.trials or tally.quiet_s for tally in tallies):
             raise

@@ -8,6 +8,7 @@ as they came. The local token is read from the data directory of the child and s
 from __future__ import annotations
 
 import http.client
+import os
 import signal
 import subprocess
 import sys
@@ -96,6 +97,12 @@ class House:
             raise LabError(f"incident {incident} cannot be read: status {status}")
         return body
 
+    def repairs(self, since_s: float) -> list[dict[str, Any]]:
+        """List the repairs that were asked for since then; none where it shows none."""
+        status, body = self.ask("GET", f"{API}repairs")
+        listed = orjson.loads(body) if status == 200 else []
+        return [one for one in listed if one["asked_ms"] / 1000 >= since_s]
+
     def move_clock(self, now_ms: int) -> bool:
         """Move the clock of a driven server; False where it has one of its own, or we may not."""
         body = orjson.dumps({"now_ms": now_ms})
@@ -128,7 +135,9 @@ def save_incidents(house: House, folder: Path) -> None:
 
 
 @contextmanager
-def started(data: Path, *flags: str) -> Iterator[House]:
+def started(
+    data: Path, *flags: str, environment: Mapping[str, str] | None = None
+) -> Iterator[House]:
     """Start ``twinhelm up`` on a data directory and a free port; it ends when the block does."""
     argv = (sys.executable, "-c", _PROGRAM, "up", "--data", str(data), "--listen", "127.0.0.1:0")
     beacon = data / "server.json"
@@ -138,14 +147,23 @@ def started(data: Path, *flags: str) -> Iterator[House]:
             return None
         return House(read_json(beacon)["url"], (data / "cli-token").read_text().strip())
 
-    with child("twinhelm", (*argv, *flags), data.with_name(f"{data.name}.log"), ready) as house:
+    log = data.with_name(f"{data.name}.log")
+    with child("twinhelm", (*argv, *flags), log, ready, environment) as house:
         yield house
         house.close()
 
 
 @contextmanager
-def child(name: str, argv: Sequence[str], log: Path, ready: Callable[[], T | None]) -> Iterator[T]:
+def child(
+    name: str,
+    argv: Sequence[str],
+    log: Path,
+    ready: Callable[[], T | None],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[T]:
     """Run a program until the block ends; yields what ``ready`` returns once it is not None.
+
+    ``environment`` is put over our own.
 
     What the program says goes to ``log``. Ctrl-C does not reach it, so that it can still be
     asked while the caller ends. Raises :class:`LabError` with the end of its log where it does
@@ -155,8 +173,9 @@ def child(name: str, argv: Sequence[str], log: Path, ready: Callable[[], T | Non
     command = guarded(argv, by=signal.SIGTERM)
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 - our own programs
-            command, stdin=subprocess.PIPE, stdout=out, stderr=out, process_group=0
-        )
+            command, stdin=subprocess.PIPE, stdout=out, stderr=out, process_group=0,
+            env={**os.environ, **(environment or {})},
+        )  # fmt: skip
     try:
         yield _until(name, process, log, ready)
     finally:

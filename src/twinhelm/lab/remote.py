@@ -7,7 +7,7 @@ In: the lab's folder. Out: what it answers; what it refuses is a :class:`LabErro
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from difflib import get_close_matches
@@ -111,7 +111,9 @@ class Lab:
 
 
 @contextmanager
-def started(folder: Path, *flags: str) -> Iterator[Lab]:
+def started(
+    folder: Path, *flags: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Lab]:
     """Start a lab in a folder and wait until it is well; it ends when the block does."""
     argv = (sys.executable, "-m", "twinhelm.lab", "up", "--folder", str(folder), *flags)
 
@@ -127,7 +129,8 @@ def started(folder: Path, *flags: str) -> Iterator[Lab]:
         lab.close()
         return None
 
-    with child("the lab", argv, folder.with_name(f"{folder.name}.log"), ready) as lab:
+    log = folder.with_name(f"{folder.name}.log")
+    with child("the lab", argv, log, ready, environment) as lab:
         try:
             yield lab
         finally:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 
 import orjson
 import pytest
 
 from twinhelm.lab.score import Pace, Tally, run, run_once
+from twinhelm.lab.score.judge import judge
 from twinhelm.lab.words import LabError
 
 HURRIED = Pace(0.1, 0.1, 0.05, 0.3, 0.02, 0.1, 0.1, 0.2, 60)
@@ -77,8 +79,8 @@ def stage(monkeypatch):
         finally:
             ended.append(name)
 
-    monkeypatch.setattr(run.house, "started", lambda _data: child(server, "server"))
-    monkeypatch.setattr(run.remote, "started", lambda *_flags: child(lab, "lab"))
+    monkeypatch.setattr(run.house, "started", lambda _data, **told: child(server, "server"))
+    monkeypatch.setattr(run.remote, "started", lambda *_flags, **told: child(lab, "lab"))
     monkeypatch.setattr(run, "LOOK_S", 0.005)
     monkeypatch.setattr(run, "CHANGE_S", 0.1)
     return lab, server, ended
@@ -108,6 +110,34 @@ def test_every_fault_comes_once_and_is_repaired(stage, three_faults, tmp_path):
     assert tally.quiet_s >= HURRIED.first_s + HURRIED.last_s
     assert tally.complete
     assert tally.busy is None or 0 <= tally.busy <= 1
+
+
+def test_with_repair_a_fault_is_kept_until_the_house_has_verified_its_own(
+    stage, three_faults, tmp_path, monkeypatch
+):
+    lab, server, _ = stage
+    asked = []
+
+    def repairs(since_s):
+        asked.append(since_s)
+        if asked.count(since_s) < 3:
+            return [{"state": "running", "started_ms": 1, "calm_ms": 0}]
+        done = {"state": "verified", "started_ms": 1, "calm_ms": int(since_s * 1000) + 40_000}
+        return [done, {"state": "useless", "started_ms": 1, "calm_ms": 0}]
+
+    server.repairs = repairs
+    monkeypatch.setattr(lab, "shows", lambda _symptom: False, raising=False)
+    tally = Tally(1)
+    run_once(
+        [three_faults["slow-cart"]], HURRIED, tally, seed=1, folder=tmp_path,
+        tell=lambda *_: None, repair=True,
+    )  # fmt: skip
+    (verdict,) = judge(tally.trials, tally.openings)
+    assert asked.count(asked[0]) >= 3
+    assert (verdict.repaired, verdict.wrong_repairs) == (True, 1)
+    assert abs(verdict.repair_s - 40.0) < 1
+    (still,) = judge([replace(tally.trials[0], mended=False)], tally.openings)
+    assert (still.repaired, still.repair_s, still.wrong_repairs) == (False, None, 2)
 
 
 def test_the_order_is_the_seeds(stage, three_faults, tmp_path):

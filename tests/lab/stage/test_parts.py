@@ -64,12 +64,12 @@ def test_ports_are_free_and_different_and_a_taken_one_is_named():
     assert len(set(ports.values())) == 3
     assert all(port in PORTS for port in ports.values())
     wanted = free_port()
-    assert free_ports(["gateway", "cart"], gateway=wanted)["gateway"] == wanted
+    assert free_ports(["gateway", "cart"], {"gateway": wanted})["gateway"] == wanted
 
     async def taken():
         async with await asyncio.start_server(lambda *_: None, "127.0.0.1", wanted):
             with pytest.raises(LabError, match=f"port {wanted} is taken"):
-                free_ports(["gateway"], gateway=wanted)
+                free_ports(["gateway"], {"gateway": wanted})
 
     asyncio.run(taken())
 

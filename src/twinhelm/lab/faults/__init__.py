@@ -11,9 +11,13 @@ from twinhelm.lab.faults.resources import RESOURCES
 from twinhelm.lab.faults.stores import STORES
 from twinhelm.lab.words import Fault
 
-__all__ = ["FAULTS"]
+__all__ = ["FAULTS", "REPAIRABLE"]
 
 FAULTS: dict[str, Fault] = {
     fault.name: fault for fault in (*RESOURCES, *STORES, *DEPENDENCIES, *DATA, *CHANGES)
 }
 """Every fault by name."""
+REPAIRABLE = (
+    "memory_leak", "stuck_worker", "disk_full", "bad_deploy_slow_search", "dependency_down",
+)  # fmt: skip
+"""Those that the runbooks that come with the lab repair."""

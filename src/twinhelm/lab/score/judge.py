@@ -77,6 +77,10 @@ class Trial:
     end_s: float
     file: Mapping[str, Any] | None = None
     shown: bool | None = None
+    repairs: Sequence[Mapping[str, Any]] | None = None
+    """What the house repaired meanwhile, as its API told; None where it was not to repair."""
+    mended: bool = False
+    """Whether the fault's own symptom was gone before anybody else repaired it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,12 @@ class Verdict:
     change_named: bool | None
     over_s: float | None
     """Seconds from the repair until the incident was over; None where it was not seen to be."""
+    repaired: bool | None
+    """Whether the house repaired it and verified that; None where it was not to."""
+    repair_s: float | None
+    """Seconds from the fault's start until the signs had ended, of a verified repair."""
+    wrong_repairs: int
+    """Repairs that were begun and helped nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,9 @@ class Summary:
     blamed_nothing: int
     change_named: float | None
     over_s: float | None
+    repaired: float | None
+    repair_s: float | None
+    wrong_repairs: int
     false_incidents: int
     quiet_hours: float
     false_per_quiet_hour: float | None
@@ -190,6 +203,9 @@ def summarise(verdicts: Sequence[Verdict], *, false_incidents: int, quiet_s: flo
         blamed_nothing=sum(one.detected for one in verdicts if not one.blame),
         change_named=_share(changed),
         over_s=_median(one.over_s for one in real),
+        repaired=_share(one.repaired for one in real if one.repaired is not None),
+        repair_s=_median(one.repair_s for one in real),
+        wrong_repairs=sum(one.wrong_repairs for one in verdicts),
         false_incidents=false_incidents,
         quiet_hours=round(hours, 3),
         floors={name: _held(found[name], *bound) for name, bound in FLOORS.items()},
@@ -204,6 +220,9 @@ def _verdict(trial: Trial, mine: Sequence[Opening]) -> Verdict:
     rank = next((place for place, one in enumerate(suspects, 1) if names_cause(truth, one)), None)
     conclusive = bool(claims) and file["incident"]["verdict"] == "conclusive"
     lead = file["incident"]["id"] if file else mine[0].incident if mine else None
+    done = [one for one in trial.repairs or () if one["started_ms"]]
+    good = [one for one in done if one["state"] == "verified" and trial.mended]
+    ends = [one["calm_ms"] / 1000 - trial.start_s for one in good]
     return Verdict(
         fault=trial.fault,
         title=trial.title,
@@ -229,6 +248,9 @@ def _verdict(trial: Trial, mine: Sequence[Opening]) -> Verdict:
             ),
             None,
         ),
+        repaired=None if trial.repairs is None else bool(good),
+        repair_s=round(min(ends), 1) if ends else None,
+        wrong_repairs=len(done) - len(good),
     )
 
 

@@ -11,16 +11,20 @@ Cut short at any moment, it undoes everything; the tally then holds what was mea
 from __future__ import annotations
 
 import random
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from twinhelm.lab import house, remote
+from twinhelm.lab.plan import LOOPBACK
 from twinhelm.lab.scenario import Tell
 from twinhelm.lab.score.judge import AFTER_S, Opening, Trial
 from twinhelm.lab.score.watch import Watch
+from twinhelm.lab.stage.place import free_ports
 from twinhelm.lab.words import Fault, LabError, now_s
 
 __all__ = ["FULL", "QUICK", "Pace", "Tally", "run_once"]
@@ -50,6 +54,8 @@ class Pace:
     limit_s: float
 
 
+REPAIR_S = 240.0
+"""So long a fault is kept for the house to repair it and to see that it did."""
 FULL = Pace(120, 60, 8, 70, 20, 60, 60, 120, 3600)
 QUICK = Pace(120, 20, 8, 30, 8, 12, 20, 60, 720)
 
@@ -76,9 +82,12 @@ class Tally:
 
 
 def run_once(
-    faults: Sequence[Fault], pace: Pace, tally: Tally, *, seed: int, folder: Path, tell: Tell
-) -> None:
+    faults: Sequence[Fault], pace: Pace, tally: Tally, *, seed: int, folder: Path, tell: Tell,
+    repair: bool = False,
+) -> None:  # fmt: skip
     """Measure every fault once, in an order that ``seed`` and the repeat fix, into ``tally``.
+
+    With ``repair`` the house repairs what it can, by the runbooks that come with the lab.
 
     ``folder`` keeps the data of the server and of the lab. Raises :class:`LabError` where either
     does not come up or goes away.
@@ -87,10 +96,19 @@ def run_once(
     order = list(faults)
     random.Random(f"{seed}/{tally.repeat}").shuffle(order)  # noqa: S311 - an order, no secret
     tell("starting twinhelm", 0, pace.limit_s)
-    with house.started(folder / "data") as server:
+    port, token = free_ports(["control"])["control"], secrets.token_urlsafe(24)
+    ours = {"TWINHELM_LAB_OPERATOR": token}
+    allowed = {
+        "TWINHELM_AUTOMATE__RUNBOOKS": str(folder / "lab" / "runbooks"),
+        "TWINHELM_AUTOMATE__URLS": f'["http://{LOOPBACK}:{port}/operator/"]',
+        "TWINHELM_SECRET_LAB": f"Bearer {token}",
+    }
+    with house.started(folder / "data", environment=allowed if repair else None) as server:
         tell("starting the lab", 0, pace.limit_s)
-        with remote.started(folder / "lab", "--to", server.url) as lab:
-            score = _Score(lab, Watch(server), pace, tally, end, tell)
+        flags = ("--to", server.url, "--control-port", str(port))
+        with remote.started(folder / "lab", *flags, environment=ours) as lab:
+            repairs = server.repairs if repair else None
+            score = _Score(lab, Watch(server), pace, tally, end, tell, repairs)
             try:
                 score.run(order)
             finally:
@@ -100,8 +118,10 @@ def run_once(
 
 class _Score:
     def __init__(
-        self, lab: remote.Lab, watch: Watch, pace: Pace, tally: Tally, end: float, tell: Tell
-    ) -> None:
+        self, lab: remote.Lab, watch: Watch, pace: Pace, tally: Tally, end: float, tell: Tell,
+        repairs: Callable[[float], list[dict[str, Any]]] | None,
+    ) -> None:  # fmt: skip
+        self._repairs = repairs
         self._lab, self._watch, self._pace, self._tally = lab, watch, pace, tally
         self._end, self._tell = end, tell
         self._since_s = now_s()
@@ -143,6 +163,11 @@ class _Score:
             self._for(self._pace.longest_s, told, until=lambda: self._seen_enough(start))
             shown = self._shown(fault)
             file = self._watch.file(start)
+            repairs = None
+            if find := self._repairs:
+                self._for(REPAIR_S, f"repairing {told}", until=lambda: _verified(find(start)))
+                repairs = find(start)
+            mended = repairs is not None and self._shown(fault) is False
             self._show(f"repairing {told}")
             self._lab.repair(fault.name)
         except LabError as error:
@@ -157,6 +182,8 @@ class _Score:
             Trial(
                 *(fault.name, fault.title, fault.truth, self._tally.repeat),
                 *(start, repaired, file, shown),
+                repairs=repairs,
+                mended=mended,
             )
         )
         self._for(
@@ -199,6 +226,10 @@ class _Score:
     def _show(self, told: str) -> None:
         limit = self._pace.limit_s
         self._tell(told, limit - max(0.0, self._end - time.monotonic()), limit)
+
+
+def _verified(repairs: Sequence[Mapping[str, Any]]) -> bool:
+    return any(one["state"] == "verified" for one in repairs)
 
 
 def _ticks() -> tuple[int, int]:

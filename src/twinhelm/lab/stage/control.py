@@ -1,8 +1,10 @@
 """The lab's control address: what is up, break this, repair that, stop.
 
 On loopback, for who knows the secret (header ``X-Lab-Secret``); both stand in
-``folder/control.json`` (mode 0600): ``{"url", "secret", "pid"}``. Errors are JSON: ``{"error",
-"hint"}``. While the lab starts, ``GET /status`` says ``"ready": false`` and faults answer 503.
+``folder/control.json`` (mode 0600): ``{"url", "secret", "pid", "operator"}``. The last is the token
+that the shop's operators show at the doors of :mod:`.operator`, below ``/operator``: the one in
+``TWINHELM_LAB_OPERATOR``, else one made for this lab. Errors are JSON: ``{"error", "hint"}``. While
+the lab starts, ``GET /status`` says ``"ready": false`` and faults answer 503.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from twinhelm.lab.plan import LOOPBACK, SECRET_HEADER
+from twinhelm.lab.stage.operator import operator
 from twinhelm.lab.stage.stage import Stage
 from twinhelm.lab.words import Fault, LabError, now_s, write_json
 
@@ -39,6 +42,7 @@ class Control:
     def __init__(self, stage: Stage) -> None:
         self.stopping = asyncio.Event()
         self._stage = stage
+        self._token = os.environ.get("TWINHELM_LAB_OPERATOR") or secrets.token_urlsafe(24)
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -58,6 +62,7 @@ class Control:
                 raise LabError(f"the control port {plan.ports['control']} cannot be served")
             await asyncio.sleep(0.01)
         said = {"url": plan.own_url("control"), "secret": plan.secret, "pid": os.getpid()}
+        said["operator"] = self._token
         write_json(plan.folder / "control.json", said, mode=0o600)
 
     async def stop(self) -> None:
@@ -112,6 +117,7 @@ class Control:
                 route("/faults/{name}", "DELETE", fault),
                 route("/cases", "POST", cases),
                 route("/stop", "POST", stop),
+                Mount("/operator", app=operator(stage, self._token)),
             ]
         )
 

@@ -10,7 +10,7 @@ import fcntl
 import random
 import shutil
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -20,7 +20,7 @@ from twinhelm.lab.words import LabError
 
 __all__ = ["claim", "free_ports"]
 
-OF_ONE_RUN = ("config", "logs", "models", "out", "tls", "volume")
+OF_ONE_RUN = ("config", "logs", "models", "out", "runbooks", "tls", "volume")
 PORTS = range(20_000, 32_000)
 """Below those that systems give to outgoing connections (from 32768 on Linux), so that none takes
 the port of a process that is being restarted."""
@@ -46,19 +46,17 @@ def claim(folder: Path) -> IO[bytes]:
     return lock
 
 
-def free_ports(names: Iterable[str], *, gateway: int = 0) -> dict[str, int]:
-    """Find a free port of loopback for each name; ``gateway`` asks for that one's."""
-    found: dict[str, int] = {}
-    if gateway:
-        if not _is_free(gateway):
-            raise LabError(
-                f"port {gateway} is taken", hint="give another --port, or none to have one found"
-            )
-        found["gateway"] = gateway
+def free_ports(names: Iterable[str], asked: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Find a free port of loopback for each name; ``asked`` says which some are to have, if any."""
+    found = {name: port for name, port in (asked or {}).items() if port}
+    for port in found.values():
+        if not _is_free(port):
+            raise LabError(f"port {port} is taken", hint="give another, or none to have one found")
+    given = set(found.values())
     ports = iter(random.SystemRandom().sample(PORTS, len(PORTS)))
     for name in names:
         if name not in found:
-            found[name] = next(port for port in ports if port != gateway and _is_free(port))
+            found[name] = next(port for port in ports if port not in given and _is_free(port))
     return found
 
 

@@ -25,6 +25,7 @@ from twinhelm.lab.stage.certificates import Authority
 from twinhelm.lab.stage.database import Database
 from twinhelm.lab.stage.edge import Edge
 from twinhelm.lab.stage.levers import Levers
+from twinhelm.lab.stage.operator import write_runbooks
 from twinhelm.lab.stage.place import claim, free_ports
 from twinhelm.lab.stage.supervisor import Supervisor
 from twinhelm.lab.words import PROCESSES, Fault, LabError, now_s
@@ -52,6 +53,8 @@ class Options:
     """``auto``, ``postgresql`` or ``sqlite``."""
     port: int = 0
     """Of the gateway; 0 finds one."""
+    control: int = 0
+    """Port of the control address and of the operators' doors; 0 finds one."""
     record: str = ""
     """Folder to write cases to, or empty."""
 
@@ -177,7 +180,8 @@ class Stage(Levers):
 
         options = self.options
         names = [name for name in PROCESSES if name not in WITHOUT_PORT]
-        ports = free_ports([*names, "control", "edge", "database"], gateway=options.port)
+        asked = {"gateway": options.port, "control": options.control}
+        ports = free_ports([*names, "control", "edge", "database"], asked)
         secret = secrets.token_urlsafe(24)
         self.database = Database(options.database, folder, ports["database"], secrets.token_hex(12))
         self.plan = Plan(
@@ -194,6 +198,7 @@ class Stage(Levers):
             record=options.record,
         )
         self.plan.save(folder / "plan.json")
+        write_runbooks(folder / "runbooks", ports["control"])
         self.authority = Authority(folder / "tls")
         self.authority.issue("payments")
         self.client = httpx.AsyncClient(

@@ -38,6 +38,8 @@ class Process:
     version: str
     port: int | None
     pid: int = 0
+    former: str = ""
+    """The version that ran before this one, if there was another."""
     wanted: bool = False
     """Whether it is to be started again when it ends: once it was well, until it is ended."""
     paused: bool = False
@@ -131,6 +133,7 @@ class Supervisor:
         process = self.named(name)
         await self.end(name)
         fresh = Process(name, version or process.version, process.port)
+        fresh.former = process.version if version else process.former
         await self._spawn(fresh)
         await self._wait_healthy(name)
 

@@ -55,6 +55,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--rate", type=float, default=usual.rate)
     parser.add_argument("--database", choices=["auto", "postgresql", "sqlite"], default="auto")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--control-port", type=int, default=0)
     parser.add_argument("--record", default="")
     asked = parser.parse_args(argv)
     try:
@@ -66,6 +67,7 @@ def main(argv: list[str]) -> None:
             rate=asked.rate,
             database=asked.database,
             port=asked.port,
+            control=asked.control_port,
             record=asked.record,
         )
         run_lab(options, say=_say)

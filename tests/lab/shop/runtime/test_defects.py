@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import QueuePool, create_engine
 
 from twinhelm.lab.shop.runtime.defects import Defects
-from twinhelm.lab.shop.runtime.hogs import SPARE_DESCRIPTORS
+from twinhelm.lab.shop.runtime.hogs import ARCHIVE, SPARE_DESCRIPTORS
 from twinhelm.lab.shop.runtime.instruments import _descriptors, _memory_bytes
 from twinhelm.lab.shop.runtime.service import Service
 from twinhelm.lab.shop.shipping import LabelVolume
@@ -104,6 +104,18 @@ def test_a_filled_volume_is_emptied(tmp_path: Path) -> None:
     defects.off("fill_volume")
     volume.write("2.label", b"x" * 1_000)
     assert volume.used_bytes() == 2_000
+
+
+def test_an_archive_that_was_deleted_does_not_come_back(tmp_path: Path) -> None:
+    volume = LabelVolume(tmp_path, limit_bytes=MIB)
+    defects = Defects(service_with(volume=volume))
+    defects.on("fill_volume")
+    until(lambda: volume.used_bytes() == MIB)
+    (tmp_path / ARCHIVE).unlink()
+    filler = defects._active["fill_volume"]
+    assert filler.step() == filler.step() == 0.5
+    assert volume.used_bytes() == 0
+    defects.off("fill_volume")
 
 
 def test_the_clock_is_off_while_it_is_on(defects: Defects) -> None:

@@ -119,10 +119,6 @@ class Http(_Calls[HttpGiven]):
         """See :meth:`Actor.repeatable`: as HTTP's methods mean it."""
         return arguments["method"] not in _ONCE
 
-    def dangerous(self, arguments: Arguments) -> bool:
-        """See :meth:`Actor.dangerous`."""
-        return bool(arguments["method"] == "DELETE")
-
     def tell(self, arguments: Arguments) -> str:
         """See :meth:`Actor.tell`."""
         given = self.read(arguments)

@@ -177,7 +177,8 @@ class HoldConnections(OfThread):
 class FillVolume(OfThread):
     """Fills the quota-limited folder with an archive that nobody asked for.
 
-    A restart does not help: the archive stays, and shipping takes the defect up again.
+    A restart does not help: the archive stays, and shipping takes the defect up again. Who deletes
+    an archive that is written at once has repaired it.
     """
 
     def __init__(self, service: Service, *, mb_per_s: float = 0.0) -> None:
@@ -187,10 +188,14 @@ class FillVolume(OfThread):
         self._volume = service.volume
         self._file: Path = self._volume.folder / ARCHIVE
         self._per_step = int(mb_per_s * MIB * 0.5)
+        self._written = False
         self._begin()
 
     def step(self) -> float:
         """Write what fits, at once or at the rate given."""
+        if self._written and not self._per_step and not self._file.exists():
+            return 0.5
+        self._written = True
         room = self._volume.limit_bytes - self._volume.used_bytes()
         size = min(room, self._per_step) if self._per_step else room
         with self._file.open("ab") as file:
