@@ -16,6 +16,15 @@ from twinhelm.cli.main import app
 
 GOOD = {
     "status": [],
+    "advise": [],
+    "advise look": [],
+    "advise show": ["none"],
+    "advise dismiss": ["none", "--reason", "why"],
+    "advise take-up": ["none"],
+    "advise assess": [],
+    "advise commits": [".", "--of", "acme/shop"],
+    "advise tests": ["FILE", "--of", "acme/shop", "--commit", "f00d", "--run", "1"],
+    "advise chores": ["FILE"],
     "rejected": [],
     "forecasts": [],
     "decisions": [],

@@ -21,8 +21,10 @@ SAMPLES: dict[Any, object] = {
     str: "text",
     bool: True,
     tuple[str, ...]: ("a", "b"),
+    list[int]: [1, 2],
     tuple[tuple[str, str, float], ...]: (("1", "champion", 1.0),),
     dict[str, str]: {"server.listen": "127.0.0.1:9700"},
+    dict[str, float]: {"data": 1.5},
 }
 
 

@@ -16,6 +16,7 @@ from twinhelm.aiops.flow.casework import Casework
 from twinhelm.aiops.flow.feedback import Learning
 from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
+from twinhelm.app.advice import open_advice
 from twinhelm.app.notices import open_notices
 from twinhelm.app.repairs import open_repairs
 from twinhelm.core.clock import SystemClock
@@ -40,6 +41,9 @@ def memory_house(*, telemetry=None, **sections):
     meters = Meters()
     offered = []
     learning = Learning(records, journal, clock, settings.learn, settings.detect)
+    repairs = open_repairs(
+        settings, clock, records, journal, MemoryWorkflows(clock), telemetry, None
+    )
     return SimpleNamespace(
         settings=settings,
         clock=clock,
@@ -68,10 +72,9 @@ def memory_house(*, telemetry=None, **sections):
         learning=learning,
         watch=SimpleNamespace(last_tick_ms=0),
         models=idle(),
-        repairs=open_repairs(
-            settings, clock, records, journal, MemoryWorkflows(clock), telemetry, None
-        ),
+        repairs=repairs,
         notices=open_notices(settings, clock, records, journal, telemetry),
+        advice=open_advice(records, journal, clock, telemetry.read_changes, repairs.books.check),
         drive=None,
         tour=None,
         ready=True,

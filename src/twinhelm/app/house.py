@@ -28,6 +28,7 @@ from twinhelm.aiops.flow.incidents import IncidentDesk
 from twinhelm.aiops.flow.intake import Intake
 from twinhelm.aiops.flow.publish import publish
 from twinhelm.aiops.flow.watch import Watch
+from twinhelm.app.advice import Adviser, open_advice
 from twinhelm.app.drive import Drive
 from twinhelm.app.lab import Lab
 from twinhelm.app.models import Models, open_models
@@ -59,7 +60,7 @@ log = logging.getLogger(__name__)
 VERSION = version("twinhelm")
 
 MOST_CHANGES = 100_000
-"""Of one day, which models look through for runs of pipelines."""
+"""Of one day, in which models look for runs of pipelines, or of a season, for advice."""
 
 LAB = "lab"
 """The lab's folder in the data directory, and the token that it sends with."""
@@ -88,6 +89,7 @@ class House:
     models: Models
     repairs: Repairs
     notices: Notices
+    advice: Adviser
     drive: Drive | None = None
     tour: Tour | None = None
     announced: bool = True
@@ -125,6 +127,7 @@ class House:
         if self.host is not None:
             self._spawn("host", self._collect)
         self._spawn("housekeeping", lambda: self.housekeeping.run(self._stop))
+        self._spawn("advice", lambda: self.advice.run(self._stop))
 
     def open_lab(self, url: str) -> Tour:
         """Start the lab beside the house, which sends to ``url``, and the tour of it."""
@@ -294,6 +297,13 @@ def _furnished(
         models=models,
         repairs=repairs,
         notices=notices,
+        advice=open_advice(
+            records,
+            journal,
+            clock,
+            partial(telemetry.read_changes, limit=MOST_CHANGES),
+            repairs.books.check,
+        ),
     )
     if driven is not None:
         tick_s = settings.detect.tick_s

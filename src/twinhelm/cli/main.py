@@ -12,8 +12,8 @@ from typing import Any
 
 import typer
 
-from twinhelm.cli import incidents, jobs, keeping, lab, overview, people, telemetry, up
-from twinhelm.cli.machines import backtest, feedback, notify, repairs
+from twinhelm.cli import advise, jobs, keeping, lab, overview, people, telemetry, up
+from twinhelm.cli.machines import backtest, feedback, incidents, notify, repairs
 from twinhelm.cli.models import outpost, products, road
 from twinhelm.cli.shown import refuse
 from twinhelm.core.errors import TwinhelmError
@@ -42,6 +42,7 @@ for group in (overview.group, notify.group, notify.windows, people.user, people.
     app.add_typer(group)
 for group in (feedback.app, backtest.app, lab.app):
     app.add_typer(group)
+app.add_typer(advise.app)
 
 
 def _version(wanted: bool) -> None:

@@ -111,6 +111,13 @@ read GET /api/twinhelm/v1/config Every setting and its value, secrets struck out
 read GET /api/twinhelm/v1/feedback What people answered, and what each answer changes.
 read GET /api/twinhelm/v1/feedback/lessons What is in force and in shadow, tried on history.
 read GET /api/twinhelm/v1/jobs Back-fills, imports and backups, and how far they are.
+read GET /api/twinhelm/v1/advice What to automate next, the best first.
+operate POST /api/twinhelm/v1/advice Look for toil now, which else happens every hour.
+operate POST /api/twinhelm/v1/advice/{key}/dismissal Silence a piece of advice, for a reason.
+operate DELETE /api/twinhelm/v1/advice/{key}/dismissal Hear of it again.
+read GET /api/twinhelm/v1/assessments The guided assessments that were kept.
+read GET /api/twinhelm/v1/assessments/begun The assessment, answered by evidence alone.
+remark POST /api/twinhelm/v1/assessments Keep an assessment.
 read GET /api/twinhelm/v1/products Model products, twinhelm's own algorithms too.
 read GET /api/twinhelm/v1/products/{name} One product: who answers for it, its health, remarks.
 read GET /api/twinhelm/v1/products/{name}/versions Its versions.
@@ -208,6 +215,8 @@ read GET /products/{name} One product: traffic, versions, builds, health, eviden
 read GET /products/{name}/versions/{version} One version: facts, checks, curves, approvals, card.
 read GET /products/{name}/compare Two versions side by side.
 read GET /approvals Requests to go live, with the evidence beside the buttons.
+read GET /advise What to automate next, with evidence, drafts and what they would have done.
+read GET /advise/assessment Where the team stands: questions, answered as far as facts go.
 read GET /audit The journal, and whether it is whole.
 read GET /audit/live What was live at a time, since when, who asked, who approved and why.
 read GET /rejected Telemetry that was not kept, why, and what to do.

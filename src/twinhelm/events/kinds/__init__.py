@@ -6,6 +6,6 @@ one module a part of the house.
 """
 
 from twinhelm.events.event import EVENT_KINDS
-from twinhelm.events.kinds import learning, machines, notices, products, repairs
+from twinhelm.events.kinds import advice, learning, machines, notices, products, repairs
 
-__all__ = ["EVENT_KINDS", "learning", "machines", "notices", "products", "repairs"]
+__all__ = ["EVENT_KINDS", "advice", "learning", "machines", "notices", "products", "repairs"]

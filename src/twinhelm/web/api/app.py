@@ -19,6 +19,7 @@ from starlette.responses import Response
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.web import VERSION
 from twinhelm.web.api import (
+    advice,
     approvals,
     feedback,
     incidents,
@@ -62,7 +63,7 @@ def api_app(house: House) -> FastAPI:
     )
     app.state.house = house
     parts = (status, incidents, feedback, telemetry, people, jobs, products, serving, approvals)
-    for part in (*parts, repairs, notices):
+    for part in (*parts, repairs, notices, advice):
         app.include_router(part.router, prefix=PREFIX)
     for kind in (TwinhelmError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _refused)

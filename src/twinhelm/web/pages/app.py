@@ -15,6 +15,7 @@ from nicegui import run, ui
 from starlette.requests import Request
 
 from twinhelm.core.errors import TwinhelmError
+from twinhelm.web.pages.advise import advise, assessment
 from twinhelm.web.pages.capacity import capacity
 from twinhelm.web.pages.incident import incident, incidents
 from twinhelm.web.pages.kit import html
@@ -58,6 +59,8 @@ PAGES: dict[str, tuple[str, Builder]] = {
     "/products/{name}/compare": ("Compare", compare),
     "/products/{name}/versions/{version}": ("Version", version),
     "/approvals": ("Approvals", approvals),
+    "/advise": ("Advise", advise),
+    "/advise/assessment": ("Where we stand", assessment),
     "/audit": ("Audit", audit),
     "/audit/live": ("What was live", past),
     "/rejected": ("Rejected", rejected),

@@ -30,8 +30,8 @@ RAIL: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "Models": (("Portfolio", "/products"), ("Approvals", "/approvals")),
     "Both": (
-        ("Audit", "/audit"), ("Rejected", "/rejected"), ("Settings and health", "/settings"),
-        ("Connect", "/connect"),
+        ("Advise", "/advise"), ("Audit", "/audit"), ("Rejected", "/rejected"),
+        ("Settings and health", "/settings"), ("Connect", "/connect"),
     ),
 }  # fmt: skip
 RANGE_WORDS = {"m": "minutes", "h": "hours", "d": "days"}
