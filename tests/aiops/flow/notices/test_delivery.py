@@ -7,8 +7,10 @@ import pytest
 from aiops.flow.notices.telling import Crash
 from peers.receivers import Endpoint
 from twinhelm.aiops.notify.channels.webhook import sign
+from twinhelm.aiops.records import incident_key
 from twinhelm.aiops.types import IncidentState
 from twinhelm.core.errors import Conflict, Unauthenticated
+from twinhelm.core.ports import Record
 from twinhelm.events.kinds.machines import IncidentUpdated
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
@@ -372,3 +374,13 @@ def test_the_state_is_that_of_the_incident(pager):
     assert teller.desk.acknowledge(link_of(_end.taken[0])) == []
     with teller.records.reading() as unit:
         assert unit.find("incident")[0].state == IncidentState.ACKNOWLEDGED
+
+
+def test_a_record_that_cannot_be_read_keeps_nobody_else_from_being_told(hook):
+    teller, end = hook
+    teller.open(1)
+    with teller.records.writing() as write:
+        write.put(Record("incident", incident_key(1), {"id": "nonsense"}))
+    teller.open(2)
+    assert teller.walk() == 1
+    assert end.taken[0].said["data"]["thread"].endswith("incident/2")

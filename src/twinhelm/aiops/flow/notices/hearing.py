@@ -5,6 +5,7 @@ It judges nothing: which message a row is, who is behind a target and who is on 
 :mod:`twinhelm.aiops.notify`'s to say.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,8 @@ from twinhelm.events.kinds.notices import EscalationSpent
 from twinhelm.events.values import Reading, load
 
 __all__ = ["Hearing"]
+
+log = logging.getLogger(__name__)
 
 PAGE_ROWS = 500
 LATE_MS = 24 * 3_600_000
@@ -85,8 +88,13 @@ class Hearing:
 
     def _heard(self, plan: Plan, write: Reading, row: JournalRow) -> None:
         now = self.clock.now_ms()
-        incident = load_incident(write, number) if (number := _incident_of(row)) else None
-        message = message_of(row, incident)
+        try:
+            incident = load_incident(write, number) if (number := _incident_of(row)) else None
+            message = message_of(row, incident)
+        except (ValueError, KeyError, TypeError):
+            # A row that cannot be told must not keep those after it from being told.
+            log.exception("row %d of the journal cannot be told", row.seq)
+            return
         if message is None or now - row.time_ms > LATE_MS:
             return
         title, *lines = redacted([message.title, *message.lines])
