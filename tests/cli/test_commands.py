@@ -50,6 +50,12 @@ GOOD = {
     "token create": ["t", "--role", "viewer"],
     "token list": [],
     "token revoke": ["none"],
+    "feedback list": [],
+    "feedback give": ["anomaly/1:1", "wrong"],
+    "feedback undo": ["1"],
+    "feedback lessons": [],
+    "feedback apply": ["anomaly"],
+    "feedback export": ["NEW"],
     "backtest detect": ["--data", "SETS", "--out", "NEW"],
     "product new": ["--out", "NEW", "--answers", "ANSWERS"],
     "product check": ["PRODUCT"],
@@ -85,7 +91,7 @@ REFUSED = {"incident", "user remove", "user roles", "user password", "user link"
 REFUSED |= {"token revoke", "restore", "product show", "product retire", "product hold"}
 REFUSED |= {"product remark", "build", "run again", "validate", "promote", "approve", "rollback"}
 REFUSED |= {"run cancel", "stop-rollout", "deployment", "health", "labels", "evidence", "score"}
-REFUSED |= {"export", "serve"}
+REFUSED |= {"export", "serve", "feedback give", "feedback undo", "feedback apply"}
 """Those whose arguments above name what is not there."""
 
 LONE = {"backtest detect", "product new", "product check", "serve"}
@@ -232,6 +238,7 @@ def test_without_a_server_or_data_every_command_says_what_to_try(name, twinhelm,
         ["jobs", "--follow"],
         ["jobs", "--cancel"],
         ["jobs", "x", "--follow", "--cancel"],
+        ["feedback", "give", "anomaly/1:1", "perhaps"],
         ["backtest", "detect"],
         ["up", "now"],
     ],

@@ -210,6 +210,7 @@ read GET /traces Recent traces, and one of them as a tree.
 read GET /capacity What runs out next, and when.
 read GET /on-call Who is on call, when trouble is expected, what is told to whom.
 read GET /alert-quality How good the alerts of a range were, and what would mend them.
+read GET /feedback What people answered, what that changed, and how to undo it.
 read GET /products Every model product: stage, health, owner, next step.
 read GET /products/{name} One product: traffic, versions, builds, health, evidence, talk, journal.
 read GET /products/{name}/versions/{version} One version: facts, checks, curves, approvals, card.

@@ -137,15 +137,14 @@ def export(
     lines = [[*(row[name] for name in names), json.dumps(row["facts"]).decode()] for row in rows]
     with duckdb.connect() as db:
         db.execute(
-            'create table answers (id bigint, of varchar, about varchar, "right" boolean, '
-            "reason varchar, by varchar, ms bigint, state varchar, applied boolean, facts varchar)"
+            'create table answers (id bigint, "of" varchar, about varchar, "right" boolean, '
+            'reason varchar, "by" varchar, time timestamp_ms, state varchar, applied boolean, '
+            "facts varchar)"
         )
         if lines:
-            db.executemany("insert into answers values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", lines)
-        table = db.sql(
-            'select id, of, about, "right", reason, by, make_timestamp_ms(ms) as time, state, '
-            "applied, facts from answers order by id"
-        )
+            values = "?, ?, ?, ?, ?, ?, make_timestamp_ms(?), ?, ?, ?"
+            db.executemany(f"insert into answers values ({values})", lines)  # noqa: S608 - as above
+        table = db.table("answers")
         table.write_parquet(str(folder / "answers.parquet"))
         table.write_csv(str(folder / "answers.csv"))
     (folder / "README.md").write_text(README, encoding="utf-8")

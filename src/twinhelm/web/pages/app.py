@@ -16,6 +16,7 @@ from starlette.requests import Request
 
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.web.pages.advise import advise, assessment
+from twinhelm.web.pages.answers import feedback
 from twinhelm.web.pages.capacity import capacity
 from twinhelm.web.pages.incident import incident, incidents
 from twinhelm.web.pages.kit import html
@@ -54,6 +55,7 @@ PAGES: dict[str, tuple[str, Builder]] = {
     "/capacity": ("Capacity", capacity),
     "/on-call": ("On call", on_call),
     "/alert-quality": ("Alert quality", quality),
+    "/feedback": ("Answers", feedback),
     "/products": ("Portfolio", products),
     "/products/{name}": ("Product", product),
     "/products/{name}/compare": ("Compare", compare),

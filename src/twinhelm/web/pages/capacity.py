@@ -5,6 +5,7 @@ from dataclasses import replace
 from twinhelm.aiops.types import Forecast
 from twinhelm.aiops.words import place, quantity, unit_of
 from twinhelm.core.labels import metric_name
+from twinhelm.web.pages.answers import Answers, Known, known
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.charts import Charts
 from twinhelm.web.pages.kit.drawing import Drawing, query_of
@@ -25,17 +26,21 @@ WHY += "guessing on recent points, nothing is said."
 async def capacity(sheet: Sheet) -> None:
     """Build the page."""
     with framed(sheet, "Capacity", "What runs out next, soonest first", wing="machines"):
+        answers = Answers(sheet)
+        answers.reason()
         rows, charts = Region("card flush"), Charts()
 
-        def show(now: list[tuple[Forecast, Drawing]]) -> None:
-            rows.show([forecast for forecast, _ in now], _list)
+        def show(found: tuple[list[tuple[Forecast, Drawing]], Known]) -> None:
+            now, stands = found
+            told = [forecast for forecast, _ in now]
+            rows.show((told, stands), lambda _: _list(told, answers, stands))
             drawn = [(_title(forecast), "", drawing) for forecast, drawing in now]
             charts.follow(drawn, lambda: None, alone=True, notes=[("forecast", "--fan")])
 
         await Live(sheet, lambda: _ask(sheet), show, every_s=15.0).start()
 
 
-def _ask(sheet: Sheet) -> list[tuple[Forecast, Drawing]]:
+def _ask(sheet: Sheet) -> tuple[list[tuple[Forecast, Drawing]], Known]:
     now = sheet.house.clock.now_ms()
     drawn = []
     for one in sheet.house.desk.forecasts()[:MOST]:
@@ -43,7 +48,7 @@ def _ask(sheet: Sheet) -> list[tuple[Forecast, Drawing]]:
         past = min(PAST_MS, max(LEAST_MS, ahead))
         drawing = sheet.drawer.draw([one.series], now - past, now, band=False)
         drawn.append((one, _fan(one, drawing, now)))
-    return drawn
+    return drawn, known(sheet)
 
 
 def _fan(one: Forecast, drawing: Drawing, now_ms: int) -> Drawing:
@@ -79,7 +84,7 @@ def _title(one: Forecast) -> str:
     return " ".join(part for part in (one.resource.value, detail, "of", place(one.entity)) if part)
 
 
-def _list(found: list[Forecast]) -> None:
+def _list(found: list[Forecast], answers: Answers, stands: Known) -> None:
     html.table(
         found,
         Column("What", "cutoff", _what),
@@ -89,6 +94,7 @@ def _list(found: list[Forecast]) -> None:
         Column("Likely", "tightcol", lambda one: When(one.likely_ms)),
         Column("Latest", "tightcol", _latest),
         Column("Confidence", "tightcol", _confidence),
+        Column("Is it so?", "", lambda one: answers.ask(f"forecast/{one.series}", stands)),
         nothing=lambda: html.empty(
             "Nothing is foreseen to run out in the next 14 days.", WHY, good=True
         ),

@@ -22,6 +22,7 @@ from twinhelm.core.entities import Edge
 from twinhelm.core.errors import NotFound
 from twinhelm.core.roles import Right
 from twinhelm.events.values import load
+from twinhelm.web.pages.answers import Answers, Known, known, signs
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.charts import Charts
 from twinhelm.web.pages.kit.deeds import Deeds
@@ -158,6 +159,7 @@ class _Known:
     edges: tuple[Edge, ...]
     evidence: list[tuple[str, str, Drawing]]
     others: list[Decision]
+    answers: Known
 
 
 async def incident(sheet: Sheet) -> None:
@@ -177,6 +179,8 @@ async def incident(sheet: Sheet) -> None:
                     places, changed = Region("card"), Region("card")
                 story = Region("card")
         charts = Charts("stack tight")
+        answers, asked = Answers(sheet), Region("card")
+        answers.reason()
         grouped, others = Region("card"), Region("wait")
         for one in DEEDS:
             _dialog(sheet, number, one)
@@ -187,7 +191,12 @@ async def incident(sheet: Sheet) -> None:
             start, end = window(file, sheet.house.clock.now_ms())
             told = [(each.text, each.confidence, each.evidence_for) for each in file.claims]
             against = [each.evidence_against for each in file.claims]
-            reasons.show((one.verdict, told, against), lambda _: why(file, start, end))
+            stands = now.answers
+            reasons.show(
+                (one.verdict, told, against, stands),
+                lambda _: why(file, start, end, lambda claim: answers.ask(claim, stands)),
+            )
+            asked.show((file.anomalies, stands), lambda _: signs(file, answers, stands))
             places.show((one.entities, now.edges), lambda _: where(file, now.edges))
             changed.show(file.changes, lambda _: changes(file))
             story.show(file.timeline, timeline)
@@ -210,7 +219,7 @@ def _ask(sheet: Sheet, number: int) -> _Known:
     since, until = file.incident.started_ms - NEAR_MS, (file.incident.resolved_ms or now) + NEAR_MS
     unraised = (one for one in house.desk.decisions(300) if one.incident is None)
     others = [one for one in unraised if since <= one.time_ms <= until]
-    return _Known(file, tuple(edges[:200]), draw_evidence(sheet, file), others[:30])
+    return _Known(file, tuple(edges[:200]), draw_evidence(sheet, file), others[:30], known(sheet))
 
 
 def _head(now: Incident, sheet: Sheet) -> None:

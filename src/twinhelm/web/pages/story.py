@@ -5,7 +5,7 @@ anomalies shaded and changes marked; drawing them blocks.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from twinhelm.aiops.flow.incidents import IncidentFile, TimelineEntry
 from twinhelm.aiops.types import Anomaly
@@ -74,8 +74,13 @@ def _ranked(file: IncidentFile) -> list[int]:
     return list(dict.fromkeys(one.series for one in sorted(file.anomalies, key=key)))
 
 
-def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
-    """Rank the suspects, with the evidence for and against each."""
+def why(
+    file: IncidentFile,
+    start_ms: int,
+    end_ms: int,
+    ask: Callable[[str], object] = lambda _claim: None,
+) -> None:
+    """Rank the suspects, with the evidence for and against each; ``ask`` ends each with more."""
     with html.card_head("Why"):
         if file.claims:
             html.chip(
@@ -91,16 +96,16 @@ def why(file: IncidentFile, start_ms: int, end_ms: int) -> None:
     weaker = file.claims[len(shown) :]
     with Node("ol", classes="items"):
         for claim in shown:
-            _suspect(claim, start_ms, end_ms)
+            _suspect(claim, start_ms, end_ms, ask)
     if weaker:
         with Node("details"):
             Node("summary", html.plural(len(weaker), "weaker suspect"))
             with Node("ol", classes="items"):
                 for claim in weaker:
-                    _suspect(claim, start_ms, end_ms)
+                    _suspect(claim, start_ms, end_ms, ask)
 
 
-def _suspect(claim: Claim, start_ms: int, end_ms: int) -> None:
+def _suspect(claim: Claim, start_ms: int, end_ms: int, ask: Callable[[str], object]) -> None:
     with Node("li", classes="suspect"):
         Node("h3", claim.text, "wrapany")
         html.confidence(claim.confidence)
@@ -109,6 +114,7 @@ def _suspect(claim: Claim, start_ms: int, end_ms: int) -> None:
                 _evidence(one, "+", start_ms, end_ms)
             for one in claim.evidence_against[:2]:
                 _evidence(one, "−", start_ms, end_ms)  # noqa: RUF001 - the minus sign is meant
+        ask(claim.id)
 
 
 def _evidence(one: Evidence, sign: str, start_ms: int, end_ms: int) -> None:

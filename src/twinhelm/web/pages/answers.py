@@ -1,0 +1,180 @@
+"""Answers: one click calls something right or wrong; what it changed stands beside it, with undo.
+
+:class:`Answers` puts the buttons where something is asserted, and :func:`feedback` is the page of
+all answers: what they teach, what of it is in force, and what the rest would have changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from twinhelm.aiops.flow.feedback import Taught
+from twinhelm.aiops.flow.incidents import IncidentFile
+from twinhelm.aiops.learn import Lessons, Trial
+from twinhelm.aiops.types import Answer
+from twinhelm.aiops.words import spoken
+from twinhelm.core.ports import Record
+from twinhelm.core.roles import Right
+from twinhelm.web.pages.kit import html
+from twinhelm.web.pages.kit.deeds import Deeds
+from twinhelm.web.pages.kit.frame import framed
+from twinhelm.web.pages.kit.html import Column, Node, Region, When
+from twinhelm.web.pages.kit.sheet import Live, Sheet
+
+__all__ = ["Answers", "Known", "feedback", "known", "signs"]
+
+MOST_SIGNS = 12
+Known = Mapping[str, Taught]
+"""The answers that stand, by what they are about."""
+
+
+def known(sheet: Sheet) -> dict[str, Taught]:
+    """Return the newest answers that stand."""
+    found = sheet.house.learning.answers()
+    return {one.answer.about: one for one in found if one.state == "standing"}
+
+
+class Answers:
+    """The buttons of one page, and the field for a reason that goes with all of them."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self.deeds = Deeds(sheet)
+        self._desk = sheet.house.learning
+
+    def reason(self) -> None:
+        """Offer the field; empty is fine."""
+        html.entry("reason", "", "Why? (if you like)", "Reason of an answer", id="why-answer")
+
+    def ask(self, about: str, stands: Known, *says: tuple[str, bool]) -> None:
+        """Offer to answer, or show the answer that stands with what it changed."""
+        with Node("span", classes="row small"):
+            if about in stands:
+                self._told(stands[about])
+                return
+            for text, right in says or (("Right", True), ("Wrong", False)):
+                self.deeds.button(
+                    text,
+                    Right.OPERATE,
+                    self._giving(about, right),
+                    box="why-answer",
+                    style="quiet small",
+                    sure=False,
+                )
+
+    def undo(self, one: Answer) -> None:
+        """Offer to take an answer back."""
+        self.deeds.button(
+            "Undo",
+            Right.OPERATE,
+            lambda who, _: self._desk.undo(one.id, by=who),
+            style="quiet small",
+            sure=False,
+        )
+
+    def _giving(self, about: str, right: bool) -> Callable[[str, str], object]:
+        return lambda who, why: self._desk.give(about, right=right, reason=why, by=who)
+
+    def _told(self, one: Taught) -> None:
+        said = "right" if one.answer.right else "wrong"
+        because = f": {one.answer.reason}" if one.answer.reason else ""
+        Node("span", f"{one.answer.by} says {said}{because}", "wrapany")
+        html.chip("in force" if one.answer.applied else "in shadow")
+        Node("span", "; ".join(one.changes), "muted wrapany")
+        self.undo(one.answer)
+
+
+def signs(file: IncidentFile, answers: Answers, stands: Known) -> None:
+    """List the signs of an incident, the strongest first, to be answered one by one."""
+    one = file.incident
+    lead = one.attributes.get("lead", "")
+    html.card_head("Is it so?", "What answers changed", "/feedback")
+    ordered = sorted(file.anomalies, key=lambda each: (each.key != lead, -each.peak_score))
+    with Node("ul", classes="items"):
+        for each in ordered[:MOST_SIGNS]:
+            with Node("li", classes="row", style="justify-content:space-between"):
+                Node("span", spoken(each), "wrapany")
+                answers.ask(f"anomaly/{each.key}", stands)
+                if each.key != lead:
+                    member = f"incident/{one.id}/member/{each.key}"
+                    answers.ask(member, stands, ("Does not belong here", False))
+    if len(ordered) > MOST_SIGNS:
+        Node("p", f"and {len(ordered) - MOST_SIGNS} weaker ones", "muted small")
+    answers.deeds.barred(Right.OPERATE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Learnt:
+    answers: list[Taught]
+    force: Lessons
+    trials: list[Trial]
+    differences: list[Record]
+
+
+async def feedback(sheet: Sheet) -> None:
+    """Show all answers, what they teach, and what would be different with all in force."""
+    with framed(sheet, "Answers", "What people called right or wrong, and what that changed"):
+        answers = Answers(sheet)
+        force, shadow, rows = Region("card"), Region("card"), Region("card flush")
+
+        def show(now: _Learnt) -> None:
+            force.show(now.force, _force)
+            shadow.show((now.trials, now.differences), lambda _: _shadow(now, answers))
+            rows.show(now.answers, lambda found: _list(found, answers))
+
+        await Live(sheet, lambda: _ask(sheet), show).start()
+
+
+def _ask(sheet: Sheet) -> _Learnt:
+    desk = sheet.house.learning
+    with sheet.house.records.reading() as unit:
+        apart = unit.find("difference", newest_first=True, limit=20)
+    return _Learnt(desk.answers(200), desk.lessons()[0], desk.trials(), apart)
+
+
+def _force(now: Lessons) -> None:
+    Node("h2", "In force")
+    told = [one.text for one in (*now.needs, *now.weights)]
+    html.points(told or ["Nothing yet: everything is judged as it was delivered."])
+
+
+def _shadow(now: _Learnt, answers: Answers) -> None:
+    Node("h2", "In shadow")
+    if not now.trials:
+        Node("p", "Every answer that stands is in force.", "muted")
+    for one in now.trials:
+        with Node("div", classes="row"):
+            wrong = f"of {one.wrong} wrong ones {one.wrong_after} instead of {one.wrong_before}"
+            right = f"of {one.right} right ones {one.right_after} instead of {one.right_before}"
+            Node("span", f"{one.of}: {wrong}, {right} would still be told.", "wrapany")
+            html.chip("passes" if one.passed else "not yet", "green" if one.passed else "")
+            answers.deeds.button(
+                f"Put what {one.of} answers teach in force",
+                Right.OPERATE,
+                lambda who, _, of=one.of: answers.deeds.sheet.house.learning.apply(of, by=who),
+            )
+    html.points(str(one.body["text"]) for one in now.differences)
+
+
+def _list(found: list[Taught], answers: Answers) -> None:
+    def state(one: Taught) -> None:
+        if one.state == "standing":
+            answers.undo(one.answer)
+        else:
+            Node("span", "undone", "muted")
+
+    html.table(
+        found,
+        Column("No.", "num", lambda one: str(one.answer.id)),
+        Column("About", "wrapany", lambda one: one.answer.about),
+        Column("Answer", "", lambda one: "right" if one.answer.right else "wrong"),
+        Column("Why", "wrapany", lambda one: one.answer.reason),
+        Column("Who", "", lambda one: one.answer.by),
+        Column("When", "tightcol", lambda one: When(one.answer.time_ms)),
+        Column("What it changes", "wrapany", lambda one: "; ".join(one.changes)),
+        Column("", "tightcol", state),
+        nothing=lambda: html.empty(
+            "Nobody has answered yet.",
+            "Incidents and forecasts have the buttons: one click says whether they were right.",
+        ),
+    )
