@@ -7,6 +7,8 @@ where whoever may write is admin.
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from cli.test_commands import COMMANDS, GOOD, arguments  # noqa: F401 - a fixture
@@ -17,9 +19,9 @@ from twinhelm.core.roles import Role
 from twinhelm.web.routes import ROUTES, RouteTable
 
 TABLE = RouteTable(ROUTES)
-LOCAL = {"restore", "config", "product new", "product check", "serve", "journal", "journal list",
-         "journal verify", "backtest detect", "up"}  # fmt: skip
-"""Those that need no server, besides ``user`` and ``token``, which change the records."""
+LOCAL = {"restore", "config", "product new", "product check", "serve", "backtest detect", "up"}
+"""Those that need no server, besides ``user`` and ``token``, which change the records; those of the
+lab send telemetry, as any system does (test_lab.py)."""
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +50,9 @@ def test_a_command_is_refused_just_where_a_route_of_its_asks_for_more(
     name,
     server,
     twinhelm,
-    arguments,
-    monkeypatch,  # noqa: F811 - the fixture
+    arguments,  # noqa: F811 - the fixture
+    monkeypatch,
+    tmp_path,
 ):
     called = []
     ask = Server._ask
@@ -59,10 +62,13 @@ def test_a_command_is_refused_just_where_a_route_of_its_asks_for_more(
         return ask(self, method, path, **how)
 
     monkeypatch.setattr(Server, "_ask", noting)
+    given = arguments(name)
+    (tmp_path / "load.csv").write_text("id,value,time,load\na,1,1700000000,0.5\n")
     for role in Role:
         called.clear()
+        shutil.rmtree(tmp_path / "new", ignore_errors=True)
         told = ["--server", server.url, "--token", server.token(role), "--json"]
-        ran = twinhelm(*arguments(name), *told)
+        ran = twinhelm(*given, *told)
         rights = [TABLE.find(method, path).right.value for method, path in called]
         lacking = [right for right in rights if right not in MAY[role]]
         assert rights, role

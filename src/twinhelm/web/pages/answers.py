@@ -92,7 +92,7 @@ def signs(file: IncidentFile, answers: Answers, stands: Known) -> None:
     ordered = sorted(file.anomalies, key=lambda each: (each.key != lead, -each.peak_score))
     with Node("ul", classes="items"):
         for each in ordered[:MOST_SIGNS]:
-            with Node("li", classes="row", style="justify-content:space-between"):
+            with Node("li", classes="row asked", style="justify-content:space-between"):
                 Node("span", spoken(each), "wrapany")
                 answers.ask(f"anomaly/{each.key}", stands)
                 if each.key != lead:

@@ -179,8 +179,9 @@ async def incident(sheet: Sheet) -> None:
                     places, changed = Region("card"), Region("card")
                 story = Region("card")
         charts = Charts("stack tight")
-        answers, asked = Answers(sheet), Region("card")
-        answers.reason()
+        with Node("div", classes="card stack"):
+            asked, answers = Region(), Answers(sheet)
+            answers.reason()
         grouped, others = Region("card"), Region("wait")
         for one in DEEDS:
             _dialog(sheet, number, one)

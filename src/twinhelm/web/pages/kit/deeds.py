@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from twinhelm.core import json
@@ -77,7 +76,8 @@ class Deeds:
             if needs and not written:
                 self.refuse(BadInput(f"nothing says {needs}", hint="write it beside the button"))
             elif await self.act(right, lambda who: change(who, written), done) and box:
-                ui.run_javascript(f"helmEmpty({_quoted(box)})")
+                # The button itself may be gone by now; what tells of it is not.
+                self._said.box.client.run_javascript(f"helmEmpty({_quoted(box)})")
 
         go = f"() => emit(document.getElementById({_quoted(box)})?.value || '')"
         button.on("click", press, js_handler=f"(e) => helmSure(e, {go})" if sure else go)
