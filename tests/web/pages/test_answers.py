@@ -50,7 +50,7 @@ def test_a_suspect_is_called_right_and_the_page_of_answers_puts_it_in_force(
     page.locator("text=Sure?").click()
     page.locator("text=Every answer that stands is in force").wait_for()
     assert [one.applied for one in standing(lit_house)] == [True]
-    page.locator("main td >> text=Undo").click()
+    page.locator("main td button", has_text="Undo").click()
     page.locator("main td >> text=undone").first.wait_for()
     page.locator("text=Nothing yet: everything is judged as it was delivered").wait_for()
     assert browser_page.wrong == []
@@ -68,7 +68,7 @@ def test_a_forecast_is_called_wrong_where_it_stands(browser_page, lit_house):
     browser_page.open("/capacity")
     page.locator("main tr", has_text="Disk of host a").locator("text=Wrong").click()
     page.locator("text=ada says wrong").wait_for()
-    assert [each.about for each in standing(lit_house)] == ["forecast/0"]
+    assert "forecast/0" in [each.about for each in standing(lit_house)]
 
 
 def test_who_may_not_answer_is_told_so(browser_page, lit_house):
