@@ -57,6 +57,7 @@ GOOD = {
     "feedback apply": ["anomaly"],
     "feedback export": ["NEW"],
     "backtest detect": ["--data", "SETS", "--out", "NEW"],
+    "backtest feedback": ["--data", "SETS", "--out", "NEW"],
     "product new": ["--out", "NEW", "--answers", "ANSWERS"],
     "product check": ["PRODUCT"],
     "product frame": ["PRODUCT"],
@@ -94,7 +95,7 @@ REFUSED |= {"run cancel", "stop-rollout", "deployment", "health", "labels", "evi
 REFUSED |= {"export", "serve", "feedback give", "feedback undo", "feedback apply"}
 """Those whose arguments above name what is not there."""
 
-LONE = {"backtest detect", "product new", "product check", "serve"}
+LONE = {"backtest detect", "backtest feedback", "product new", "product check", "serve"}
 """Those that work on files alone, without server or data directory."""
 
 PRODUCT = """
@@ -137,7 +138,7 @@ def arguments(tmp_path):
     places |= {"FILE": str(file), "NEW": str(tmp_path / "new"), "SETS": str(tmp_path / "sets")}
 
     def fill(name):
-        if name == "backtest detect":
+        if name.startswith("backtest "):
             write_set(tmp_path / "sets" / "one" / "series.parquet")
         return [*name.split(), *(places.get(each, each) for each in GOOD[name])]
 
@@ -204,7 +205,11 @@ def test_an_answer_for_people_has_no_braces_and_says_something(name, twinhelm, a
     assert not ran.out.startswith("{")
 
 
-EMPTY = GOOD.keys() - {"config", "user add", "token create"} - (LONE - {"backtest detect"})
+EMPTY = (
+    GOOD.keys()
+    - {"config", "user add", "token create"}
+    - (LONE - {"backtest detect", "backtest feedback"})
+)
 
 
 @pytest.mark.parametrize("name", sorted(EMPTY))

@@ -19,7 +19,8 @@ from twinhelm.core.roles import Role
 from twinhelm.web.routes import ROUTES, RouteTable
 
 TABLE = RouteTable(ROUTES)
-LOCAL = {"restore", "config", "product new", "product check", "serve", "backtest detect", "up"}
+LOCAL = {"restore", "config", "product new", "product check", "serve", "backtest detect", "up",
+         "backtest feedback"}  # fmt: skip
 """Those that need no server, besides ``user`` and ``token``, which change the records; those of the
 lab send telemetry, as any system does (test_lab.py)."""
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twinhelm.aiops.learn import Lessons, learn, try_out
+from twinhelm.aiops.learn import Lessons, learn, next_question, try_out
 from twinhelm.aiops.types import Answer, Deviation
 
 FACTS = {"series": "1", "kin": "latency", "way": "up", "size": 2.0, "surprise": 0.6,
@@ -39,8 +39,8 @@ def test_what_was_called_wrong_counts_no_more_and_what_is_larger_does():
 
 def test_at_the_same_hour_it_may_be_larger_on_any_day():
     lessons = learn([answer()])
-    assert lessons.quiet(like(size=3.0, hour=20 + 48)) == (1,)
-    assert lessons.quiet(like(size=3.0, hour=30)) == ()
+    assert lessons.quiet(like(size=2.8, hour=20 + 48)) == (1,)
+    assert lessons.quiet(like(size=2.8, hour=30)) == ()
 
 
 def test_what_was_called_right_counts_whatever_else_was_said():
@@ -51,18 +51,26 @@ def test_what_was_called_right_counts_whatever_else_was_said():
 
 def test_two_series_of_a_kin_speak_of_all_of_it_below_what_was_right():
     wrong = [answer(1, series="1"), answer(2, series="2", size=3.0)]
-    assert learn(wrong[:1]).quiet(like(series="9")) == ()
-    assert learn(wrong).quiet(like(series="9", size=3.0)) == (1, 2)
+    assert learn(wrong[:1]).quiet(like(series="9", size=1.0)) == ()
+    assert learn(wrong).quiet(like(series="9", size=1.5)) == (1, 2)
+    assert learn(wrong).quiet(like(series="9", size=1.6)) == ()
     spared = [*wrong, answer(3, series="3", right=True, size=2.5)]
-    assert learn(spared).quiet(like(series="9", size=2.0)) == ()
+    assert learn(spared).quiet(like(series="9", size=1.0)) == ()
 
 
-def test_three_series_speak_of_everything_only_where_something_right_bounds_it():
-    wrong = [answer(n, series=str(n), kin=f"kin{n}") for n in (1, 2, 3)]
-    assert learn(wrong).quiet(like(series="9", kin="other")) == ()
-    bounded = [*wrong, answer(4, series="4", kin="kin4", right=True, size=5.0)]
-    assert learn(bounded).quiet(like(series="9", kin="other")) == (1, 2, 3)
-    assert learn(bounded).quiet(like(series="9", kin="other", size=2.1)) == ()
+def test_four_series_speak_of_everything_only_where_something_right_bounds_it():
+    wrong = [answer(n, series=str(n), kin=f"kin{n}") for n in (1, 2, 3, 4)]
+    assert learn(wrong).quiet(like(series="9", kin="other", size=1.0)) == ()
+    bounded = [*wrong, answer(5, series="5", kin="kin5", right=True, size=5.0)]
+    assert learn(bounded).quiet(like(series="9", kin="other", size=1.4)) == (1, 2, 3, 4)
+    assert learn(bounded).quiet(like(series="9", kin="other", size=1.5)) == ()
+
+
+def test_less_surprise_is_enough_from_a_size_that_nearly_all_right_ones_had():
+    right = [answer(n, right=True, size=float(n)) for n in (3, 4, 5)]
+    assert learn(right).sooner() == float("inf")
+    assert learn([*right, answer(9)]).sooner() == 3.0
+    assert learn([*right[:2], answer(9)]).sooner() == float("inf")
 
 
 @pytest.mark.parametrize(
@@ -147,3 +155,16 @@ def test_each_kind_has_a_version_of_its_own():
     assert len(lessons.version("anomaly")) == 8
     assert lessons.version("suspect") == ""
     assert lessons.version("anomaly") != learn([answer(1, size=3.0)]).version("anomaly")
+
+
+def test_what_repeats_on_one_series_is_asked_about_first_and_nothing_twice():
+    rare = like(series="rare", size=9.0)
+    often = [like(series="often", size=1.0 + n / 100) for n in range(5)]
+    seen = [rare, *often]
+    assert next_question(seen, {}) == 1  # its "wrong" would silence all five
+    said = {}
+    while (at := next_question(seen, said)) is not None:
+        assert at not in said
+        said[at] = at == 0
+    assert said.keys() == set(range(6))
+    assert next_question([], {}) is None

@@ -9,6 +9,10 @@ the heavy side), 0.67 once in a million. Scores are evidence against "as before"
 from twinhelm.aiops.detect.baseline import DETECTOR, Detector, detect_array
 from twinhelm.aiops.detect.facts import Facts
 from twinhelm.aiops.detect.joint import JointDetector
+from twinhelm.aiops.detect.kernel import SCORE_HALF, bar_of
 from twinhelm.aiops.detect.tracker import AnomalyTracker
 
-__all__ = ["DETECTOR", "AnomalyTracker", "Detector", "Facts", "JointDetector", "detect_array"]
+__all__ = [
+    "DETECTOR", "SCORE_HALF", "AnomalyTracker", "Detector", "Facts", "JointDetector", "bar_of",
+    "detect_array",
+]  # fmt: skip

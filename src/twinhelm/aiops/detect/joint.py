@@ -77,6 +77,11 @@ class JointDetector:
         self.threshold = threshold_of((settings or DetectSettings()).sensitivity)
         self._state = np.array([0.0, 0.0, 2.5, 0.2])
 
+    @property
+    def bar(self) -> float:
+        """Return the evidence that alarms."""
+        return _STRICT * self.threshold
+
     def observe(self, scores: F64) -> tuple[F64, BOOL]:
         """Judge rows ``(n, k)`` of per-series scores; return ``(n,)`` scores and decisions.
 

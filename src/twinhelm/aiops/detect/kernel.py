@@ -39,8 +39,8 @@ from twinhelm.aiops.detect.tail import follow_tail, new_tail, set_bar, surprise
 from twinhelm.core.arrays import BOOL, F32, F64, I32, I64, U32
 
 __all__ = [
-    "FAST", "HELD", "SCORE_HALF", "SEEN", "SLOT", "SLOW", "WIDTH", "N", "settle", "threshold_of",
-    "toward", "visit_order", "walk",
+    "FAST", "HELD", "SCORE_HALF", "SEEN", "SLOT", "SLOW", "WIDTH", "N", "bar_of", "settle",
+    "threshold_of", "toward", "visit_order", "walk",
 ]  # fmt: skip
 
 # What is remembered of one series: a row of 128 bytes, two cache lines, of WIDTH float32, of which
@@ -117,6 +117,12 @@ def threshold_of(sensitivity: float) -> float:
     the heavy side, so that quiet noise is flagged far less often. 0 gives 5.2, 1 gives 1.7.
     """
     return float(SCORE_HALF * 3.0 ** (0.5 - sensitivity))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def bar_of(evidence: float, step_ms: float) -> float:
+    """Return the evidence that flags: more samples a day need more."""
+    return evidence + _HASTE * max(math.log10(_CALM_MS / step_ms), 0.0)
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -241,7 +247,7 @@ def walk(
         # How strange: the strangest test, and half of what the others say beyond the ordinary.
         doubt_point, doubt_shift, doubt_spread = 2.0 / n, 6.0 / n, 20.0 / n
         if now_and_then:
-            row[BAR] = evidence + _HASTE * max(math.log10(_CALM_MS / step), 0.0)
+            row[BAR] = bar_of(evidence, step)
             set_bar(row, POINT, doubt_point, row[BAR])
             set_bar(row, SHIFT, doubt_shift, row[BAR])
             set_bar(row, SPREADING, doubt_spread, row[BAR])

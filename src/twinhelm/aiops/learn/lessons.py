@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from math import inf
 from typing import Any
 
 from twinhelm.aiops.learn.needs import Need, deviation_of, needs_of, spares
@@ -32,6 +33,7 @@ PARTS = {
 WIDE_LEAST = 2
 """So many different ones of a kin must have been answered to speak of all of it."""
 MOST = 2.0
+RIGHT_LEAST, SMALLEST = 3, 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,15 @@ class Lessons:
         if not covering or any(spares(each, one) for each in self.spared):
             return ()
         return tuple(sorted({each for need in covering for each in need.because}))
+
+    def sooner(self) -> float:
+        """Return the size from which less surprise suffices: nearly all right ones were larger.
+
+        Infinite until enough was called right, and something wrong.
+        """
+        sizes = sorted(each.size for each in self.spared)
+        enough = self.needs and len(sizes) >= RIGHT_LEAST
+        return sizes[int(SMALLEST * len(sizes))] if enough else inf
 
     def factor(self, of: str, facts: Mapping[str, Any]) -> float:
         """Say how much a suspect, a grouping or a forecast is believed, by its narrowest kin."""

@@ -4,27 +4,28 @@ Question: is this deviation like those that were called wrong? In: answers to an
 :class:`Deviation`. Out: :class:`Need` s. An answer "wrong" speaks of its own series first: what is
 neither larger nor stranger nor longer by much does not count any more; at the same half hour of
 the day or week it may be larger still. Several wrong answers to different series of one kin, or of
-different kins, speak of all of it: of sizes below every one that was called right. An answer
+any, speak of all of it, more carefully: of sizes below every one that was called right. An answer
 "right" spares what is as large and as strange on its series, whatever else was said. Pure.
 
 Wrong where trouble looks just like what was called wrong, and nothing like it was called right.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
 
 from twinhelm.aiops.types import Answer, Deviation
 
-__all__ = ["Need", "deviation_of", "needs_of", "spares"]
+__all__ = ["Need", "deviation_of", "needs_of", "own_need", "spares"]
 
-LARGER, LONGER = 1.25, 2.0
+LARGER, LONGER = 1.2, 2.0
 """So much more than what was called wrong still is like it; double that at the same hour."""
 LEAST_S = 60.0
-KIN_LEAST, ALL_LEAST = 2, 3
-"""So many different series of one kin, or kins, must have been called wrong to speak of all."""
+WIDE = {"kin": (2, 0.5), "all": (4, 0.7)}
+"""So many different series must have been called wrong to speak of a kin, or of all series, and
+of sizes up to this share of the largest of them only."""
 DAY, NEAR = 48, 1
 """Half hours."""
 
@@ -88,40 +89,41 @@ def needs_of(answers: Sequence[Answer]) -> tuple[Need, ...]:
     kins: dict[tuple[str, str], list[tuple[Answer, Deviation]]] = defaultdict(list)
     for pair in wrong:
         kins[pair[1].kin, pair[1].way].append(pair)
-    found = [need for one, each in wrong for need in _own(one, each)]
+    found = [
+        own_need(each, (one.id,), hour=hour) for one, each in wrong for hour in (None, each.hour)
+    ]
     for (kin, way), pairs in kins.items():
-        spared = min((e.size for e in right if (e.kin, e.way) == (kin, way)), default=inf)
-        below = [pair for pair in pairs if pair[1].size < spared]
-        if len({each.series for _, each in below}) >= KIN_LEAST:
-            found.append(_wide("kin", kin, way, below))
-    spared = min((each.size for each in right), default=-inf)
-    below = [pair for pair in wrong if pair[1].size < spared]
-    if len({each.series for _, each in below}) >= ALL_LEAST:
-        found.append(_wide("all", "", "", below))
+        spared = [each.size for each in right if (each.kin, each.way) == (kin, way)]
+        found += _wide("kin", kin, way, pairs, min(spared, default=inf))
+    spared = [each.size for each in right]
+    found += _wide("all", "", "", wrong, min(spared, default=-inf))
     return tuple(found)
 
 
-def _own(one: Answer, each: Deviation) -> list[Need]:
-    """Speak of the series itself, and more strongly of the same hour."""
-    return [
-        Need(
-            reach,
-            each.series,
-            each.way,
-            each.size * LARGER**times,
-            each.surprise * LARGER**times,
-            max(each.lasted_s, LEAST_S) * LONGER**times,
-            hour,
-            (one.id,),
-        )
-        for reach, times, hour in (("series", 1, None), ("hour", 2, each.hour))
-    ]
+def own_need(each: Deviation, because: tuple[int, ...] = (), *, hour: int | None = None) -> Need:
+    """Say what one deviation called wrong makes of its series, or of it at that hour."""
+    times = 1 if hour is None else 2
+    return Need(
+        "series" if hour is None else "hour",
+        each.series,
+        each.way,
+        each.size * LARGER**times,
+        each.surprise * LARGER**times,
+        max(each.lasted_s, LEAST_S) * LONGER**times,
+        hour,
+        because,
+    )
 
 
-def _wide(reach: str, name: str, way: str, pairs: Sequence[tuple[Answer, Deviation]]) -> Need:
-    """Speak of a whole kin, up to the largest of what was called wrong."""
-    size = max(each.size for _, each in pairs)
-    return Need(reach, name, way, size, None, None, None, tuple(one.id for one, _ in pairs))
+def _wide(
+    reach: str, name: str, way: str, pairs: Sequence[tuple[Answer, Deviation]], spared: float
+) -> Iterator[Need]:
+    """Speak of a whole kin, or of all, where enough was called wrong below what was right."""
+    least, share = WIDE[reach]
+    below = [pair for pair in pairs if pair[1].size < spared]
+    if len({(each.series, each.way) for _, each in below}) >= least:
+        size = share * max(each.size for _, each in below)
+        yield Need(reach, name, way, size, None, None, None, tuple(one.id for one, _ in below))
 
 
 def _near(one: int, other: int) -> bool:
