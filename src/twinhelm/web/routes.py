@@ -204,6 +204,11 @@ read GET / The overview: is all well, what needs me, this host live.
 read GET /tour The guided story: a small shop beside twinhelm breaks and is repaired.
 read GET /incidents Incidents, by state.
 read GET /incidents/{incident_id} One incident: why, where, what changed, what to do.
+read GET /repairs Repairs, what waits for people first.
+read GET /repairs/{repair_id} One repair: its plan, who agreed, its steps, what was verified.
+read GET /runbooks Runbooks, how far each goes by itself, and the policy.
+read GET /runbooks/_new The editor of runbooks.
+read GET /runbooks/{name} One runbook: its text, versions, dry run and back-test.
 read GET /series Charts of any series, with the range expected of it.
 read GET /logs Log lines, searched or followed live.
 read GET /traces Recent traces, and one of them as a tree.

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.web.pages.advise import advise, assessment
 from twinhelm.web.pages.answers import feedback
+from twinhelm.web.pages.automation import editor, repair, repairs, runbook, runbooks
 from twinhelm.web.pages.capacity import capacity
 from twinhelm.web.pages.incident import incident, incidents
 from twinhelm.web.pages.kit import html
@@ -49,6 +50,11 @@ PAGES: dict[str, tuple[str, Builder]] = {
     "/tour": ("Guided tour", tour),
     "/incidents": ("Incidents", incidents),
     "/incidents/{incident_id}": ("Incident", incident),
+    "/repairs": ("Repairs", repairs),
+    "/repairs/{repair_id}": ("Repair", repair),
+    "/runbooks": ("Runbooks", runbooks),
+    "/runbooks/_new": ("Write a runbook", editor),
+    "/runbooks/{name}": ("Runbook", runbook),
     "/series": ("Series", series),
     "/logs": ("Logs", logs),
     "/traces": ("Traces", traces),

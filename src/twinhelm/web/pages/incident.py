@@ -23,6 +23,7 @@ from twinhelm.core.errors import NotFound
 from twinhelm.core.roles import Right
 from twinhelm.events.values import load
 from twinhelm.web.pages.answers import Answers, Known, known, signs
+from twinhelm.web.pages.automation import mending_card
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.charts import Charts
 from twinhelm.web.pages.kit.deeds import Deeds
@@ -172,6 +173,7 @@ async def incident(sheet: Sheet) -> None:
     await work(lambda: sheet.house.desk.file(number))
     with framed(sheet, wing="machines"):
         head = Region("stack tight")
+        await mending_card(sheet, number)
         with Node("div", classes="case"):
             reasons = Region("card")
             with Node("div", classes="stack"):

@@ -1,6 +1,7 @@
 """The pages that are lists of records: the journal, and what was not kept."""
 
 import re
+from urllib.parse import quote
 
 from twinhelm.aiops.clean import Reason
 from twinhelm.aiops.types import Rejection
@@ -22,6 +23,7 @@ SAID = (
     *("target", "source", "what"),
 )
 MODELS = {"product", "version", "detector"}
+PLACES = {"repair": "/repairs", "runbook": "/runbooks"}
 WORDS = {
     "server.started": "twinhelm started",
     "server.stopped": "twinhelm stopped",
@@ -144,6 +146,8 @@ def deed(row: JournalRow) -> tuple[str, str]:
     text = f"{words}: {', '.join(said)}" if said else words
     if thing == "incident" and re.fullmatch(r"\d{1,15}", key):
         return text, f"/incidents/{key}"
+    if thing in PLACES:
+        return text, f"{PLACES[thing]}/{quote(key, safe='')}"
     if thing in MODELS:
         name, _, version = key.partition("/")
         return text, html.path_of(name, version)

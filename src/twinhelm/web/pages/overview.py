@@ -7,12 +7,14 @@ kernel, no second disk) is left out.
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from twinhelm.aiops.automate.repair import OPEN, Repair
 from twinhelm.aiops.types import LIVE, Forecast, Incident, IncidentState
 from twinhelm.aiops.words import place, quantity, unit_of
 from twinhelm.core.labels import METRIC, Matcher, MatchKind, metric_name
 from twinhelm.core.ports import JournalRow
 from twinhelm.core.telemetry import SeriesInfo
 from twinhelm.mlops.types import Product
+from twinhelm.web.pages.automation.parts import repair_chip, repair_path
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.charts import charted
 from twinhelm.web.pages.kit.drawing import Drawing, query_of
@@ -58,21 +60,22 @@ async def overview(sheet: Sheet) -> None:
 async def _machines(sheet: Sheet) -> None:
     house = sheet.house
 
-    def ask() -> tuple[list[Incident], int, int, list[Forecast]]:
+    def ask() -> tuple[list[Incident], list[Repair], int, int, list[Forecast]]:
         return (
             house.desk.incidents(states=LIVE, limit=50),
+            house.repairs.desk.list(states=OPEN, limit=SHOWN),
             house.telemetry.series_count(),
             house.watch.last_tick_ms,
             house.desk.forecasts()[:SHOWN],
         )
 
-    def show(now: tuple[list[Incident], int, int, list[Forecast]]) -> None:
-        live, series, last_ms, forecasts = now
+    def show(now: tuple[list[Incident], list[Repair], int, int, list[Forecast]]) -> None:
+        live, waiting, series, last_ms, forecasts = now
         lead.show((live, bool(last_ms)), lambda _: say(live, quiet=bool(last_ms)))
         last = ("; last check ", last_ms) if last_ms else ()
         told = f"{series} series watched"
         checked.show((told, last), lambda _: html.phrase(told, *last, tag="p"))
-        mine.show(live, _needs_me)
+        mine.show((live, waiting), lambda _: _needs_me(live, waiting))
         ahead.show(forecasts, _ahead)
 
     def say(live: list[Incident], *, quiet: bool) -> None:
@@ -98,14 +101,19 @@ async def _machines(sheet: Sheet) -> None:
         await charted(sheet, lambda: _drawn(sheet), nothing, classes="charts")
 
 
-def _needs_me(live: Sequence[Incident]) -> None:
-    if not live:
+def _needs_me(live: Sequence[Incident], waiting: Sequence[Repair]) -> None:
+    if not (live or waiting):
         return
     with html.card("What needs you"):
         severe = {"critical": 0, "warning": 1}
         ordered = sorted(live, key=lambda one: severe.get(one.severity, 2))
         ordered.sort(key=lambda one: one.state is IncidentState.ACKNOWLEDGED)
         with Node("ul", classes="items"):
+            for repair in waiting:
+                with Node("li", classes="row"):
+                    repair_chip(repair.state)
+                    says = f"{repair.runbook} for incident {repair.incident} waits for an answer"
+                    Node("a", says, "wrapany", href=repair_path(repair))
             for incident in ordered[:SHOWN]:
                 with Node("li"):
                     with Node("div", classes="row"):

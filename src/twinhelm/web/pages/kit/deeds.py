@@ -45,17 +45,19 @@ class Deeds:
         done: Done = "",
         style: str = "small",
         sure: bool = True,
+        longest: int = MAX_TEXT,
     ) -> Node:
         """Offer what ``change`` does with a name and what stands in the field ``box``.
 
         ``needs`` names what must be written there, ``wrong`` says why it cannot be done now.
         ``done`` is told when it was, or shows what ``change`` returned. With ``sure`` a second
-        press within four seconds confirms.
+        press within four seconds confirms. What is written past ``longest`` characters is cut.
         """
         wrong = wrong or self.sheet.visitor.why_not(right)
         button = Node("button", text, style.replace("primary", "") if wrong else style)
         button.set(type="button", disabled=bool(wrong), title=wrong or None)
-        self.on(button, right, change, box=box, needs=needs, done=done, sure=sure)
+        more: dict[str, Any] = {"done": done, "sure": sure, "longest": longest}
+        self.on(button, right, change, box=box, needs=needs, **more)
         return button
 
     def on(
@@ -68,14 +70,16 @@ class Deeds:
         needs: str = "",
         done: Done = "",
         sure: bool = False,
+        longest: int = MAX_TEXT,
     ) -> None:
         """Let a button do it, whether or not the visitor may: who may not is told so."""
+        empties = bool(box) and longest == MAX_TEXT  # a long text is kept, it is somebody's work
 
         async def press(event: GenericEventArguments) -> None:
-            written = str(event.args or "")[:MAX_TEXT].strip()
+            written = str(event.args or "")[:longest].strip()
             if needs and not written:
                 self.refuse(BadInput(f"nothing says {needs}", hint="write it beside the button"))
-            elif await self.act(right, lambda who: change(who, written), done) and box:
+            elif await self.act(right, lambda who: change(who, written), done) and empties:
                 # The button itself may be gone by now; what tells of it is not.
                 self._said.box.client.run_javascript(f"helmEmpty({_quoted(box)})")
 

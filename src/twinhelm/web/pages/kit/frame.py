@@ -18,15 +18,16 @@ from twinhelm.web import VERSION
 from twinhelm.web.pages.kit.drawing import quoted
 from twinhelm.web.pages.kit.html import UNAIDED, Node, Region, When, address, path_of, say
 from twinhelm.web.pages.kit.sheet import RANGES, Live, Sheet
+from twinhelm.web.pages.kit.stop import DIALOG, Halt, Repairing, repairing
 
 __all__ = ["RAIL", "framed", "title_row"]
 
 RAIL: dict[str, tuple[tuple[str, str], ...]] = {
     "": (("Overview", "/"),),
     "Machines": (
-        ("Incidents", "/incidents"), ("Series", "/series"), ("Logs", "/logs"),
-        ("Traces", "/traces"), ("Capacity", "/capacity"), ("On call", "/on-call"),
-        ("Alert quality", "/alert-quality"),
+        ("Incidents", "/incidents"), ("Repairs", "/repairs"), ("Runbooks", "/runbooks"),
+        ("On call", "/on-call"), ("Alert quality", "/alert-quality"), ("Series", "/series"),
+        ("Logs", "/logs"), ("Traces", "/traces"), ("Capacity", "/capacity"),
     ),
     "Models": (("Portfolio", "/products"), ("Approvals", "/approvals")),
     "Both": (
@@ -39,8 +40,11 @@ LATE_MS = 15_000
 FOUND = 8
 
 
-def _pulse(sheet: Sheet) -> tuple[int, str, int]:
-    """Ask how twinhelm is: open incidents, what stops telemetry, since when none is judged."""
+Pulse = tuple[int, str, int, Repairing]
+"""How twinhelm is: open incidents, what stops telemetry, since when none is judged, repairs."""
+
+
+def _pulse(sheet: Sheet) -> Pulse:
     house = sheet.house
     counts, stats, last = house.desk.counts(), house.telemetry.stats(), house.watch.last_tick_ms
     late = last and house.clock.now_ms() - last > LATE_MS
@@ -48,6 +52,7 @@ def _pulse(sheet: Sheet) -> tuple[int, str, int]:
         sum(count for state, count in counts.items() if state != IncidentState.RESOLVED),
         "" if stats.taking else f"No telemetry is taken: {stats.reason}.",
         last if late else 0,
+        repairing(sheet),
     )
 
 
@@ -62,20 +67,24 @@ def framed(
         slot.parent.props("role=presentation")
     Node("a", "Skip to content", "skip", href="#content")
     with Node("div", classes="frame"):
-        count = _rail(sheet)
+        counts = _rail(sheet)
         with Node("div", classes="side"):
-            _head(sheet, ranged)
+            halt = _head(sheet, ranged)
             with Node("main", classes=f"sheet {wing}", id="content", tabindex="-1"):
                 troubles = Region("wait")
+                halt.banner()
 
-                def show(now: tuple[int, str, int]) -> None:
-                    count.show(now[0], _count)
-                    troubles.show(now[1:], _troubles)
+                def show(now: Pulse) -> None:
+                    counts["/incidents"].show((now[0], "not resolved"), _count)
+                    counts["/repairs"].show((now[3].waiting, "waiting for an answer"), _count)
+                    troubles.show(now[1:3], _troubles)
+                    halt.show(now[3])
 
                 Live(sheet, lambda: _pulse(sheet), show)
                 if title:
                     title_row(title, aside)
                 yield
+    halt.dialog()
     _palette(sheet)
     for live in sheet.lives:
         live.keep()
@@ -96,9 +105,9 @@ def _entries(sheet: Sheet) -> dict[str, tuple[tuple[str, str], ...]]:
     return {**RAIL, "": (*RAIL[""], ("Guided tour", "/tour"))}
 
 
-def _rail(sheet: Sheet) -> Region:
+def _rail(sheet: Sheet) -> dict[str, Region]:
     here = sheet.request.url.path
-    count = Region(tag="span")
+    counts = {path: Region(tag="span") for path in ("/incidents", "/repairs")}
     with Node("div", classes="rail"):
         with Node("a", classes="brand", href="/", aria_label="twinhelm, overview"):
             Node("span", classes="brand-mark", aria_hidden="true")
@@ -113,16 +122,16 @@ def _rail(sheet: Sheet) -> Region:
                         current = "page" if inside else None
                         with Node("li"), Node("a", href=path, aria_current=current):
                             Node("span", name)
-                            if path == "/incidents":
-                                count.box.move(ui.context.slot.parent)
+                            if path in counts:
+                                counts[path].box.move(ui.context.slot.parent)
         with Node("div", classes="rail-foot"):
             Node("div", f"twinhelm {VERSION}")
-    return count
+    return counts
 
 
-def _count(open_now: int) -> None:
-    if open_now:
-        Node("span", str(open_now), "count", aria_label=f"{open_now} not resolved")
+def _count(now: tuple[int, str]) -> None:
+    if now[0]:
+        Node("span", str(now[0]), "count", aria_label=f"{now[0]} {now[1]}")
 
 
 def _troubles(what: tuple[str, int]) -> None:
@@ -134,7 +143,7 @@ def _troubles(what: tuple[str, int]) -> None:
             When(late_since)
 
 
-def _head(sheet: Sheet, ranged: bool) -> None:
+def _head(sheet: Sheet, ranged: bool) -> Halt:
     with Node("header", classes="head"):
         with Node(
             "button", classes="search", type="button", data_opens="palette", aria_label="Search"
@@ -149,9 +158,11 @@ def _head(sheet: Sheet, ranged: bool) -> None:
                 Node("span", "replay", id="replay")
                 _follow_clock(sheet)
         Node("span", sheet.house.settings.server.environment, "env oneline", title="Environment")
+        halt = Halt(sheet)
         theme = Node("button", "Theme", "quiet small", type="button", aria_label="Light or dark")
         theme.on("click", js_handler="() => helmTheme()")
         _who(sheet)
+    return halt
 
 
 def _follow_clock(sheet: Sheet) -> None:
@@ -209,7 +220,9 @@ def _palette(sheet: Sheet) -> None:
 
 def _pages(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:
     every = (entry for entries in _entries(sheet).values() for entry in entries)
-    return [(name, path, "page") for name, path in every if said.lower() in name.lower()]
+    rows = [(name, path, "page") for name, path in every if said.lower() in name.lower()]
+    stop = "Stop switch: halt every repair"
+    return [*rows, (stop, f"#{DIALOG}", "deed")] if said.lower() in stop.lower() else rows
 
 
 def _matches(sheet: Sheet, said: str) -> list[tuple[str, str, str]]:

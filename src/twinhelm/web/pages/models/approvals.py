@@ -13,6 +13,7 @@ from twinhelm.core.policy import Verdict
 from twinhelm.core.roles import Right
 from twinhelm.mlops.approve import may_answer
 from twinhelm.mlops.types import Approval, Check, Product, ProductVersion, Validation
+from twinhelm.web.pages.automation import waiting_note
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.deeds import Deeds
 from twinhelm.web.pages.kit.frame import framed
@@ -46,6 +47,7 @@ async def approvals(sheet: Sheet) -> None:
     """Show what waits for an answer."""
     with framed(sheet, "Approvals", "Requests that a version go live", wing="models"):
         deeds = Deeds(sheet)
+        waiting_note(sheet)
         box = Region("stack")
         cases: dict[str, Region] = {}
 

@@ -52,8 +52,29 @@
     if (box && box.tagName !== "SELECT") box.value = "";
   };
 
+  // The numbers beside the lines of an editor, and the way to one of them.
+  window.helmLines = (area) => {
+    const numbers = area.previousElementSibling;
+    const count = area.value.split("\n").length;
+    if (numbers.dataset.count !== String(count)) {
+      numbers.dataset.count = count;
+      numbers.textContent = Array.from({ length: count }, (_, at) => at + 1).join("\n");
+    }
+    numbers.scrollTop = area.scrollTop;
+  };
+  function goto(link) {
+    const area = document.getElementById(link.dataset.goto);
+    const [line, column] = link.dataset.at.split(":").map(Number);
+    const before = area.value.split("\n").slice(0, line - 1).join("\n").length;
+    const at = before + (line > 1 ? 1 : 0) + column - 1;
+    area.focus();
+    area.setSelectionRange(at, at);
+    area.scrollTop = Math.max(0, (line - 5) * 18);
+  }
+
   async function copy(button) {
-    const text = button.dataset.copy;
+    const source = document.getElementById(button.dataset.copyOf);
+    const text = source ? source.value : button.dataset.copy;
     const before = button.dataset.says || (button.dataset.says = button.textContent);
     try {
       await navigator.clipboard.writeText(text);
@@ -73,15 +94,29 @@
   }
 
   document.addEventListener("click", (event) => {
-    const copies = event.target.closest?.("[data-copy]");
+    const copies = event.target.closest?.("[data-copy], [data-copy-of]");
     if (copies) copy(copies);
+    const goes = event.target.closest?.("[data-goto]");
+    if (goes) goto(goes);
     const opens = event.target.closest?.("[data-opens]");
     if (opens && !opens.disabled) document.getElementById(opens.dataset.opens)?.showModal();
+    const leads = event.target.closest?.('a[href^="#dialog-"]');
+    if (leads) {
+      event.preventDefault();
+      leads.closest("dialog")?.close();
+      document.querySelector(leads.getAttribute("href"))?.showModal();
+    }
     const closes = event.target.closest?.("[data-closes]");
     if (closes) closes.closest("dialog")?.close();
     const row = event.target.closest?.("tr[data-href]");
     if (row && !event.target.closest("a, button, input")) location.assign(row.dataset.href);
   });
+
+  for (const kind of ["input", "scroll"]) {
+    document.addEventListener(kind, (event) => {
+      if (event.target.matches?.(".editor textarea")) window.helmLines(event.target);
+    }, true);
+  }
 
   document.addEventListener("keydown", (event) => {
     const asks = (event.key === "k" && (event.ctrlKey || event.metaKey)) ||
@@ -100,7 +135,8 @@
       (next < 0 ? document.querySelector("#palette input") : list[next]).focus();
     }
     if (list?.length && event.key === "Enter" && event.target.matches("input")) {
-      location.assign(list[0].href);
+      event.preventDefault(); // or the same press would press what has the focus then
+      list[0].click();
     }
   });
 })();
