@@ -74,9 +74,9 @@ def answered(facts: Mapping[str, float], given: Mapping[str, int], by: str) -> l
         says = "" if value is None else one.says.format(value=value)
         level = None if value is None else sum(value >= step for step in one.steps)
         who = "evidence" if level is not None else ""
-        if one.name in given:
-            level, who = given[one.name], by
-        made.append(Answered(one.name, level, who, says))
+        said = given.get(one.name)
+        whole = level if said is None else said
+        made.append(Answered(one.name, whole, who if said is None else by, says))
     return made
 
 

@@ -10,12 +10,11 @@ import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import yaml
-
 from twinhelm.advise.types import Found, Seen
 from twinhelm.aiops.automate.match import fits
 from twinhelm.aiops.automate.runbook import Runbook
 from twinhelm.core.errors import TwinhelmError
+from twinhelm.core.json import loads
 
 __all__ = ["tried"]
 
@@ -30,12 +29,12 @@ def tried(found: Found, seen: Seen, read: Callable[[str, str], Runbook]) -> Foun
         return found
     try:
         if draft.kind in {"rule", "workflow"}:
-            yaml.safe_load(draft.text)
+            loads(draft.text.partition("\n")[2])  # below its head it is JSON, so YAML too
         elif draft.kind == "schedule":
             tomllib.loads(draft.text)
         else:
             draft = replace(draft, runbook=read(draft.text, draft.file))
-    except (TwinhelmError, yaml.YAMLError, tomllib.TOMLDecodeError) as error:
+    except (TwinhelmError, tomllib.TOMLDecodeError) as error:
         told = (f"no draft could be made of it: {error}"[:500], 0.3)
         return replace(found, draft=None, says_against=[*found.says_against, told])
     if draft.runbook is None or not found.right:

@@ -108,6 +108,7 @@ def _flaky_tests(changes: Sequence[Change]) -> dict[str, list[str]]:
             failed = set(filter(None, told.get("failed", "").split("\n")))
             reports[told.get("repo", ""), told.get("commit", "")].append(failed)
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    for (repo, _), failed in reports.items():
-        found[repo].update(set.union(*failed) - set.intersection(*failed))
+    for (repo, _), each in reports.items():
+        ever = set[str]().union(*each)
+        found[repo].update(ever - ever.intersection(*each))
     return {repo: [name for name, _ in names.most_common(5)] for repo, names in found.items()}

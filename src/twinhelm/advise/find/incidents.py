@@ -86,4 +86,5 @@ def _ended_by(past: Past) -> Deed | None:
     """Return what ended an incident: the last command, else the last thing that was noted."""
     done = [deed for deed in past.deeds if _shape(deed)]
     commands = [deed for deed in done if deed.kind == "command"]
-    return (commands or done or [None])[-1]
+    ended = commands or done
+    return ended[-1] if ended else None

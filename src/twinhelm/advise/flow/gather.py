@@ -16,6 +16,7 @@ from twinhelm.aiops.clean import entity_of
 from twinhelm.aiops.types import Anomaly, Incident, Suspect
 from twinhelm.core.claims import Claim
 from twinhelm.core.entities import split_key
+from twinhelm.core.labels import metric_name
 from twinhelm.core.ports import JournalRow, Record, Records, RecordsUnit
 from twinhelm.core.telemetry import Alert, Change
 from twinhelm.events.event import Event
@@ -144,11 +145,13 @@ def _past(
     commands: Sequence[Deed],
     notes: Sequence[Deed],
 ) -> Past:
+    odd = [anomalies[key] for key in incident.members if key in anomalies]
+    told = [alerts[key] for key in incident.members if key in alerts]
     signs = [
-        *(Sign(one.entity, one.resource.value, dict(one.labels).get("__name__", ""),
-               dict(one.labels)) for key in incident.members if (one := anomalies.get(key))),
+        *(Sign(one.entity, one.resource.value, metric_name(one.labels), dict(one.labels))
+          for one in odd),
         *(Sign(entity_of(one.labels), "other", dict(one.labels).get("alertname", ""),
-               dict(one.labels)) for key in incident.members if (one := alerts.get(key))),
+               dict(one.labels)) for one in told),
     ]  # fmt: skip
     named = {suspect.indicator for suspect in suspects}
     case = Case(incident, tuple(suspects), tuple(signs),

@@ -68,8 +68,8 @@ def _gitlab(parcel: Parcel) -> tuple[str, str]:
         if not (moment.isdecimal() and abs(int(moment[:15]) - now_s) <= SIGNED_S):
             said = f"the delivery was signed at {moment[:20]!r}, not within {SIGNED_S} s of now"
             raise Denied(said, hint="set the clocks of both machines by NTP")
-        said = f"{delivery}.{moment}.".encode() + parcel.wire
-        digest = hmac.new(_key(secret), said, "sha256").digest()
+        signed = f"{delivery}.{moment}.".encode() + parcel.wire
+        digest = hmac.new(_key(secret), signed, "sha256").digest()
         wanted = "v1," + base64.b64encode(digest).decode()
         shown = parcel.header(b"webhook-signature").split()[:10]
         _check(secret, [wanted], shown, "gitlab_signing_token")

@@ -40,7 +40,7 @@ async def advise(sheet: Sheet) -> None:
 
         def show(found: list[Advice]) -> None:
             answer.show((found, desk.looked_ms), _answer)
-            box.show(found, lambda now: [_advice(one, deeds) for one in now])
+            box.show(found, lambda now: _list(now, deeds))
 
         await Live(sheet, desk.advice, show, every_s=EVERY_S).start()
 
@@ -56,6 +56,11 @@ def _answer(now: tuple[list[Advice], int]) -> None:
     of = first.facts["discipline"]
     says = f"Automate {of} first: {first.text}. All of this together: {hours:.1f} h a month. "
     html.phrase(says, *(("Looked ", looked_ms) if looked_ms else ()), tag="p", classes="lead prose")
+
+
+def _list(found: list[Advice], deeds: Deeds) -> None:
+    for one in found:
+        _advice(one, deeds)
 
 
 def _advice(one: Advice, deeds: Deeds) -> None:
