@@ -64,10 +64,10 @@ def levels() -> tuple[str, ...]:
 def answered(facts: Mapping[str, float], given: Mapping[str, int], by: str) -> list[Answered]:
     """Answer each question; raises :class:`BadInput` for an unknown one or another level."""
     names = [one.name for one in questions()]
-    for name, level in given.items():
-        if name not in names or level not in range(len(levels())):
+    for name, held in given.items():
+        if name not in names or held not in range(len(levels())):
             hint = f"levels are 0 to {len(levels()) - 1}; questions are {', '.join(names)}"
-            raise BadInput(f"{name[:40]}={level} answers no question", hint=hint)
+            raise BadInput(f"{name[:40]}={held} answers no question", hint=hint)
     made = []
     for one in questions():
         value = facts.get(one.fact)
