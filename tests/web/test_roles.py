@@ -83,12 +83,12 @@ def test_every_route_lets_in_whom_it_should_and_nobody_else(clients, who):
     wrong = []
     for row in ROWS:
         status = asked(clients[who], row)
-        may = row.right is None or (who != "nobody" and row.right.value in MAY[role])
+        may = who != "nobody" and row.right is not None and row.right.value in MAY[role]
         refusals = {401, 403} if row.method == SOCKET else {401 if who == "nobody" else 403}
-        # A form page proves itself by its own token, which is not in what is asked here.
-        if row.form:
-            refused = status == 401
-        elif row.method == "GET" and who == "nobody" and row.right and status == 303:
+        if row.right is None:
+            # Open to all: who asks makes no difference, though a form or a link may be wrong.
+            refused, may = status in {401, 403}, asked(clients["nobody"], row) not in {401, 403}
+        elif row.method == "GET" and who == "nobody" and status == 303:
             refused = True  # to the page to sign in on
         else:
             refused = status in ({401, 403} if may else refusals)

@@ -107,7 +107,8 @@ class Lessons:
         """Name what is in force for one kind of judgement; empty where nothing is."""
         parts: list[Any] = [asdict(one) for one in self.weights if one.of == of]
         if of == "anomaly":
-            parts += [asdict(one) for one in (*self.needs, *self.spared)]
+            parts += [asdict(need) for need in self.needs]
+            parts += [asdict(right) for right in self.spared]
         return sha256(dumps(parts)).hexdigest()[:8] if parts else ""
 
 

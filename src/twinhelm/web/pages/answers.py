@@ -72,6 +72,10 @@ class Answers:
             sure=False,
         )
 
+    def applying(self, of: str) -> Callable[[str, str], object]:
+        """Put in force what the answers of one kind teach, in somebody's name."""
+        return lambda who, _: self._desk.apply(of, by=who)
+
     def _giving(self, about: str, right: bool) -> Callable[[str, str], object]:
         return lambda who, why: self._desk.give(about, right=right, reason=why, by=who)
 
@@ -134,7 +138,7 @@ def _ask(sheet: Sheet) -> _Learnt:
 
 def _force(now: Lessons) -> None:
     Node("h2", "In force")
-    told = [one.text for one in (*now.needs, *now.weights)]
+    told = [*(need.text for need in now.needs), *(weight.text for weight in now.weights)]
     html.points(told or ["Nothing yet: everything is judged as it was delivered."])
 
 
@@ -149,9 +153,7 @@ def _shadow(now: _Learnt, answers: Answers) -> None:
             Node("span", f"{one.of}: {wrong}, {right} would still be told.", "wrapany")
             html.chip("passes" if one.passed else "not yet", "green" if one.passed else "")
             answers.deeds.button(
-                f"Put what {one.of} answers teach in force",
-                Right.OPERATE,
-                lambda who, _, of=one.of: answers.deeds.sheet.house.learning.apply(of, by=who),
+                f"Put what {one.of} answers teach in force", Right.OPERATE, answers.applying(one.of)
             )
     html.points(str(one.body["text"]) for one in now.differences)
 
