@@ -11,9 +11,9 @@ from twinhelm.mlops.deploy.pool import Reply
 from twinhelm.mlops.deploy.scorer import open_scorer
 from twinhelm.mlops.deploy.seeds import Limits, Seeds
 from twinhelm.mlops.deploy.serving import Serving
-from twinhelm.mlops.deploy.worker.asked import datatype_of
 from twinhelm.mlops.deploy.worker.frames import Form
 from twinhelm.mlops.deploy.worker.tensors import bind, unbind
+from twinhelm.mlops.deploy.worker.typed import datatype_of
 
 __all__ = [
     "Form", "Limits", "Reply", "Seeds", "Serving", "Tally", "bind", "datatype_of", "open_scorer",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from twinhelm.mlops.deploy.worker.asked import Reader, Spec
+from twinhelm.mlops.deploy.worker.asked import Reader
+from twinhelm.mlops.deploy.worker.typed import Spec
 from twinhelm.mlops.deploy.worker.tensors import Wrong
 
 

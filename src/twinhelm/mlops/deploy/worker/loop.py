@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from .answered import answer, differing, failure
-from .asked import Asked, Given, Reader, Spec
+from .asked import Asked, Given, Reader
 from .frames import FULL, Form, Frame, Inbox, pack
 from .model import Model, Outputs, open_model
 from .tensors import Wrong, read
+from .typed import Spec
 
 __all__ = ["Desk", "own_bytes", "serve"]
 
