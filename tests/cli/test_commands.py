@@ -56,6 +56,23 @@ GOOD = {
     "feedback lessons": [],
     "feedback apply": ["anomaly"],
     "feedback export": ["NEW"],
+    "runbook list": [],
+    "runbook show": ["none"],
+    "runbook check": ["FILE"],
+    "runbook add": ["FILE"],
+    "runbook remove": ["none"],
+    "runbook level": ["none", "act"],
+    "runbook dry-run": ["none", "--incident", "1"],
+    "runbook backtest": ["none"],
+    "runbook run": ["none", "--incident", "1"],
+    "repair list": [],
+    "repair show": ["9-9"],
+    "repair approve": ["9-9"],
+    "repair refuse": ["9-9", "--note", "why"],
+    "repair answer": ["9-9", "yes"],
+    "repair stop": ["9-9"],
+    "repair resume": [],
+    "repair undo": ["9-9"],
     "backtest detect": ["--data", "SETS", "--out", "NEW"],
     "backtest feedback": ["--data", "SETS", "--out", "NEW"],
     "product new": ["--out", "NEW", "--answers", "ANSWERS"],
@@ -93,6 +110,8 @@ REFUSED |= {"token revoke", "restore", "product show", "product retire", "produc
 REFUSED |= {"product remark", "build", "run again", "validate", "promote", "approve", "rollback"}
 REFUSED |= {"run cancel", "stop-rollout", "deployment", "health", "labels", "evidence", "score"}
 REFUSED |= {"export", "serve", "feedback give", "feedback undo", "feedback apply"}
+REFUSED |= {name for name in GOOD if name.split()[0] in ("runbook", "repair")}
+REFUSED -= {"runbook list", "repair list"}
 """Those whose arguments above name what is not there."""
 
 LONE = {"backtest detect", "backtest feedback", "product new", "product check", "serve"}

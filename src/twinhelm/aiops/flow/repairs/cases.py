@@ -37,9 +37,10 @@ def case_of(unit: Reading, incident_id: int, changes: Changes) -> Case:
     claims = [load(Claim, each) for each in unit.find("claim", parent=parent, state="cause")]
     suspects = tuple(map(_suspect, sorted(claims, key=lambda claim: claim.id)))
     anomalies = unit.find("anomaly", parent=parent, newest_first=True, limit=MOST_SIGNS)
-    alerts = unit.find("alert", parent=parent, newest_first=True, limit=MOST_SIGNS)
+    # An alert that fired again belongs to a newer incident by now, and was a member of this one.
     signs = [_odd(load(Anomaly, each)) for each in anomalies]
-    signs += [_alerted(load(Alert, each)) for each in alerts]
+    alerts = (unit.get("alert", member) for member in incident.members[:MOST_SIGNS])
+    signs += [_alerted(load(Alert, each)) for each in alerts if each is not None]
     return Case(incident, suspects, tuple(signs), _named(incident, suspects, changes))
 
 
