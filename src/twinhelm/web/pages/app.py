@@ -16,7 +16,6 @@ from starlette.requests import Request
 
 from twinhelm.core.errors import TwinhelmError
 from twinhelm.web.pages.advise import advise, assessment
-from twinhelm.web.pages.answers import feedback
 from twinhelm.web.pages.automation import editor, repair, repairs, runbook, runbooks
 from twinhelm.web.pages.capacity import capacity
 from twinhelm.web.pages.incident import incident, incidents
@@ -27,6 +26,7 @@ from twinhelm.web.pages.kit.html import Node
 from twinhelm.web.pages.kit.sheet import Sheet, Visitor
 from twinhelm.web.pages.ledgers import audit, rejected
 from twinhelm.web.pages.logs import logs, traces
+from twinhelm.web.pages.machines.answers import feedback
 from twinhelm.web.pages.machines.on_call import on_call
 from twinhelm.web.pages.machines.quality import quality
 from twinhelm.web.pages.models import approvals, compare, past, product, products, version

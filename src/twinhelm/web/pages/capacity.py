@@ -5,13 +5,13 @@ from dataclasses import replace
 from twinhelm.aiops.types import Forecast
 from twinhelm.aiops.words import place, quantity, unit_of
 from twinhelm.core.labels import metric_name
-from twinhelm.web.pages.answers import Answers, Known, known
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.charts import Charts
 from twinhelm.web.pages.kit.drawing import Drawing, query_of
 from twinhelm.web.pages.kit.frame import framed
 from twinhelm.web.pages.kit.html import Column, Node, Region, When
 from twinhelm.web.pages.kit.sheet import Live, Sheet
+from twinhelm.web.pages.machines.answers import Answers, Known, known
 
 __all__ = ["capacity"]
 

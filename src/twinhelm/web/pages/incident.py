@@ -22,7 +22,6 @@ from twinhelm.core.entities import Edge
 from twinhelm.core.errors import NotFound
 from twinhelm.core.roles import Right
 from twinhelm.events.values import load
-from twinhelm.web.pages.answers import Answers, Known, known, signs
 from twinhelm.web.pages.automation import mending_card
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.charts import Charts
@@ -31,6 +30,7 @@ from twinhelm.web.pages.kit.drawing import Drawing
 from twinhelm.web.pages.kit.frame import framed, title_row
 from twinhelm.web.pages.kit.html import Column, Node, Region, When
 from twinhelm.web.pages.kit.sheet import Live, Sheet, work
+from twinhelm.web.pages.machines.answers import Answers, Known, known, signs
 from twinhelm.web.pages.story import changes, draw_evidence, grouping, timeline, where, why, window
 
 __all__ = ["incident", "incidents"]

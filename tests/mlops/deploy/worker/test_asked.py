@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from twinhelm.mlops.deploy.worker.asked import Reader
-from twinhelm.mlops.deploy.worker.typed import Spec
 from twinhelm.mlops.deploy.worker.tensors import Wrong
+from twinhelm.mlops.deploy.worker.typed import Spec
 
 
 def reader(*specs, params=(), max_rows=100):

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twinhelm.core.json import loads
-from twinhelm.mlops.deploy.worker.asked import Reader, Spec
+from twinhelm.mlops.deploy.worker.asked import Reader
 from twinhelm.mlops.deploy.worker.tensors import NAMES, Wrong, bind, packed, plain, read, unbind
+from twinhelm.mlops.deploy.worker.typed import Spec
 
 BUDGET = settings(
     max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
