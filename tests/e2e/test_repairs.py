@@ -164,9 +164,7 @@ def test_a_fault_is_seen_diagnosed_repaired_and_verified(shop, fault):
         (repair, *_) = until(verified, lambda: (shop.repairs(began), shop.ask("incidents")))
         assert repair["runbook"] == FAULTS[fault]
         assert [step["state"] for step in repair["steps"]] == ["done"]
-        incident = shop.ask(f"incidents/{repair['incident']}")["incident"]
         until(lambda: over(shop), lambda: shop.ask("incidents"))
-        assert incident["started_ms"] / 1000 >= began - 15
         # The shop is well by its own account, not only by what the house says of it.
         symptom = LAB_FAULTS[fault].symptom
         until(lambda: not shop.lab.shows(symptom), lambda: symptom)
