@@ -11,10 +11,12 @@ from twinhelm.aiops.automate.runbook import Level
 from twinhelm.core.roles import Role
 from web.conftest import memory_house
 from web.mending import blamed, calmed, mending
+from web.wing import wing
 
 HOSTILE = '</script><img src=x onerror="window.harmed=1"><b>${window.harmed=1}</b>`\'"{{harmed}}'
 PASSWORD = "correct horse battery"
 PEOPLE = {"olga": Role.OPERATOR, "grace": Role.APPROVER, "eve": Role.APPROVER, "vic": Role.VIEWER}
+SHOP = RESTART.replace("service:[a-z/-]+", "service:shop/[a-z-]+")
 OTHER = RESTART.replace('"restart"', '"other"').replace('["memory"]', '["disk"]')
 RISKY = RESTART.replace('"restart"', '"risky"').replace("service:[a-z/-]+", "service:bank/.+")
 RISKY = RISKY.replace("bank/.+", "bank/[a-z]+").replace("[when]", "dangerous = true\n[when]")
@@ -43,18 +45,20 @@ def lit_house(tmp_path_factory):
     house = memory_house()
     house.host = None
     house.repairs = mending(house, folder=folder)
+    house.models = wing(house, tmp_path_factory.mktemp("wing"))
     books = house.repairs.books
     books.look()
     house.repairs.follower.look()
     for name, role in PEOPLE.items():
         house.identities.add_person(name, [role], PASSWORD, "test")
-    for text in (RESTART, RESTART.replace("300", "200"), OTHER, RISKY):
+    for text in (SHOP, SHOP.replace("300", "200"), OTHER, RISKY):
         books.add(text, source="api", by="olga")
     blamed(house, 1, title=f"memory grows {HOSTILE}")
     blamed(house, 2, "host:web", title="a host nobody wrote a runbook for")
     yield house
     house.repairs.doer.hangs = False
     house.repairs.workflows.close()
+    house.models.workflows.close()
 
 
 @pytest.fixture
@@ -89,7 +93,7 @@ def test_what_is_not_there_is_answered_so(read, path):
     ("path", "says"),
     [
         ("/incidents/1", ["Do: stop cart.", "Undo: Do: start cart as", "Before: Do: is cart there",
-                          "It touches", "one person of the role admin or approver", "Why this one",
+                          "It touches", "One person of the role admin or approver", "Why this one",
                           "Sign in first", "the signs have ended within 200 s"]),
         ("/incidents/2", ["No runbook is for this incident", "/runbooks/_new?incident=2",
                           "Why not?", "The suspect is host:web"]),
@@ -166,10 +170,10 @@ class TestInABrowser:
             page.locator("#repairs >> text=Sure?").click()
             page.locator(f"#repairs >> text={name}: agreed").wait_for()
             if left:
-                page.locator(f"#repairs >> text={left}").wait_for()
-                page.locator("#repairs >> text=you have answered already").wait_for()
+                page.locator(f"#repairs >> text={left}").first.wait_for()
+                page.locator("#repairs >> text=you have answered already").first.wait_for()
                 assert approve.is_disabled()
-        page.locator("#repairs >> text=verifying").wait_for()
+        page.locator("#repairs >> text=verifying").first.wait_for()
         calmed(lit_house, 3)
         page.locator("#repairs >> text=It helped: the signs have ended").wait_for()
         page.locator("#repairs >> text=Time to repair").wait_for()
@@ -192,7 +196,7 @@ class TestInABrowser:
         page.fill("main input#say-4-1", "not on a Friday")
         refuse.click()
         page.locator("main >> text=Sure?").click()
-        page.locator("main >> text=Grace: not on a Friday").wait_for()
+        page.locator("main >> text=Grace: not on a Friday").first.wait_for()
         assert lit_house.repairs.desk.get("4-1").reason == "grace: not on a Friday"
         assert browser_page.wrong == []
 
@@ -208,7 +212,7 @@ class TestInABrowser:
             browser_page.open("/logs")
             page.keyboard.press("/")
             page.fill("#palette input", "stop switch")
-            page.locator("#palette a:has-text('halt every repair')").wait_for()
+            page.locator("#palette li:first-child a:has-text('halt every repair')").wait_for()
             page.keyboard.press("Enter")
             page.locator("#dialog-stop[open] >> text=1 repair under way").wait_for()
             assert not repairs.desk.switch.on
@@ -249,10 +253,10 @@ class TestInABrowser:
         page.click("main button:has-text('Save as a new version')")
         page.locator("main [role=alert]:has-text('dour')").wait_for()
         assert '"dour"' in area.input_value()
-        page.click("main button:has-text('Line 13')")
+        page.click("main button:has-text('Line 14')")
         at = page.evaluate("document.querySelector('#runbook-text').selectionStart")
         line = area.input_value()[:at].count("\n") + 1
-        assert (line, page.evaluate("document.activeElement.id")) == (13, "runbook-text")
+        assert (line, page.evaluate("document.activeElement.id")) == (14, "runbook-text")
         area.fill(RESTART.replace('"restart"', '"mine"'))
         page.locator("text=It is sound").wait_for()
         page.click("main button:has-text('On which past incidents')")

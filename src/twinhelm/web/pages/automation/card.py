@@ -122,7 +122,7 @@ def _offer(number: int, one: Judged, deeds: Deeds) -> None:
         runbook_link(name)
         html.chip(*VERDICTS.get(one.verdict, (one.verdict, "")))
         Node("span", html.sentence(one.reason), "muted wrapany")
-    html.points(html.sentence(why) for why in one.fit.why)
+    html.points(one.fit.why)
     if one.plan is not None:
         with Node("details"):
             Node("summary", "What it would do exactly")

@@ -97,7 +97,7 @@ def plan_view(plan: Plan, runs: Sequence[StepRun] = (), *, over: bool = False) -
     html.facts(
         {
             "It touches": touches,
-            "It helped when": "; and ".join(plan.verify),
+            "It has helped when": "; and ".join(plan.verify),
             "At most it takes": span(plan.longest_s),
             "With": ", ".join(f"{name} = {value}" for name, value in plan.values.items()),
         }
@@ -150,7 +150,5 @@ def answered(repair: Repair, who_else: str) -> None:
     left = 1 if repair.question else repair.needs - agreed
     eyes = "Four eyes, as it is dangerous: " if repair.needs > 1 and not repair.question else ""
     other = "two people" if left > 1 else "another person" if agreed and eyes else "one person"
-    with html.phrase(f"{eyes}{other} of the role {who_else} must say so, ", tag="p"):
-        Node("span", "until ")
-        When(repair.until_ms)
-        Node("span", ".")
+    says = html.sentence(f"{eyes}{other} of the role {who_else} must agree")
+    html.phrase(f"{says} The time for it ends ", repair.until_ms, tag="p")

@@ -189,7 +189,7 @@ def _judged(one: Judged) -> None:
     Node("p", VERDICTS.get(one.verdict, "It is not for this incident."), "lead")
     if one.fit.fits:
         Node("p", html.sentence(one.reason))
-    html.points(html.sentence(each) for each in one.fit.why)
+    html.points(one.fit.why)
     if one.plan is not None:
         plan_view(one.plan)
 

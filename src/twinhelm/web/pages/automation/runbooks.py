@@ -113,7 +113,7 @@ def _ask(sheet: Sheet) -> _House:
 def _wrong(now: _House) -> None:
     for file, why in now.wrong.items():
         with html.say("", kind="failed"):
-            Node("b", f"{file} is not taken; what stood there before is still in use.")
+            Node("b", f"{file} is not taken; what it said before, if anything, still holds.")
             Node("pre", why, "wrapany", style="white-space:pre-wrap;margin:4px 0 0")
 
 
