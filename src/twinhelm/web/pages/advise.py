@@ -125,8 +125,14 @@ async def assessment(sheet: Sheet) -> None:
         given: dict[str, int] = {}
         with Node("div", classes="row"):
             save = lambda who, _: desk.save(dict(given), by=who)  # noqa: E731 - one press
-            says = {"style": "primary", "done": "Kept."}
-            deeds.button("Keep this assessment", Right.REMARK, save, sure=False, **says)
+            deeds.button(
+                "Keep this assessment",
+                Right.REMARK,
+                save,
+                done="Kept.",
+                style="primary",
+                sure=False,
+            )
             deeds.barred(Right.REMARK)
         kept, box = Region("card flush"), Region("card stack")
 

@@ -120,12 +120,11 @@ def _head(sheet: Sheet, one: Shelved, deeds: Deeds) -> None:
         Node("span", "It may at most")
         for says, level in (("Suggest", Level.SUGGEST), ("Ask", Level.ASK),
                             ("Act and tell", Level.ACT), ("As its author says", None)):  # fmt: skip
-            button = deeds.button(
-                says,
-                Right.APPROVE,
-                lambda who, _, level=level: books.set_level(name, level, by=who),
-                wrong=wrong,
-            )
+
+            def put(who: str, _: str, level: Level | None = level) -> None:
+                books.set_level(name, level, by=who)
+
+            button = deeds.button(says, Right.APPROVE, put, wrong=wrong)
             button.set(aria_pressed="true" if book.level == level else "false")
         deeds.barred(Right.APPROVE)
     with Node("div", classes="row"):
