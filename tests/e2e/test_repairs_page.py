@@ -145,7 +145,7 @@ def test_two_people_agree_it_helps_and_another_is_halted_from_any_page(page, ser
     page.goto(f"{server.url}/incidents")
     page.locator("main tbody a").first.click()
     card = page.locator("#repairs")
-    card.locator(f"text={folder}/deed mend 1").first.wait_for()
+    card.locator(".steps p:has-text('deed mend 1')").first.wait_for()
     card.locator("text=two people of the role").wait_for()
     agree(page)
     card.locator("text=grace: agreed").wait_for()
