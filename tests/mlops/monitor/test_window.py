@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -125,7 +123,7 @@ def test_what_cannot_be_read_is_left_out_and_counted(broken):
 
 
 def test_of_what_was_struck_out_only_the_answers_are_read():
-    empty = replace(logged({}, SAID), request=b"")
+    empty = logged({}, SAID)._replace(request=b"")
     window = read(empty, logged({"inputs": {"age": None, "kind": ["a", "b"]}}, SAID))
     assert (len(window), window.unreadable) == (4, 0)
     assert {name: c.tolist() for name, c in window.table.items()} == {

@@ -187,7 +187,7 @@ class TestInABrowser:
         page = browser_page.page
         browser_page.sign_in("eve")
         browser_page.open("/approvals")
-        assert page.locator("main button:has-text('Approve cancer')").is_disabled()
+        assert page.locator("#content button:has-text('Approve cancer')").is_disabled()
         page.locator("text=Only a reviewer named").or_(
             page.locator("text=only a reviewer")
         ).wait_for()
@@ -195,7 +195,7 @@ class TestInABrowser:
         browser_page.sign_in("grace")
         browser_page.open("/approvals")
         page.fill("main textarea", "read all of it")
-        page.click("main button:has-text('Approve cancer')")
+        page.click("#content button:has-text('Approve cancer')")
         page.click("text=Sure?")
         page.locator("text=Nothing waits for an answer").wait_for()
         (one,) = [each for each in lit_house.models.promotions.approvals("cancer")
@@ -221,9 +221,9 @@ class TestInABrowser:
         browser_page.sign_in("ada")
         for path, button in (("?tab=builds", "Cancel"), ("", "Stop the rollout")):
             browser_page.open(f"/products/busy{path}")
-            page.click(f"main button:has-text('{button}')")
+            page.click(f"#content button:has-text('{button}')")
             page.click("text=Sure?")
-            page.locator(f"main button:has-text('{button}')").wait_for(state="detached")
+            page.locator(f"#content button:has-text('{button}')").wait_for(state="detached")
         (run,) = models.builds.runs("busy")
         assert (run.state, run.error) == ("failed", "cancelled by ada")
         assert models.rollouts.deployment("busy").parts == (Part("1", "champion", 1.0),)
@@ -286,4 +286,4 @@ class TestInABrowser:
         page = browser_page.page
         browser_page.sign_in("vic")
         browser_page.open("/products/cancer")
-        assert page.locator("main button.danger").is_disabled()
+        assert page.locator("#content button.danger").is_disabled()
