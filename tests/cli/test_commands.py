@@ -12,8 +12,10 @@ import typer.main
 from typer import Context
 from typer.core import TyperGroup
 
+from aiops.notify.plans import SMALL
 from twinhelm.cli.main import app
 
+FAR_OFF = ("--from", "2100-01-01", "--until", "2100-01-02")
 GOOD = {
     "status": [],
     "advise": [],
@@ -23,8 +25,16 @@ GOOD = {
     "advise take-up": ["none"],
     "advise assess": [],
     "advise commits": [".", "--of", "acme/shop"],
-    "advise tests": ["FILE", "--of", "acme/shop", "--commit", "f00d", "--run", "1"],
-    "advise chores": ["FILE"],
+    "advise tests": ["REPORT", "--of", "acme/shop", "--commit", "f00d", "--run", "1"],
+    "advise chores": ["CHORES"],
+    "notify check": ["PLAN"],
+    "notify test": ["none"],
+    "notify sent": [],
+    "oncall": [],
+    "quality": [],
+    "maintenance list": [],
+    "maintenance plan": ["service:none/*", *FAR_OFF, "--reason", "why"],
+    "maintenance end": ["none"],
     "rejected": [],
     "forecasts": [],
     "decisions": [],
@@ -110,6 +120,7 @@ REFUSED |= {"token revoke", "restore", "product show", "product retire", "produc
 REFUSED |= {"product remark", "build", "run again", "validate", "promote", "approve", "rollback"}
 REFUSED |= {"run cancel", "stop-rollout", "deployment", "health", "labels", "evidence", "score"}
 REFUSED |= {"export", "serve", "feedback give", "feedback undo", "feedback apply"}
+REFUSED |= {"advise show", "advise dismiss", "advise take-up", "notify test", "maintenance end"}
 REFUSED |= {name for name in GOOD if name.split()[0] in ("runbook", "repair")}
 REFUSED -= {"runbook list", "repair list"}
 """Those whose arguments above name what is not there."""
@@ -132,6 +143,9 @@ decides = "Little."
 owner = "ada"
 harm = "nothing"
 """
+REPORT = '<testsuite><testcase name="a"/></testsuite>'
+CHORES = "time,user,host,command\n2026-11-02T10:00:00Z,ann,web-1,systemctl restart shop\n"
+TEXTS = {"PRODUCT": PRODUCT, "ANSWERS": ANSWERS, "REPORT": REPORT, "CHORES": CHORES, "PLAN": SMALL}
 
 
 def leaves(command, path=()):
@@ -151,17 +165,26 @@ def arguments(tmp_path):
     """Fill in the paths of a command's arguments."""
     file = tmp_path / "load.csv"
     file.write_text("time,load,host\n1700000000,0.5,a\n1700000060,0.7,a\n", encoding="utf-8")
-    for name, text in (("PRODUCT", PRODUCT), ("ANSWERS", ANSWERS)):
+    for name, text in TEXTS.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    places = {name: str(tmp_path / name) for name in ("PRODUCT", "ANSWERS")}
+    places = {name: str(tmp_path / name) for name in TEXTS}
     places |= {"FILE": str(file), "NEW": str(tmp_path / "new"), "SETS": str(tmp_path / "sets")}
 
     def fill(name):
         if name.startswith("backtest "):
             write_set(tmp_path / "sets" / "one" / "series.parquet")
+        if name == "advise commits":
+            commit(tmp_path)
         return [*name.split(), *(places.get(each, each) for each in GOOD[name])]
 
     return fill
+
+
+def commit(folder):
+    """A git history of one commit."""
+    git = ["git", "-C", str(folder), "-c", "user.name=ann", "-c", "user.email=ann@example.org"]
+    for each in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
+        subprocess.run([*git, *each], check=True)
 
 
 def write_set(file):
@@ -272,6 +295,15 @@ def test_a_command_line_that_means_nothing_ends_with_2(args, twinhelm):
     assert (plain.status, asked.status) == (2, 2)
     assert "Traceback" not in plain.err
     assert asked.json["error"]
+
+
+def test_the_settings_that_are_secrets_are_struck_out(twinhelm, tmp_path, monkeypatch):
+    monkeypatch.setenv("TWINHELM_DEVELOPMENT__GITHUB_SECRET", "hunter2")
+    told = twinhelm("config", "--json", "--data", tmp_path)
+    values = {each["name"]: each["value"] for each in told.json}
+    assert values["development.github_secret"] == "***"
+    assert values["development.gitlab_token"] == ""
+    assert "hunter2" not in told.out + twinhelm("config", "--data", tmp_path).out
 
 
 def test_errors_for_people_stand_on_standard_error_with_a_hint(twinhelm):

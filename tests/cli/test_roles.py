@@ -20,7 +20,7 @@ from twinhelm.web.routes import ROUTES, RouteTable
 
 TABLE = RouteTable(ROUTES)
 LOCAL = {"restore", "config", "product new", "product check", "serve", "backtest detect", "up",
-         "backtest feedback"}  # fmt: skip
+         "backtest feedback", "notify check"}  # fmt: skip
 """Those that need no server, besides ``user`` and ``token``, which change the records; those of the
 lab send telemetry, as any system does (test_lab.py)."""
 

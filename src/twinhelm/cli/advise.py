@@ -38,7 +38,7 @@ _NONE = "Nothing that happens again and again was found. `twinhelm advise look` 
 _NONE += "history, tickets and CI runs make it see more (`twinhelm advise chores --help`)."
 
 Key = Annotated[str, typer.Argument(help="As `twinhelm advise` lists it.", show_default=False)]
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to send.")]
+File = Annotated[Path, typer.Argument(help="The file to send.", show_default=False)]
 Suite = Annotated[str, typer.Option("--of", help="The repository or suite, such as acme/shop.")]
 
 
@@ -154,13 +154,19 @@ def tests(
     run: Annotated[str, typer.Option(help="Which run; the same again replaces it.")],
 ) -> None:
     """Send a test report in JUnit XML."""
-    _sent(to, "tests", file.read_bytes(), {"X-Suite": of, "X-Commit": commit, "X-Run": run})
+    _sent(to, "tests", _bytes(file), {"X-Suite": of, "X-Commit": commit, "X-Run": run})
 
 
 @command(app.command())
 def chores(to: Asked, file: File) -> None:
     """Send shell history or tickets as CSV: time, who, host or service, command or title."""
-    _sent(to, "chores", file.read_bytes(), {})
+    _sent(to, "chores", _bytes(file), {})
+
+
+def _bytes(file: Path) -> bytes:
+    if not file.is_file():
+        raise NotFound(f"there is no file {file}", hint="name the file to send")
+    return file.read_bytes()
 
 
 def _sent(to: Asked, door: str, body: bytes, headers: dict[str, str]) -> None:

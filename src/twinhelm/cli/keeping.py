@@ -82,11 +82,13 @@ def config(to: Asked) -> None:
 
 def _settings(settings: Settings) -> Iterator[dict[str, Any]]:
     """Yield every setting with the source that it is from."""
-    from pydantic import BaseModel
+    from pydantic import BaseModel, SecretStr
 
     from twinhelm.core.logs import strike_secrets
 
     def shown(value: Any) -> Any:
+        if isinstance(value, SecretStr):
+            return "***" if value.get_secret_value() else ""
         return strike_secrets(str(value)) if isinstance(value, Path | str) else value
 
     for part in type(settings).model_fields:

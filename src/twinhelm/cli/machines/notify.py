@@ -18,7 +18,7 @@ group = typer.Typer(name="notify", help="Who is told of what.", no_args_is_help=
 windows = typer.Typer(name="maintenance", help="When trouble is expected.", no_args_is_help=True)
 
 DAY_MS = 86_400_000
-Moment = Annotated[int, typer.Option(parser=moment_ms, metavar="TIME")]
+Until = Annotated[int, typer.Option(parser=moment_ms, metavar="TIME", help="When it ends.")]
 
 
 @command(group.command("check"), ("data", "as_json"))
@@ -32,9 +32,12 @@ def check(
     from twinhelm.aiops.notify.rota import clock_changes, on_call
     from twinhelm.app.notices import plan_file
     from twinhelm.cli.place import settings_of
-    from twinhelm.core.errors import Unavailable
+    from twinhelm.core.errors import NotFound, Unavailable
 
     place = file or plan_file(settings_of(to.data))
+    if not place.is_file():
+        hint = "docs/notify.md says how a plan is written"
+        raise NotFound(f"there is no plan {place}", hint=hint)
     made = read_plan(place.read_text(encoding="utf-8"), place.name, now_ms())
     missing = []
     for name in made.secrets:
@@ -134,7 +137,7 @@ _GROUPS: tuple[Column, ...] = (
 
 
 @command(app.command("quality"))
-def quality(to: Asked, last: Last = 30 * DAY_MS) -> None:
+def quality(to: Asked, last: Last = None) -> None:
     """Say how good the alerts were: how many, how many mattered, and what would mend the rest."""
     now = now_ms()
     found = to.reach().get("alert-quality", start_ms=now - (last or 30 * DAY_MS), end_ms=now)
@@ -174,7 +177,7 @@ def list_windows(to: Asked, limit: Limit = 50) -> None:
 def plan(
     to: Asked,
     entities: Annotated[list[str], typer.Argument(help="Entities, as service:shop/*; * for all.")],
-    until: Moment,
+    until: Until,
     reason: Annotated[str, typer.Option(help="What is done.")],
     begin: Annotated[
         int | None, typer.Option("--from", parser=moment_ms, metavar="TIME", help="Else now.")
