@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from twinhelm.app.rounds import attempt
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import NotFound, Refused, TwinhelmError
 from twinhelm.core.ports import Blobs, Predictions, Records
@@ -131,19 +132,19 @@ class Models:
     def _live(self, stopping: threading.Event) -> None:
         """Walk the rounds until the house stops; what fails is told and tried again."""
         looked_s = self.clock.monotonic_s()
-        self._attempt("builds", self.builds.mend)
-        self._attempt("what follows", self.follow.look)
+        attempt("builds of models", self.builds.mend)
+        attempt("what follows of models", self.follow.look)
         while not stopping.wait(FOLLOW_S):
-            self._attempt("rollouts", self.rollouts.settle)
-            self._attempt("what follows", self.follow.look)
+            attempt("rollouts of models", self.rollouts.settle)
+            attempt("what follows of models", self.follow.look)
             if self.clock.monotonic_s() - looked_s < self.settings.models.look_s:
                 continue
             looked_s, now = self.clock.monotonic_s(), self.clock.now_ms()
-            self._attempt("health", partial(self.health.look, now))
-            self._attempt("serving", partial(self._publish, now))
-            self._attempt("builds", self.builds.mend)
-            self._attempt("retraining", partial(self.retrains.look, now))
-            self._attempt("retention", partial(self._prune, now))
+            attempt("health of models", partial(self.health.look, now))
+            attempt("serving of models", partial(self._publish, now))
+            attempt("builds of models", self.builds.mend)
+            attempt("retraining of models", partial(self.retrains.look, now))
+            attempt("retention of models", partial(self._prune, now))
 
     def _publish(self, now_ms: int) -> None:
         self.health.publish(list(self.serving.series(now_ms)))
@@ -151,15 +152,6 @@ class Models:
     def _prune(self, now_ms: int) -> None:
         self.registrar.prune(now_ms)
         self.health.prune(now_ms)
-
-    @staticmethod
-    def _attempt(what: str, deed: Callable[[], object]) -> None:
-        try:
-            deed()
-        except TwinhelmError as error:
-            log.warning("%s of models must wait", what, extra={"reason": str(error)})
-        except Exception:
-            log.exception("%s of models", what)
 
 
 def open_models(

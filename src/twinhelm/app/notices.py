@@ -20,8 +20,9 @@ from twinhelm.aiops.flow.notices.maintenance import MaintenanceDesk
 from twinhelm.aiops.flow.notices.outbox import Outbox
 from twinhelm.aiops.flow.notices.quality import QualityDesk
 from twinhelm.aiops.notify.routing import Receiver
+from twinhelm.app.rounds import attempt
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import BadInput, TwinhelmError
+from twinhelm.core.errors import BadInput
 from twinhelm.core.ports import Records, TelemetryStore
 from twinhelm.core.settings import Settings
 from twinhelm.events.journal import Journal
@@ -49,12 +50,7 @@ class Notices:
         """Look and send until told to stop; what fails is told and tried again."""
         with ThreadPoolExecutor(SENDERS, "twinhelm-notice") as senders:
             while not stop.wait(self.settings.notify.look_s):
-                try:
-                    self._round(senders)
-                except TwinhelmError as error:
-                    log.warning("messages must wait", extra={"reason": str(error)})
-                except Exception:
-                    log.exception("messages not sent")
+                attempt("messages", partial(self._round, senders))
 
     def _round(self, senders: ThreadPoolExecutor) -> None:
         for receiver, sent in list(self._busy.items()):

@@ -7,7 +7,7 @@ runbooks and begins to follow the journal, in a thread of its own.
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
@@ -22,8 +22,8 @@ from twinhelm.aiops.flow.repairs.desk import Desk
 from twinhelm.aiops.flow.repairs.follow import Follower
 from twinhelm.aiops.flow.repairs.proposals import ACTOR, Proposals
 from twinhelm.aiops.flow.repairs.walk import Walk
+from twinhelm.app.rounds import attempt
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.labels import METRIC, Matcher, MatchKind
 from twinhelm.core.own.secrets import Secrets
 from twinhelm.core.ports import Records, TelemetryStore
@@ -75,25 +75,16 @@ class Repairs:
 
     def _live(self, stopping: threading.Event) -> None:
         """Walk the rounds until the house stops; what fails is told and tried again."""
-        self._attempt("library", partial(self.books.shelve, library()))
+        attempt("library of repairs", partial(self.books.shelve, library()))
         looked_s = -FOLDER_S
         while True:
             if (now_s := self.clock.monotonic_s()) - looked_s >= FOLDER_S:
                 looked_s = now_s
-                self._attempt("folder", self.books.look)
-                self._attempt("walks", self.desk.settle)
-            self._attempt("incidents", self.follower.look)
+                attempt("folder of repairs", self.books.look)
+                attempt("walks of repairs", self.desk.settle)
+            attempt("incidents of repairs", self.follower.look)
             if stopping.wait(LOOK_S):
                 return
-
-    @staticmethod
-    def _attempt(what: str, deed: Callable[[], object]) -> None:
-        try:
-            deed()
-        except TwinhelmError as error:
-            log.warning("%s of repairs must wait", what, extra={"reason": str(error)})
-        except Exception:
-            log.exception("%s of repairs", what)
 
 
 def open_repairs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 
+import httpx
 import numpy as np
 import pytest
 import uvicorn
@@ -173,3 +174,16 @@ def browser_page(page, address):
     """A :class:`Watched` page of a fresh profile."""
     page.set_default_timeout(60_000)
     return Watched(page, address)
+
+
+@pytest.fixture
+def read(address, monkeypatch):
+    """``read(path)``: the page as it is sent once all of it is known, without a browser."""
+    monkeypatch.setattr("twinhelm.web.pages.kit.sheet.PATIENCE_S", 60.0)
+    with httpx.Client(timeout=60.0, trust_env=False) as client:
+
+        def get(path):
+            answer = client.get(address + path, headers={"accept": "text/html"})
+            return answer.status_code, answer.text
+
+        yield get

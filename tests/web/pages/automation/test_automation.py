@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 
 from peers.runbooks import RESTART
@@ -59,19 +58,6 @@ def lit_house(tmp_path_factory):
     house.repairs.doer.hangs = False
     house.repairs.workflows.close()
     house.models.workflows.close()
-
-
-@pytest.fixture
-def read(address, monkeypatch):
-    """``read(path)``: the page as it is sent once all of it is known, without a browser."""
-    monkeypatch.setattr("twinhelm.web.pages.kit.sheet.PATIENCE_S", 60.0)
-    with httpx.Client(timeout=60.0, trust_env=False) as client:
-
-        def get(path):
-            answer = client.get(address + path, headers={"accept": "text/html"})
-            return answer.status_code, answer.text
-
-        yield get
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -72,20 +72,6 @@ def _plain(value):
     return {name: getattr(value, name) for name in type(value).__slots__}
 
 
-@pytest.fixture
-def read(address, monkeypatch):
-    """``read(path)``: the page as it is sent once all of it is known, without a browser."""
-    monkeypatch.setattr("twinhelm.web.pages.kit.sheet.PATIENCE_S", 60.0)
-
-    with httpx.Client(timeout=60.0, trust_env=False) as client:
-
-        def get(path):
-            answer = client.get(address + path, headers={"accept": "text/html"})
-            return answer.status_code, answer.text
-
-        yield get
-
-
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_is_sent_whole(read, path):
     status, text = read(path)
