@@ -79,5 +79,12 @@ def test_a_window_is_planned_listed_and_ended(twinhelm, live):
     ).json
     assert planned["entities"] == ["service:shop/*", "host:*"]
     assert "upgrade" in twinhelm("maintenance", "list", *at).out
+    weekly = twinhelm(
+        *("maintenance", "plan", "host:*", "--until", str(now + 30 * 86_400_000), "--reason", "r"),
+        *("--weekly", "sat,sun", "--hours", "22:00-02:00", "--zone", "Europe/Berlin", *at),
+    )
+    assert weekly.status == 0, weekly.err
+    said = twinhelm("maintenance", "list", *at).out
+    assert "sat, sun 22:00 to 02:00 Europe/Berlin" in " ".join(said.split())
     assert twinhelm("maintenance", "end", planned["id"], *at).status == 0
     assert twinhelm("maintenance", "end", planned["id"], *at).status == 1

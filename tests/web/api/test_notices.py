@@ -38,6 +38,11 @@ def test_a_window_that_cannot_be_is_refused(house, client, token_of):
         {"entities": [" "]},
         {"entities": ["x" * 300]},
         {"reason": " "},
+        {"weekly": {"days": ["someday"]}},
+        {"weekly": {"begin": "25:00"}},
+        {"weekly": {"zone": "Nowhere/Else"}},
+        {"weekly": {"days": []}},
+        {"weekly": {}, "end_ms": now + 400 * 86_400_000},
     ):
         answer = client.post(f"{API}/maintenance", json={**good, **wrong}, headers=may)
         assert answer.status_code == 400, wrong

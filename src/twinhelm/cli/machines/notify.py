@@ -156,10 +156,15 @@ def quality(to: Asked, last: Last = None) -> None:
     to.answer(found, show)
 
 
+def _week(days: list[str], begin: str, end: str, zone: str) -> str:
+    return f"{', '.join(days)} {begin} to {end} {zone}"
+
+
 _WINDOWS: tuple[Column, ...] = (
     ("id", "id"),
     ("from", "start_ms", when),
     ("until", "end_ms", when),
+    ("each week", "weekly", lambda week: _week(**week) if week else ""),
     ("of", "entities", ", ".join),
     ("why", "reason"),
     ("by", "by"),
@@ -182,10 +187,21 @@ def plan(
     begin: Annotated[
         int | None, typer.Option("--from", parser=moment_ms, metavar="TIME", help="Else now.")
     ] = None,
+    weekly: Annotated[
+        str | None, typer.Option(metavar="DAYS", help="Only on these days of each week: sat,sun.")
+    ] = None,
+    hours: Annotated[
+        str, typer.Option(help="With --weekly: the hours; into the next day as 22:00-02:00.")
+    ] = "00:00-00:00",
+    zone: Annotated[str, typer.Option(help="With --weekly: whose clocks count.")] = "UTC",
 ) -> None:
     """Expect trouble of some entities for a time: it raises nothing and tells nobody."""
     asked: dict[str, Any] = {"entities": entities, "end_ms": until, "reason": reason}
     asked["start_ms"] = now_ms() if begin is None else begin
+    if weekly is not None:
+        first, _, last = hours.partition("-")
+        week = {"days": weekly.split(","), "begin": first, "end": last, "zone": zone}
+        asked["weekly"] = week
     made = to.reach().post("maintenance", asked)
     to.answer(made, f"Window {made['id']} is planned until {when(made['end_ms'])}.")
 

@@ -55,13 +55,14 @@ class EscalationSpent(Event):
 
 @event("maintenance.planned", "maintenance/{window}")
 class MaintenancePlanned(Event):
-    """Trouble of these entities is expected in a stretch of time, and raises nothing."""
+    """Trouble of these entities is expected for a time, or in it weekly; it raises nothing."""
 
     window: str
     start_ms: int
     end_ms: int
     entities: tuple[str, ...]
     reason: str
+    weekly: str = ""
 
 
 @event("maintenance.ended", "maintenance/{window}")

@@ -123,16 +123,24 @@ class Board:
                 raise RunEnded
             self._progress[run_id] = progress
 
+    def wait(self, run_id: str, seconds: float) -> None:
+        """Let time pass; raises :class:`RunEnded` as soon as the run is to end."""
+        with self._changed:
+            if self._changed.wait_for(lambda: self._closing or run_id in self._ended, seconds):
+                raise RunEnded
+
     def end(self, run_id: str) -> None:
-        """Tell a run to end at its next report or step."""
+        """Tell a run to end at its next report or step, or in its pause."""
         with self._changed:
             if run_id in self._running:
                 self._ended.add(run_id)
+                self._changed.notify_all()
 
     def close(self, *, patience_s: float) -> bool:
         """Tell all runs to end and wait; False where one did not in time."""
         with self._changed:
             self._closing = True
+            self._changed.notify_all()
             return self._changed.wait_for(lambda: not self._running, patience_s)
 
 
@@ -159,6 +167,10 @@ class Run:
         """Report from inside a step, as often as you like; ends the run if it is cancelled."""
         now = self._board.of(self.id)
         self._board.report(self.id, replace(now, done=done, total=total, message=message))
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass inside a step, in any thread of it; ends the run if it is cancelled."""
+        self._board.wait(self.id, seconds)
 
 
 WorkflowFunction = Callable[[Run, Mapping[str, Any]], Any]

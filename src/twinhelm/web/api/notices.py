@@ -8,7 +8,7 @@ from pydantic import Field
 
 from twinhelm.aiops.flow.notices.desk import Duty
 from twinhelm.aiops.flow.notices.kept import Standing
-from twinhelm.aiops.flow.notices.maintenance import Maintenance
+from twinhelm.aiops.flow.notices.maintenance import Maintenance, Weekly
 from twinhelm.aiops.notify.messages import Delivery, DeliveryState
 from twinhelm.aiops.notify.quality import Quality
 from twinhelm.web.api.words import LATEST_MS, By, Limit, Of, Router
@@ -84,9 +84,11 @@ def plan(
     end_ms: Moment,
     entities: Entities,
     reason: Annotated[str, Body(min_length=1, max_length=400)],
+    weekly: Annotated[Weekly | None, Body()] = None,
 ) -> Maintenance:
     """Plan a window for entities, written as patterns such as service:shop/*."""
-    return house.notices.maintenance.plan(start_ms, end_ms, entities, reason, by=by)
+    desk = house.notices.maintenance
+    return desk.plan(start_ms, end_ms, entities, reason, by=by, weekly=weekly)
 
 
 @router.delete("/maintenance/{window}", status_code=204)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from aiops.flow.notices.telling import Crash
 from peers.receivers import Endpoint
+from twinhelm.aiops.flow.notices.maintenance import Weekly
 from twinhelm.aiops.notify.channels.webhook import sign
 from twinhelm.aiops.records import incident_key
 from twinhelm.aiops.types import IncidentState
@@ -313,6 +316,49 @@ def test_maintenance_keeps_people_undisturbed_and_says_why(pager):
     teller.open(2)
     teller.walk(30)
     assert len(end.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("saturday", "begins", "hours"),
+    [
+        ("2026-10-17", "22:00+02:00", 6),
+        ("2026-10-24", "22:00+02:00", 7),
+        ("2027-03-27", "22:00+01:00", 5),
+    ],
+)  # the clock goes back on 25 October, and forward on 28 March
+def test_weekly_maintenance_holds_by_the_clocks_of_its_zone(pager, saturday, begins, hours):
+    teller, _end = pager
+    teller.clock.move_to(ms("2026-10-01T00:00+00:00"))
+    until = ms("2027-09-01T00:00+00:00")
+    week = Weekly(days=("sat",), begin="22:00", end="04:00", zone="Europe/Berlin")
+    now = teller.clock.now_ms()
+    made = teller.maintenance.plan(now, until, ["service:*"], "reindex", by="ada", weekly=week)
+    first = ms(f"{saturday}T{begins}")
+    last = first + hours * 3_600_000
+    held = {
+        at: bool(teller.maintenance.expected(("service:shop",), at))
+        for at in (first - 1, first, last - 1, last, first + 86_400_000)
+    }
+    assert list(held.values()) == [False, True, True, False, False]
+    teller.clock.move_to(first)
+    assert (first, last) in {(one.start_ms, one.end_ms) for one in teller.maintenance.windows()}
+    assert teller.maintenance.all() == [made]
+    teller.maintenance.end(made.id, by="ada")
+    assert not teller.maintenance.expected(("service:shop",), first + 7 * 86_400_000)
+
+
+def test_a_weekly_window_is_not_lost_among_many_of_one_time(pager):
+    teller, _end = pager
+    now = teller.clock.now_ms()
+    weekly = {"by": "ada", "weekly": Weekly()}
+    teller.maintenance.plan(now, now + 86_400_000, ["service:*"], "always", **weekly)
+    for start in range(now + 1, now + 202):
+        teller.maintenance.plan(start, start + 1_000, ["host:*"], "once", by="ada")
+    assert "always" in teller.maintenance.expected(("service:shop",), now)
+
+
+def ms(iso):
+    return round(datetime.fromisoformat(iso).timestamp() * 1000)
 
 
 def test_a_plan_that_breaks_leaves_the_old_one_and_says_so(hook):

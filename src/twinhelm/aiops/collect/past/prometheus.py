@@ -15,7 +15,6 @@ Source: Prometheus "HTTP API", sections Instant queries and Querying label value
 """
 
 import re
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,18 +73,18 @@ class PrometheusSource:
     """A server with history; use it as a context manager.
 
     ``url`` is the base address that ``/api/v1/query`` is appended to. ``headers`` carry what the
-    server asks for (authorisation, ``X-Scope-OrgID``). ``pause`` waits between tries and
-    ``transport`` answers instead of the network, both for tests.
+    server asks for (authorisation, ``X-Scope-OrgID``). ``pause`` waits between tries; what it
+    raises ends the reading. ``transport`` answers instead of the network, for tests.
     """
 
     def __init__(
         self,
         url: str,
         *,
+        pause: Callable[[float], None],
         headers: Mapping[str, str] | None = None,
         max_response_bytes: int = 32 << 20,
         concurrency: int = 2,
-        pause: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._api = _Api(url, headers, max_response_bytes, pause, transport)

@@ -149,6 +149,7 @@ def _windows(deeds: Deeds, rows: list[Maintenance]) -> None:
         Column("Maintenance of", "namecol", lambda one: ", ".join(one.entities)),
         Column("From", "tightcol", lambda one: When(one.start_ms)),
         Column("Until", "tightcol", lambda one: When(one.end_ms)),
+        Column("Each week", "cutoff", lambda one: str(one.weekly or "")),
         Column("Why", "cutoff", lambda one: one.reason),
         Column("By", "tightcol", lambda one: one.by),
         Column("", "tightcol", end),
