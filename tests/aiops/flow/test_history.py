@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import httpx
 import pytest
 
 from peers.memory_workflows import MemoryWorkflows
+from twinhelm.aiops.collect.past import prometheus
 from twinhelm.aiops.flow import history as history_module
 from twinhelm.aiops.flow.history import HistoryBooks
 from twinhelm.core.labels import labels_of
@@ -105,6 +107,29 @@ def test_series_past_the_limit_do_not_end_the_import(new_wing, table):
     books.workflows.close()
 
 
+def test_waiting_for_a_server_that_is_away_ends_with_the_house(wing, monkeypatch):
+    """It would be asked again for 15 s; closing cuts the pause short, and the run goes on later."""
+    asked = threading.Event()
+
+    def away(request):
+        asked.set()
+        return httpx.Response(503, headers={"retry-after": "3600"})
+
+    source = history_module.PrometheusSource
+    monkeypatch.setattr(
+        history_module,
+        "PrometheusSource",
+        lambda url, **more: source(url, **more, transport=httpx.MockTransport(away)),
+    )
+    monkeypatch.setattr(prometheus, "LONGEST_PAUSE_S", 3600.0)
+    books = Books(wing)
+    run_id = backfill(books)
+    assert asked.wait(30)
+    books.workflows.close()
+    assert not books.workflows.status(run_id).state.over
+    assert not [one for one in threading.enumerate() if one.name.startswith("backfill")]
+
+
 class Server:
     """Answers the query API with a ramp per series, as Prometheus would; may fail once."""
 
@@ -145,7 +170,7 @@ def server(wing, monkeypatch):
     monkeypatch.setattr(
         history_module,
         "PrometheusSource",
-        lambda url, headers: source(url, headers=headers, transport=httpx.MockTransport(made)),
+        lambda url, **more: source(url, **more, transport=httpx.MockTransport(made)),
     )
     return made
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -149,6 +150,34 @@ def test_cancelling_ends_the_run_inside_its_step(workflows):
     workflows.cancel(run_id)
     assert noticed.wait(PATIENCE_S)
     assert ended(workflows, run_id).state is WorkflowState.CANCELLED
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+def test_a_run_that_pauses_ends_at_once_where_it_is_to_end(workflows, end):
+    """Also in a thread that its step began; the pause is longer than the test may take."""
+    pausing, noticed = threading.Event(), threading.Event()
+
+    def patient(run, args):
+        def wait():
+            pausing.set()
+            try:
+                run.pause(3600)
+            except RunEnded:
+                noticed.set()
+                raise
+
+        with ThreadPoolExecutor(1) as pool:
+            run.step("wait", lambda: pool.submit(wait).result())
+        pytest.fail("went on")
+
+    workflows.register("patient", patient)
+    run_id = workflows.start("patient", {})
+    assert pausing.wait(PATIENCE_S)
+    if end == "cancel":
+        workflows.cancel(run_id)
+    else:
+        workflows.close()
+    assert noticed.wait(PATIENCE_S)
 
 
 def test_cancelling_what_is_over_changes_nothing(workflows):

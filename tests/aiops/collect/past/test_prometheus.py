@@ -186,7 +186,7 @@ def test_numbers_of_every_kind_are_read_and_histograms_counted() -> None:
 @pytest.mark.parametrize("url", ["", "peer:9090", "ftp://peer", "http://", "http://[::1"])
 def test_what_is_no_address_is_refused(url: str) -> None:
     with pytest.raises(BadInput, match="no address"):
-        PrometheusSource(url)
+        PrometheusSource(url, pause=print)
 
 
 @pytest.mark.parametrize(("start", "end", "window"), [(5, 5, HOUR_MS), (-1, 5, HOUR_MS), (0, 5, 9)])
@@ -273,7 +273,7 @@ def test_a_real_prometheus_gives_back_exactly_what_it_holds(
             },
         )
         assert answer.status_code == 204, answer.text
-    with PrometheusSource(peer.url) as history:
+    with PrometheusSource(peer.url, pause=time.sleep) as history:
         found = samples(
             history.read('{job="t"}', start_ms, start_ms + HOUR_MS, window_ms=10 * 60_000)
         )
