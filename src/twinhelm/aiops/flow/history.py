@@ -107,9 +107,7 @@ class HistoryBooks:
 
     def _backfill(self, run: Run, args: Mapping[str, Any]) -> dict[str, int]:
         def stretches(cursor: str, progress: Progress) -> Generator[History]:
-            with PrometheusSource(
-                args["url"], pause=run.pause, headers=args["headers"]
-            ) as source:
+            with PrometheusSource(args["url"], pause=run.pause, headers=args["headers"]) as source:
                 yield from source.read(
                     args["selector"],
                     args["start_ms"],

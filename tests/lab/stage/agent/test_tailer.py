@@ -4,6 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from twinhelm.lab.plan import Backend, Plan
+from twinhelm.lab.stage.agent import tailer as tailer_module
 from twinhelm.lab.stage.agent.sender import Sender, Tally
 from twinhelm.lab.stage.agent.tailer import Tailer
 
@@ -73,3 +74,24 @@ def test_a_flood_is_spread_over_several_looks(tail):
     assert sum(seen) == lines
     assert seen[0] < lines
     assert seen[3] == 0
+
+
+def test_logs_are_emptied_once_they_are_long_and_their_writers_go_on(tail, monkeypatch):
+    monkeypatch.setattr(tailer_module, "MOST_BYTES", 1000)
+    unread = tail.queue.with_name("database.log")
+    lost = tail.queue.with_name("worker.log")
+    with tail.queue.open("ab", 0) as queue, unread.open("ab", 0) as database:
+        for turn in range(5):
+            queue.write(b"x" * 900 + b"\n")
+            database.write(b"y" * 900 + b"\n")
+            assert [line[:1] for _, _, line, _ in tail()] == ["x"], turn
+        queue.write(b"half a li")
+        lost.write_text("z" * 3000)  # an unfinished line is waited for, but not without end
+        tail()
+        assert tail.queue.stat().st_size <= 2000
+        assert unread.stat().st_size <= 2000
+        assert lost.stat().st_size == 3000
+        queue.write(b"ne\n")
+        lost.write_text("z" * 4001)
+        assert [line for _, _, line, _ in tail()] == ["half a line"]
+    assert lost.stat().st_size == 0

@@ -4,13 +4,17 @@ In: the files that services write, and what the stage keeps of their stdout. Out
 look, with a stream per service and level (``job``, ``namespace``, ``instance``, ``host``,
 ``filename``, ``level`` where a line names one); a line's ``trace_id=...`` becomes structured
 metadata. A line's time is when it was read. A file that became shorter is read from its start; a
-line without its end waits for it.
+line without its end waits for it. Any log of the lab is emptied once it is larger than
+``MOST_BYTES`` and was read, or four times as large: who writes it appends, and so goes on at its
+start. What is written in that instant is lost.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,7 @@ __all__ = ["Tailer"]
 
 READ_BYTES = 1 << 20
 """At most so much of one file per look: a flood is spread, not swallowed."""
+MOST_BYTES = 32 << 20
 LEVEL = re.compile(r"\b(DEBUG|INFO|WARN|ERROR|CRITICAL|FATAL)(?:ING)?\b")
 LEVEL_WITHIN = 80
 TRACE = re.compile(r"\btrace_id=([0-9a-f]{32})\b")
@@ -43,6 +48,7 @@ class Tailer:
             for name, path in files.items()
         }
         self._read: dict[Path, int] = dict.fromkeys(self._files, 0)
+        self._folders = (plan.log_file("any").parent, plan.output("any").parent)
 
     def look(self) -> None:
         """Read what is new in every file and queue it."""
@@ -58,6 +64,7 @@ class Tailer:
                 values = streams.setdefault((path, level[1].lower() if level else ""), [])
                 values.append([*said, {"trace_id": trace[1]}] if trace else said)
                 count += 1
+        self._bound()
         if not count:
             return
         pushed = [
@@ -67,6 +74,15 @@ class Tailer:
         body = orjson.dumps({"streams": pushed})
         self._keep(at_s, body)
         self._sender.put(Item(body, {"Content-Type": "application/json"}, {"logs": count}))
+
+    def _bound(self) -> None:
+        for path in (each for folder in self._folders for each in folder.glob("*.log")):
+            with suppress(FileNotFoundError):
+                size = path.stat().st_size
+                read = self._read.get(path, size) >= size
+                if size > MOST_BYTES and (read or size > 4 * MOST_BYTES):
+                    os.truncate(path, 0)
+                    self._read |= {path: 0} if path in self._files else {}
 
     def _new_lines(self, path: Path) -> list[str]:
         try:
