@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -178,3 +181,45 @@ def test_the_child_ends_with_its_parent():
         pid = int(parent.stdout.readline())
         parent.kill()
         wait_for(lambda: gone(pid))
+
+
+OWNER = """
+import os, sys
+from pathlib import Path
+from twinhelm.mlops.tracking import Tracking
+held = Tracking(Path(sys.argv[1]))
+print(held.socket.parent, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_house_left_is_removed_by_the_next_one_and_no_other(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path / "mlflow")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    den = Path(owner.stdout.readline().strip())
+    unlocked = tmp_path / "twinhelm-mlflow-of-an-older-release"
+    unlocked.mkdir()
+    try:
+        tracking(tmp_path / "a", LISTENS).close()
+        assert den.is_dir()
+    finally:
+        owner.kill()
+        owner.communicate()
+    assert den.is_dir()
+    foreign = tmp_path / "twinhelm-mlflow-foreign"
+    shutil.copytree(den, foreign)
+    if os.getuid() == 0:
+        os.chown(foreign, 12_345, -1)
+    other = tracking(tmp_path / "b", LISTENS)
+    assert not den.exists()
+    assert foreign.exists() == (os.getuid() == 0)
+    assert unlocked.is_dir()
+    assert other.socket.parent.is_dir()
+    other.close()
+    assert not other.socket.parent.exists()

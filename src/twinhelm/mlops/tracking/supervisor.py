@@ -12,6 +12,7 @@ Wrong where a process hangs without ending: it is not noticed here, calls time o
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import shutil
@@ -40,6 +41,7 @@ STEADY_S = 60.0
 LOOK_S = 0.1
 END_PATIENCE_S = 5.0
 TAIL_BYTES = 2000
+DENS, LOCK = "twinhelm-mlflow-*", "lock"
 KEPT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
 """All that the process has of our environment."""
 
@@ -65,7 +67,12 @@ class Tracking:
         self._closing = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
         # Not in the data directory: the path of a socket may have a hundred characters.
-        self._den = Path(tempfile.mkdtemp(prefix="twinhelm-mlflow-"))
+        _sweep()
+        made = Path(tempfile.mkdtemp(prefix="twinhelm-mlflow."))
+        self._lock = (made / LOCK).open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        # Only now by the name that others sweep: none of these was ever without its lock.
+        self._den = made.rename(made.with_name(made.name.replace(".", "-")))
         self.socket = self._den / "socket"
         self.log = self.folder / "server.log"
 
@@ -138,6 +145,7 @@ class Tracking:
                 process.kill()
                 thread.join()
         shutil.rmtree(self._den, ignore_errors=True)
+        self._lock.close()
 
     def _keep(self) -> None:
         """Start it, wait for its end, and again."""
@@ -213,3 +221,13 @@ class Tracking:
         except OSError:
             return ""
         return next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
+
+
+def _sweep() -> None:
+    """Remove what a killed house of this user left: the system took its lock back."""
+    for den in Path(tempfile.gettempdir()).glob(DENS):
+        # Nothing happens where its owner lives, or somebody was quicker.
+        with suppress(OSError), (den / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if den.stat().st_uid == os.getuid():
+                shutil.rmtree(den, ignore_errors=True)
