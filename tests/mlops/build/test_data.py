@@ -54,6 +54,21 @@ def test_packed_and_absolute_files_are_read(tmp_path):
     assert read(str(path), tmp_path / "elsewhere")[0]["x"].tolist() == [1, 2]
 
 
+def test_what_a_contract_calls_words_stays_words(tmp_path):
+    """DuckDB takes yes and no, and t and f, for booleans."""
+    rows = "yes,t,true,True,0,yes,1\nno,f,FALSE,,1,no,2\n"
+    put(tmp_path, text=f'left,"o\'k",sure,told,n,free,id\n{rows}')
+    texts = ("left", "o'k", "sure", "told", "n", "gone")
+    table, _ = read("train.csv", tmp_path, texts=texts, limits=Limits(rows=2))
+    assert table["left"].tolist() == ["yes", "no"]
+    assert table["o'k"].tolist() == ["t", "f"]
+    assert table["sure"].tolist() == [True, False]
+    assert table["told"].tolist() == ["true", None]
+    assert table["n"].tolist() == [0, 1]
+    assert table["free"].tolist() == [True, False]
+    assert table["id"].dtype == np.int64
+
+
 def test_parquet_keeps_its_types(tmp_path):
     table = {
         "n": np.array([1.5, np.nan]),

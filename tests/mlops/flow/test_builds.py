@@ -411,3 +411,11 @@ def test_a_locked_environment_is_made_once_for_the_same_requirements(shop, monke
     again = shop.wait(shop.builds.again("digits", 1 + 1, by="ada"))
     assert again.environment == first.environment, again.error
     assert "same metrics" in again.says
+
+
+def test_a_target_of_yes_and_no_keeps_its_contract(shop):
+    shop.put("train.csv", "x,left\n1,yes\n2,no\n")
+    columns = 'columns = [{name = "left", type = "category", role = "target", '
+    columns += 'values = ["no", "yes"]}]\n'
+    shop.frame(SPEC.replace('"train.csv"\n', f'"train.csv"\n{columns}'))
+    assert shop.builds.table("digits", "train")[0]["left"].tolist() == ["yes", "no"]

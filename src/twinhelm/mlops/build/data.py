@@ -14,9 +14,10 @@ The digest is the SHA-256 of a file's bytes; of the digests and names where ther
 names, kinds and values in the order given where it is a query.
 
 Numbers come as float64 (NaN missing) or int64 (none missing), booleans as bool where none is
-missing, all else, times too, as text or None. Wrong for a query without ``ORDER BY`` over a
-database that returns rows as it likes: equal rows in another order are another version. Memory:
-the whole table.
+missing, all else, times too, as text or None. Where a contract calls a column of a CSV file text,
+words such as yes and no stay what they are; true and false are booleans everywhere. Wrong for a
+query without ``ORDER BY`` over a database that returns rows as it likes: equal rows in another
+order are another version. Memory: the whole table.
 """
 
 import gzip
@@ -25,7 +26,7 @@ import importlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -63,8 +64,10 @@ def is_query(source: str) -> bool:
     return source.startswith("sql:")
 
 
-def read(source: str, folder: Path, *, limits: Limits = Limits()) -> tuple[Table, str]:
-    """Read a source; paths are relative to ``folder``.
+def read(
+    source: str, folder: Path, *, limits: Limits = Limits(), texts: Collection[str] = ()
+) -> tuple[Table, str]:
+    """Read a source; paths are relative to ``folder``; ``texts`` are the columns of words.
 
     Raises :class:`NotFound` where nothing is there, :class:`BadInput` where it cannot be read,
     :class:`TooLarge`, :class:`Unsupported` where a driver is missing, :class:`Conflict` where a
@@ -80,7 +83,7 @@ def read(source: str, folder: Path, *, limits: Limits = Limits()) -> tuple[Table
     with _files(source, folder, limits) as (names, files):
         before = [each.stat() for each in files]
         joined = _joined(names, files)
-        table = _from_files(source, files, limits)
+        table = _from_files(source, files, limits, texts)
         after = [each.stat() for each in files]
     if [(s.st_size, s.st_mtime_ns) for s in before] != [(s.st_size, s.st_mtime_ns) for s in after]:
         raise Conflict(f"{source} was written to while it was read", hint="try again")
@@ -167,22 +170,41 @@ def _fetched(source: str, place: Path, limits: Limits) -> tuple[list[str], list[
     return [each.rsplit("/", 1)[-1] for each in found], files
 
 
-def _from_files(source: str, files: Sequence[Path], limits: Limits) -> Table:
+def _from_files(
+    source: str, files: Sequence[Path], limits: Limits, texts: Collection[str]
+) -> Table:
     parquet = [each.name.endswith((".parquet", ".pq")) for each in files]
     if not all(parquet) and not all(_CSV.search(each.name) for each in files):
         said = f"{source}: {files[0].name} is neither CSV nor Parquet, or both are mixed"
         raise Unsupported(said, hint="name it .csv, .csv.gz, .tsv or .parquet")
     names = ", ".join("'" + str(each).replace("'", "''") + "'" for each in files)
-    reader = "read_parquet([{}])" if parquet[0] else "read_csv([{}], sample_size = -1)"
+    folder = files[0].parent
+    if parquet[0]:
+        return _selected(source, f"FROM read_parquet([{names}])", folder, limits)
+    read_csv = f"FROM read_csv([{names}], sample_size = -1"
     try:
-        return _selected(source, f"FROM {reader.format(names)}", files[0].parent, limits)
+        told = _selected(source, f"DESCRIBE {read_csv})", folder, Limits()) if texts else {}
+        kinds = dict(zip(told.get("column_name", ()), told.get("column_type", ()), strict=True))
+        words = [each for each in texts if kinds.get(each) == "BOOLEAN"]
+        forced = ", ".join("'" + each.replace("'", "''") + "': 'VARCHAR'" for each in words)
+        query = f"{read_csv}, types = {{{forced}}})" if words else f"{read_csv})"
+        table = _selected(source, query, folder, limits)
+        return {name: _words(values) if name in words else values for name, values in table.items()}
     except BadInput:
-        for each in () if parquet[0] else files:
+        for each in files:
             if mixed := _mixed_ends(each):
                 said = f"{source}: the line ends of {each.name} are mixed: {mixed}"
                 hint = "write it with one kind of line end, by `dos2unix` or your editor"
                 raise BadInput(said, hint=hint) from None
         raise
+
+
+def _words(values: Any) -> Any:
+    """Leave words what they are, but true and false, which are booleans everywhere."""
+    told = [word and word.lower() for word in values.tolist()]
+    if not {*told} <= {"true", "false", None}:
+        return values
+    return np.array(told, object) if None in told else np.array(told) == "true"
 
 
 def _mixed_ends(file: Path) -> str:

@@ -29,7 +29,8 @@ def look(
     where it breaks the contract, and what :func:`~twinhelm.mlops.build.data.read` raises.
     """
     source = getattr(spec.data, role)
-    table, digest = read(source, Path(product.folder or "/"))
+    texts = [each.name for each in spec.data.columns if each.type in ("category", "text")]
+    table, digest = read(source, Path(product.folder or "/"), texts=texts)
     problems = check(table, spec.data.columns)
     with journal.writing("twinhelm") as write:
         if write.get("data", digest) is None:

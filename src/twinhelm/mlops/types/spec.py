@@ -79,7 +79,7 @@ class Column(Part):
     name: Annotated[str, Field(min_length=1, max_length=200)]
     """As it stands in the data."""
     type: ColumnType
-    """What it holds."""
+    """What it holds. Of a category or text also yes and no of a CSV file stay words."""
     role: Literal["feature", "target", "id", "time", "slice"] = "feature"
     """One column at most is the target, the id, the time; a slice alone only divides."""
     min: float | None = None
