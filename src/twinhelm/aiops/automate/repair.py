@@ -96,7 +96,8 @@ class Repair:
 
     ``id`` is ``INCIDENT-N``. ``needs`` people must agree by ``until_ms``. ``question`` is open
     while it is asked half-way, about step ``at``. ``then`` is what an undoing ends in, ``walk``
-    names the workflow that goes on with it. ``checks``
+    names the workflow that goes on with it. ``commit`` is that of the folder its runbook came
+    from, None where that is no repository. ``checks``
     is what verification saw last, ``calm_ms`` when the signs had ended. Times are epoch ms, 0
     for not yet.
     """
@@ -129,6 +130,7 @@ class Repair:
     walk: str = "walk"
     reason: str = ""
     checks: tuple[str, ...] = ()
+    commit: str | None = None
 
     @property
     def reach(self) -> tuple[str, ...]:

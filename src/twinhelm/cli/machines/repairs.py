@@ -159,7 +159,8 @@ def shown(to: Asked, repair: Id) -> None:
 
     def tell() -> None:
         one = found["repair"]
-        say(f"Repair {one['id']}: {one['runbook']} for {one['plan']['target']}", "bold")
+        book = f"{one['runbook']}{' of commit ' + one['commit'] if one['commit'] else ''}"
+        say(f"Repair {one['id']}: {book} for {one['plan']['target']}", "bold")
         say("; ".join((one["state"], *filter(None, (one["reason"], *one["why"], *one["checks"])))))
         for plan, step in zip(one["plan"]["steps"], one["steps"], strict=True):
             _say_step(plan | {"name": f"{plan['name']}: {step['state']}"})

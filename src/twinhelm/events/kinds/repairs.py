@@ -15,12 +15,13 @@ __all__ = [
 
 @event("runbook.changed", "runbook/{runbook}")
 class RunbookChanged(Event):
-    """A version of a runbook was taken; ``source`` is library, folder or api."""
+    """A version was taken, or committed since; ``source`` is library, folder or api."""
 
     runbook: str
     version: int
     digest: str
     source: str
+    commit: str | None = None
 
 
 @event("runbook.removed", "runbook/{runbook}")

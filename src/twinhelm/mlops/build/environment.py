@@ -11,13 +11,13 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import distributions
 from pathlib import Path
 
 from twinhelm.core.errors import BadInput, NotFound, TooLarge, Unavailable
+from twinhelm.core.own.commit import commit_of
 from twinhelm.core.own.process import run
 from twinhelm.mlops.build.data import file_digest
 
@@ -59,7 +59,7 @@ def code(folder: Path) -> str:
             said = f"{folder} holds more than {MAX_FILES} files of code"
             raise TooLarge(said, hint="give the product a folder of its own")
     digest = hashlib.sha256("\n".join(sorted(listed)).encode()).hexdigest()
-    return f"{digest} {_commit(folder)}".strip()
+    return f"{digest} {commit_of(folder) or ''}".strip()
 
 
 def locked(
@@ -127,18 +127,3 @@ def _uv() -> list[str]:
         return [sys.executable, "-m", "uv"]
     hint = 'pip install uv, or set build.environment = "own"'
     raise NotFound("a locked environment needs uv, which is not here", hint=hint)
-
-
-def _commit(folder: Path) -> str:
-    """Name the commit and whether what lies there differs; empty where it is no work tree."""
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    told = []
-    for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--", "."]):
-        asked = [git, "-c", "core.fsmonitor=false", *words]
-        done = subprocess.run(asked, cwd=folder, capture_output=True, check=False, timeout=60)  # noqa: S603
-        if done.returncode:
-            return ""
-        told.append(done.stdout.decode("utf-8", "replace").strip())
-    return f"{told[0]}{' with changes' if told[1] else ''}"

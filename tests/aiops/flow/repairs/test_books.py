@@ -5,6 +5,7 @@ closes where it cannot be read.
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 
@@ -63,6 +64,40 @@ def test_a_folder_is_followed(shelf):
     (shelf.folder / "restart.toml").unlink()
     books.look()
     assert books.all() == []
+
+
+def git(folder, *words):
+    who = ("-c", "user.name=ada", "-c", "user.email=ada@example.org")
+    done = subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True)
+    return done.stdout.decode().strip()
+
+
+def test_a_repair_names_the_commit_that_its_runbook_came_from(shelf, house):
+    books = house.books = house.proposals.books = shelf()
+    write(shelf.folder, "restart.toml", RESTART)
+    books.look()
+    assert books.get("restart").commit is None
+    git(shelf.folder, "init", "-q")
+    git(shelf.folder, "add", ".")
+    git(shelf.folder, "commit", "-q", "-m", "one")
+    one = git(shelf.folder, "rev-parse", "HEAD")
+    books.look()
+    assert (books.get("restart").commit, books.get("restart").version) == (one, 1)
+    git(shelf.folder, "commit", "-q", "--allow-empty", "-m", "elsewhere")
+    shelf().look()
+    assert books.get("restart").commit == one
+    house.open(1)
+    house.hear()
+    assert house.desk.get("1-1").commit == one
+    write(shelf.folder, "restart.toml", RESTART + "# better\n")
+    books.look()
+    assert books.get("restart").commit == git(shelf.folder, "rev-parse", "HEAD") + " with changes"
+    git(shelf.folder, "commit", "-q", "-a", "-m", "two")
+    books.look()
+    two = git(shelf.folder, "rev-parse", "HEAD")
+    assert (books.get("restart").commit, books.get("restart").version) == (two, 2)
+    kinds = house.kinds("runbook/restart")
+    assert kinds == ["runbook.changed"] * 4  # taken, committed, changed, committed
 
 
 def test_what_went_while_the_house_was_away_is_noticed(shelf):

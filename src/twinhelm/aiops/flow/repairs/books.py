@@ -7,6 +7,7 @@ A file that cannot be read is told and changes nothing: the version before it st
 """
 
 import logging
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from twinhelm.aiops.clean import redacted
 from twinhelm.aiops.flow.repairs.kept import Book, get_book, put_book
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Conflict, TooLarge, TwinhelmError
+from twinhelm.core.own.commit import commit_of, last_moved_ns
 from twinhelm.core.policy import Verdict
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
@@ -38,6 +40,8 @@ CLOSED = Policy(rules=(Said(
 """What holds until a folder that was named could be read: no repair begins."""
 _RANK = {"library": 0, "api": 1, "folder": 2}
 """A source takes the name of a weaker one, never of a stronger one."""
+UNCHANGED = re.compile(r"[0-9a-f]{40,64}")
+"""The first commit that holds a text as it is; later ones that hold it too say no more."""
 
 
 @dataclass(slots=True)
@@ -52,7 +56,7 @@ class Books:
     policy: Policy = field(default_factory=Policy)
     wrong: dict[str, str] = field(default_factory=dict)
     """What could not be read of the folder, by file."""
-    _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _seen: dict[str, tuple[int, ...]] = field(default_factory=dict)
     _read: dict[str, Runbook] = field(default_factory=dict)
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -71,10 +75,12 @@ class Books:
             self._read[book.digest] = self.check(book.text, f"{book.name} version {book.version}")
         return self._read[book.digest]
 
-    def add(self, text: str, *, source: str, by: str, where: str = "runbook") -> Book:
+    def add(
+        self, text: str, *, source: str, by: str, where: str = "runbook", commit: str | None = None
+    ) -> Book:
         """Take a text as the newest version of its runbook; the same text again changes nothing.
 
-        Raises :class:`BadInput`, and :class:`Conflict` where the name belongs to another source.
+        Unless it was committed since. Raises :class:`BadInput`, and :class:`Conflict` where the name belongs to another source.
         """
         name = self.check(text, where).name
         digest = sha256(text.encode()).hexdigest()
@@ -86,15 +92,21 @@ class Books:
                     said = f"the runbook {name} comes from the {before.source}"
                     raise Conflict(said, hint="change it there, or take another name")
                 if (before.digest, before.source) == (digest, source):
-                    return before
+                    if before.commit == commit or UNCHANGED.fullmatch(before.commit or ""):
+                        return before
+                    made = replace(before, commit=commit)
+                    put_book(write, made, new=False)
+                    write.event(RunbookChanged(name, made.version, digest, source, commit))
+                    return made
             elif before is None and write.count("runbook") >= MAX_BOOKS:
                 raise TooLarge(f"there are {MAX_BOOKS} runbooks already")
             version = before.version + 1 if before else 1
             # What somebody may do by the API must not go by what was allowed to another text.
             level = before.level if before and source == "folder" else None
-            made = Book(name, version, digest, text, source, by, self.clock.now_ms(), level)
+            now = self.clock.now_ms()
+            made = Book(name, version, digest, text, source, by, now, level, commit=commit)
             put_book(write, made, new=True)
-            write.event(RunbookChanged(name, version, digest, source))
+            write.event(RunbookChanged(name, version, digest, source, commit))
         return made
 
     def remove(self, name: str, *, source: str, by: str) -> None:
@@ -173,7 +185,10 @@ class Books:
     def _walk(self, folder: Path) -> None:
         try:
             files = sorted(each for each in folder.glob("*.toml") if each.is_file())[:MAX_BOOKS]
-            stamps = {each.name: (each.stat().st_mtime_ns, each.stat().st_size) for each in files}
+            moved = last_moved_ns(folder)
+            stamps = {
+                each.name: (each.stat().st_mtime_ns, each.stat().st_size, moved) for each in files
+            }
             next(folder.iterdir(), None)
         except OSError as error:
             self._complain(str(folder), f"it cannot be read: {error.strerror}")
@@ -203,7 +218,8 @@ class Books:
             elif (name := self.check(text, file.name).name) != file.stem:
                 raise BadInput(f"{file.name} holds the runbook {name}", hint=f"call it {name}.toml")
             else:
-                self.add(text, source="folder", by="twinhelm", where=file.name)
+                commit = commit_of(file.parent, file.name)
+                self.add(text, source="folder", by="twinhelm", where=file.name, commit=commit)
         except (TwinhelmError, OSError, UnicodeDecodeError) as error:
             self._complain(file.name, str(error))
         else:

@@ -33,7 +33,7 @@ __all__ = [
 class Book:
     """A version of a runbook as it was taken; ``level`` is what a person set, empty for nothing.
 
-    ``source`` is library, folder or api.
+    ``source`` is library, folder or api; ``commit`` that of the folder, where it has one.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Book:
     time_ms: int
     level: Level | None = None
     removed: bool = False
+    commit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,7 @@ class Proposals:
             now + round(head.answer_within_s * 1000), 0 if acts else needs(plan),
             incident.since_ms, runbook.limits.cost,
             steps=tuple(StepRun(step.name, step.do) for step in plan.steps),
-            started_ms=now if acts else 0,
+            started_ms=now if acts else 0, commit=book.commit,
         )  # fmt: skip
         put_repair(write, repair)
         text = f"{book.name} for incident {incident.id}: {head.says}"

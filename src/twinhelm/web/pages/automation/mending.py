@@ -116,6 +116,7 @@ class Mending:
                 "Time to repair": span(took) if took is not None else "",
                 "It ran": span(ended) if repair.state.over and ended > 0 else "",
                 "Verified by": "; ".join(repair.checks),
+                "Runbook's commit": repair.commit or "",
                 "Its record": now.record,
             }
         )
