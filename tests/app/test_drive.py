@@ -61,6 +61,11 @@ def test_the_first_move_sets_the_time_and_takes_no_tick(house):
     assert house.watch.last_tick_ms == 0
 
 
+def test_runbooks_are_there_to_be_tried_on_what_is_replayed(house):
+    assert "memory-leak" in [book.name for book in house.repairs.books.all()]
+    assert not house.repairs.desk.list()
+
+
 def test_no_model_answers_and_callers_are_not_told_to_come_again(house):
     with pytest.raises(NotFound, match="no version"):
         house.models.serving.about("digits")

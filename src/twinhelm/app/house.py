@@ -119,6 +119,7 @@ class House:
         if self.drive is not None:
             self.models.serving.waits = False  # for nothing: it turns no model on
             self.watch.resume()
+            self.repairs.stock()  # to be tried on what is replayed; nothing of them begins
             return
         self.models.start(self._stop)
         self.repairs.start(self._stop)

@@ -61,6 +61,11 @@ class Repairs:
         self.walk.register()
         self.desk.load()
 
+    def stock(self) -> None:
+        """Take the library and what is in the folder now."""
+        attempt("library of repairs", partial(self.books.shelve, library()))
+        attempt("folder of repairs", self.books.look)
+
     def start(self, stopping: threading.Event) -> None:
         """Take the library and the folder, and follow incidents; returns at once."""
         thread = threading.Thread(target=self._live, args=(stopping,), name="twinhelm-repairs")
@@ -75,7 +80,7 @@ class Repairs:
 
     def _live(self, stopping: threading.Event) -> None:
         """Walk the rounds until the house stops; what fails is told and tried again."""
-        attempt("library of repairs", partial(self.books.shelve, library()))
+        self.stock()
         looked_s = -FOLDER_S
         while True:
             if (now_s := self.clock.monotonic_s()) - looked_s >= FOLDER_S:

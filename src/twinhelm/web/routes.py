@@ -109,6 +109,7 @@ read GET /api/twinhelm/v1/journal What happened and who did it.
 read GET /api/twinhelm/v1/journal/verification Whether the journal is whole.
 read GET /api/twinhelm/v1/config Every setting and its value, secrets struck out.
 read GET /api/twinhelm/v1/feedback What people answered, and what each answer changes.
+read GET /api/twinhelm/v1/feedback/question The next question, whose answer would teach most.
 read GET /api/twinhelm/v1/feedback/lessons What is in force and in shadow, tried on history.
 read GET /api/twinhelm/v1/jobs Back-fills, imports and backups, and how far they are.
 read GET /api/twinhelm/v1/advice What to automate next, the best first.

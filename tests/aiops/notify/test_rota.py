@@ -81,6 +81,10 @@ hours = {days = ["mon", "tue", "wed", "thu", "fri"], begin = "22:00", end = "06:
     assert not gaps(*made, NOW)
 
 
+def test_while_a_driven_clock_stands_at_nothing_a_rota_is_looked_at_from_its_start():
+    assert not gaps(*rota(), 0)
+
+
 def test_who_is_next_is_told():
     now, then = on_call(*rota(), NOW)
     assert (now.person, then.person) == ("ada", "bob")  # the 55th day began at 09:00 of the 28th

@@ -54,6 +54,15 @@ def test_what_is_no_answer_is_refused(client, answered, token_of, body, status):
     assert client.get(V1).json() == []
 
 
+def test_the_next_question_is_the_one_that_was_not_answered(client, answered, token_of):
+    asked = client.get(f"{V1}/question").json()
+    assert (asked["about"], asked["incident"], asked["silences"]) == (ABOUT, 1, 1)
+    assert "90 %" in asked["text"]
+    body = {"about": ABOUT, "right": True}
+    client.post(V1, json=body, headers=token_of(answered, Role.OPERATOR))
+    assert client.get(f"{V1}/question").json() is None
+
+
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.APPROVER, Role.DATA_SCIENTIST])
 def test_only_who_operates_may_answer(client, answered, token_of, role):
     headers = token_of(answered, role)

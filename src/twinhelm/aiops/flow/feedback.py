@@ -22,7 +22,7 @@ from twinhelm.aiops.flow.answered import (
     suspect_facts,
     taken,
 )
-from twinhelm.aiops.learn import Lessons, Trial, learn, try_out
+from twinhelm.aiops.learn import Lessons, Trial, learn, next_question, own_need, try_out
 from twinhelm.aiops.records import STANDING, UNDONE, find_answers, incident_key, put_answer
 from twinhelm.aiops.types import Anomaly, Answer, Forecast, Suspect
 from twinhelm.aiops.words import spoken
@@ -40,12 +40,13 @@ from twinhelm.events.kinds.learning import (
 )
 from twinhelm.events.values import load
 
-__all__ = ["TAUGHT", "Learning", "Taught"]
+__all__ = ["TAUGHT", "Asked", "Learning", "Taught"]
 
 TAUGHT = ("anomaly", "grouping", "suspect", "forecast")
 """The kinds of answers that teach; answers to actions are counted where autonomy is earned."""
 MAX_REASON = 1000
 MOST_NOTES = 1000
+MOST_SEEN = 300
 SURE = 0.45
 """A forecast that is believed less is told only where it is as sure as this after all."""
 
@@ -57,6 +58,17 @@ class Taught:
     answer: Answer
     state: str
     changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to ask somebody about next; called wrong it would silence ``silences`` known signs."""
+
+    about: str
+    text: str
+    incident: int
+    time_ms: int
+    silences: int
 
 
 @dataclass(slots=True)
@@ -144,6 +156,23 @@ class Learning:
         if one.applied:
             self.published()
         return Taught(one, UNDONE, ())
+
+    def question(self) -> Asked | None:
+        """Say which of the newest signs of incidents an answer would teach most about."""
+        with self.records.reading() as unit:
+            rows = unit.find("anomaly", newest_first=True, limit=MOST_SEEN)
+            said = {one.about: one.right for one in find_answers(unit) if one.of == TAKEN}
+        known = [load(Anomaly, row) for row in rows]
+        seen = [deviation(one, self.detect.sensitivity) for one in known]
+        at = next_question(seen, {
+            place: said[about] for place, one in enumerate(known)
+            if (about := f"anomaly/{one.key}") in said
+        })  # fmt: skip
+        if at is None:
+            return None
+        one, need, incident = known[at], own_need(seen[at]), rows[at].parent.partition("/")[2]
+        silences = sum(map(need.covers, seen))
+        return Asked(f"anomaly/{one.key}", spoken(one), int(incident), one.start_ms, silences)
 
     def trials(self) -> list[Trial]:
         """Back-test what is in shadow on what was answered and on what people took up."""

@@ -6,7 +6,8 @@ changed in history (:func:`try_out`). :func:`next_question` says which answer wo
 """
 
 from twinhelm.aiops.learn.lessons import Lessons, learn
+from twinhelm.aiops.learn.needs import own_need
 from twinhelm.aiops.learn.trial import Trial, try_out
 from twinhelm.aiops.learn.worth import next_question
 
-__all__ = ["Lessons", "Trial", "learn", "next_question", "try_out"]
+__all__ = ["Lessons", "Trial", "learn", "next_question", "own_need", "try_out"]

@@ -68,7 +68,8 @@ def on_call(plan: Plan, rota: Rota, now_ms: int) -> tuple[Turn, Turn | None]:
 def gaps(plan: Plan, rota: Rota, now_ms: int) -> list[str]:
     """Say when nobody is on call in the next year, in the rota's own time; at most three."""
     zone = zone_of(rota.zone or plan.zone)
-    empty = [turn for turn in turns(plan, rota, now_ms, now_ms + YEAR_MS) if not turn.person]
+    first_ms = now_ms or at_ms(rota.starts, rota.handover, zone)  # 0: nobody has set it yet
+    empty = [turn for turn in turns(plan, rota, first_ms, first_ms + YEAR_MS) if not turn.person]
     return [
         f"from {_said(turn.start_ms, zone)} to {_said(turn.end_ms, zone)}" for turn in empty[:3]
     ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Body, Path, Query
 
-from twinhelm.aiops.flow.feedback import Taught
+from twinhelm.aiops.flow.feedback import Asked, Taught
 from twinhelm.aiops.learn import Lessons, Trial
 from twinhelm.web.api.words import By, Limit, Of, Router
 
@@ -59,6 +59,12 @@ def give(
 ) -> Taught:
     """Call an anomaly, a grouping, a suspect, an action or a forecast right or wrong."""
     return house.learning.give(about, right=right, reason=reason, by=by)
+
+
+@router.get("/question")
+def question(house: Of) -> Asked | None:
+    """Say what to ask somebody about next: what an answer would teach most about."""
+    return house.learning.question()
 
 
 @router.get("/lessons")

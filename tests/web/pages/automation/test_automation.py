@@ -166,6 +166,17 @@ class TestInABrowser:
         repair = repairs.desk.get("3-1")
         assert repair.state is RepairState.VERIFIED
         assert [each.by for each in repair.answers] == ["grace", "eve"]
+        assert page.locator("#repairs button:has-text('It was wrong')").is_disabled()
+        page.context.clear_cookies()
+        browser_page.sign_in("olga")
+        browser_page.open("/repairs/3-1")
+        page.fill("#why-answer", "the ledger was slow for an hour")
+        page.click("main button:has-text('It was wrong')")
+        page.locator("main >> text=olga says wrong: the ledger was slow for an hour").wait_for()
+        with lit_house.records.reading() as unit:
+            assert repairs.proposals.past(unit).spoken == {"3-1": False}
+        page.click("main button:has-text('Undo')")
+        page.locator("main button:has-text('It was wrong')").wait_for()
         assert browser_page.wrong == []
 
     def test_a_refusal_asks_for_its_reason_and_keeps_the_note(self, browser_page, lit_house):
@@ -245,6 +256,10 @@ class TestInABrowser:
         assert (line, page.evaluate("document.activeElement.id")) == (14, "runbook-text")
         area.fill(RESTART.replace('"restart"', '"mine"'))
         page.locator("text=It is sound").wait_for()
+        page.select_option("#incident", "1")
+        page.click("main button:has-text('What exactly would it do')")
+        page.locator("main section, main .card").locator("text=Do: stop cart.").wait_for()
+        page.locator("text=On incident 1, nothing is done").wait_for()
         page.click("main button:has-text('On which past incidents')")
         page.locator("text=it would have been for").wait_for()
         page.click("main button:has-text('Save as a new version')")

@@ -78,3 +78,23 @@ def test_who_may_not_answer_is_told_so(browser_page, lit_house):
     button = page.locator("li.suspect").first.locator("button", has_text="Wrong")
     assert button.is_disabled()
     assert "operator" in button.get_attribute("title")
+
+
+def test_the_page_of_answers_asks_what_would_teach_most_and_then_the_next(browser_page, lit_house):
+    page = browser_page.page
+    browser_page.sign_in("ada")
+    browser_page.open("/feedback")
+    asked = lit_house.learning.question()
+    card = page.locator("main .card", has_text="The next question that would teach most")
+    assert asked.text in card.inner_text()
+    assert f"incident {asked.incident}" in card.inner_text()
+    page.fill("#why-answer", "the nightly job")
+    card.locator("button", has_text="Wrong").click()
+    page.locator("main tr", has_text="the nightly job").locator("text=Undo").wait_for()
+    given = standing(lit_house)[0]
+    assert (given.about, given.right, given.reason) == (asked.about, False, "the nightly job")
+    following = lit_house.learning.question()
+    assert following is None or following.about != asked.about
+    card.locator("text=" + (following.text if following else "Nothing is left to ask")).wait_for()
+    lit_house.learning.undo(given.id, by="ada")
+    assert browser_page.wrong == []

@@ -90,10 +90,22 @@ def test_a_window_is_planned_and_ended_and_a_channel_tried_on_the_page(browser_p
     page.click("text=Expect trouble: a maintenance window")
     page.fill("#window", "service:shop/*\nupgrade of the shop")
     for _ in range(2):  # a second press confirms
-        page.click("text=From now for 4 hours")
+        page.click("text=Plan 4 hours")
     page.locator("td", has_text="upgrade of the shop").wait_for()
     (window,) = told.notices.maintenance.all()
     assert (window.by, window.entities) == ("ada", ("service:shop/*",))
+    assert window.start_ms <= told.clock.now_ms()
+    tomorrow = page.evaluate("new Date(Date.now() + 864e5).toLocaleDateString('sv')")
+    page.fill("main input[type=datetime-local]", f"{tomorrow}T03:30:00")
+    page.fill("#window", "service:bank/*\nthe night after")
+    for _ in range(2):
+        page.click("text=Plan 12 hours")
+    page.locator("td", has_text="the night after").wait_for()
+    later = next(one for one in told.notices.maintenance.all() if one.reason == "the night after")
+    local = page.evaluate(f"new Date({later.start_ms}).toLocaleString('sv')")
+    assert local == f"{tomorrow} 03:30:00"
+    told.notices.maintenance.end(later.id, by="ada")
+    page.locator("tr", has_text="the night after").locator("text=End it").wait_for(state="detached")
     for _ in range(2):
         page.click("text=Send a test")
     page.locator("text=hook took it").wait_for()

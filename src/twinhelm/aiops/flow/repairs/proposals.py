@@ -183,6 +183,15 @@ class Proposals:
             book, runbook, case, fit = self._wanted(unit, name, incident, values)
             return self.judged(unit, book, runbook, case, fit, by=by, past=self.past(unit))
 
+    def trial(self, runbook: Runbook, incident: int, *, by: str) -> Judged:
+        """Say the same of one that is not kept: a new version, which has earned nothing yet."""
+        with self.records.reading() as unit:
+            kept = next((each for each in self.books.used(unit) if each.name == runbook.name), None)
+            book = Book(runbook.name, 0, "", "", "api", by, 0, kept and kept.level)
+            case = case_of(unit, incident, self.changes)
+            fit = fits(runbook, case)
+            return self.judged(unit, book, runbook, case, fit, by=by, past=self.past(unit))
+
     def fitting(self, incident: int) -> list[Judged]:
         """Say of every runbook in use what it would be for an incident, those that fit first."""
         with self.records.reading() as unit:

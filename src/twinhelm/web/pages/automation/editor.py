@@ -8,6 +8,7 @@ written stays when that is refused. Whoever may not save can check, try and copy
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from nicegui import ui
 from nicegui.events import GenericEventArguments
@@ -15,9 +16,10 @@ from nicegui.events import GenericEventArguments
 from twinhelm.aiops.automate.draft import draft_of
 from twinhelm.aiops.automate.runbook import MAX_CHARACTERS, Runbook
 from twinhelm.aiops.flow.repairs.cases import case_of
+from twinhelm.aiops.types import Incident
 from twinhelm.core.errors import NotFound, TooLarge, TwinhelmError
 from twinhelm.core.roles import Right
-from twinhelm.web.pages.automation.runbook import NAME, past_table
+from twinhelm.web.pages.automation.runbook import NAME, choose, judged_view, past_table, recent
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.deeds import Deeds
 from twinhelm.web.pages.kit.frame import framed
@@ -30,6 +32,10 @@ BOX = "runbook-text"
 MAX_HANDED = 16_000
 MOST_PAST = 200
 CHECK_S = 0.4
+_VALUE = "document.getElementById('%s').value"
+TRIALS = (("What exactly would it do about this one?", _VALUE % "incident"),
+          ("On which past incidents would it have run?", "''"))  # fmt: skip
+NUMBER = re.compile(r"[0-9]{1,15}")
 _PLACE = re.compile(r"[^:]*:(\d+):(\d+): (.*)", re.DOTALL)
 SAYS = "Checked while you write. Nothing is kept before you save it."
 
@@ -37,6 +43,7 @@ SAYS = "Checked while you write. Nothing is kept before you save it."
 async def editor(sheet: Sheet) -> None:
     """Show it; raises :class:`NotFound` for a runbook or an incident that is not there."""
     text, taken_from = await sheet.visitor.read(lambda: _begin(sheet))
+    found = await recent(sheet)
     with framed(sheet, "Write a runbook", SAYS, wing="machines"):
         html.crumbs(("Runbooks", "/runbooks"), ("Write", ""))
         if taken_from == "library":
@@ -48,7 +55,7 @@ async def editor(sheet: Sheet) -> None:
                 trial = Region("card stack tight")
             with Node("div", classes="stack tight"):
                 area = _area(text)
-                _buttons(deeds, area, trial, taken_from)
+                _buttons(deeds, trial, taken_from, found)
 
         async def check(written: str) -> None:
             await _checked(sheet, written, verdict)
@@ -74,7 +81,7 @@ def _begin(sheet: Sheet) -> tuple[str, str]:
             raise NotFound(f"there is no runbook {name[:60]!r}", hint="/runbooks lists them")
         book = repairs.books.get(name)
         return book.text, book.source
-    if re.fullmatch(r"[0-9]{1,15}", number):
+    if NUMBER.fullmatch(number):
         with sheet.house.records.reading() as unit:
             return draft_of(case_of(unit, int(number), repairs.proposals.changes)), ""
     return draft_of(), ""
@@ -89,15 +96,16 @@ def _area(text: str) -> Node:
                     maxlength=str(MAX_CHARACTERS), wrap="off", **UNAIDED)  # fmt: skip
 
 
-def _buttons(deeds: Deeds, area: Node, trial: Region, taken_from: str) -> None:
+def _buttons(deeds: Deeds, trial: Region, taken_from: str, found: list[Incident]) -> None:
     sheet = deeds.sheet
     books = sheet.house.repairs.books
     wrong = ""
     if taken_from == "folder":
         wrong = "It comes from your folder: copy the text, and change the file there."
 
-    async def past(event: GenericEventArguments) -> None:
-        await _tried(sheet, str(event.args or ""), trial)
+    async def tried(event: GenericEventArguments) -> None:
+        text, number = (str(each or "") for each in event.args)
+        await _tried(sheet, text, int(number) if NUMBER.fullmatch(number) else 0, trial)
 
     with Node("div", classes="row"):
         deeds.button(
@@ -112,12 +120,17 @@ def _buttons(deeds: Deeds, area: Node, trial: Region, taken_from: str) -> None:
             sure=False,
             longest=MAX_CHARACTERS,
         )
-        button = Node("button", "On which past incidents would it have run?", type="button")
-        button.on("click", past, js_handler=f"() => emit(document.getElementById('{BOX}').value)")
         Node("button", "Copy", "quiet small", type="button", data_copy_of=BOX)
         if wrong:
             Node("span", wrong, "muted small")
         deeds.barred(Right.OPERATE)
+    with Node("div", classes="row"):
+        if found:
+            wanted = sheet.asked("incident")
+            choose(found, int(wanted) if NUMBER.fullmatch(wanted) else 0)
+        for says, of in TRIALS if found else TRIALS[1:]:
+            button = Node("button", says, type="button")
+            button.on("click", tried, js_handler=f"() => emit([{_VALUE % BOX}, {of}])")
 
 
 async def _checked(sheet: Sheet, text: str, verdict: Region) -> None:
@@ -165,12 +178,15 @@ def _sound(read: Runbook) -> None:
     )
 
 
-async def _tried(sheet: Sheet, text: str, trial: Region) -> None:
-    repairs = sheet.house.repairs
+async def _tried(sheet: Sheet, text: str, number: int, trial: Region) -> None:
+    """Try what is written on one incident, or (0) see on which it would have run."""
+    proposals, books = sheet.house.repairs.proposals, sheet.house.repairs.books
 
-    def ask() -> list[object]:
-        read = repairs.books.check(text[: MAX_CHARACTERS + 1])
-        return [*repairs.proposals.backtest(read, limit=MOST_PAST)]
+    def ask() -> object:
+        read = books.check(text[: MAX_CHARACTERS + 1])
+        if number:
+            return proposals.trial(read, number, by=sheet.visitor.name)
+        return proposals.backtest(read, limit=MOST_PAST)
 
     try:
         found = await sheet.visitor.read(ask)
@@ -178,4 +194,10 @@ async def _tried(sheet: Sheet, text: str, trial: Region) -> None:
         says = "It can be tried once nothing is left to mend."
         trial.show(says, lambda _: html.say(says, kind="amber"))
     else:
-        trial.show(found, past_table)
+        trial.show((number, found), lambda _: _trial(number, found))
+
+
+def _trial(number: int, found: Any) -> None:
+    """Show what came of it; nothing was done and nothing is kept."""
+    html.card_head(f"On incident {number}, nothing is done" if number else "On the past")
+    (judged_view if number else past_table)(found)

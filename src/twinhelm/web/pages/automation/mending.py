@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from twinhelm.aiops.automate.limits import may_answer
 from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY, Repair, RepairState, StepState
+from twinhelm.aiops.flow.feedback import Taught
 from twinhelm.aiops.flow.repairs.desk import Desk, asked_for
-from twinhelm.aiops.records import load_incident
+from twinhelm.aiops.records import find_answers, load_incident
 from twinhelm.aiops.types import LIVE, Incident
 from twinhelm.aiops.words import place
 from twinhelm.core.policy import Verdict
@@ -26,12 +27,13 @@ from twinhelm.web.pages.automation.parts import (
     span,
 )
 from twinhelm.web.pages.kit import html
-from twinhelm.web.pages.kit.deeds import Deeds
 from twinhelm.web.pages.kit.html import Node, Region
 from twinhelm.web.pages.kit.sheet import Sheet, holders
+from twinhelm.web.pages.machines.answers import Answers, Known
 
 __all__ = ["Mending", "Repaired", "barred_of", "repaired"]
 
+COUNTS = ("it counts as its outcome, where the runbook earns how far it goes by itself",)
 AGAINST = ("no", "undo", "leave")
 """Choices half-way that do not go on."""
 
@@ -40,7 +42,7 @@ AGAINST = ("no", "undo", "leave")
 class Repaired:
     """A repair with its incident; ``barred`` says why this visitor cannot answer.
 
-    ``record`` says what became of the runbook's earlier repairs.
+    ``record`` says what became of the runbook's earlier repairs, ``said`` what people said of it.
     """
 
     repair: Repair
@@ -48,6 +50,7 @@ class Repaired:
     barred: str
     record: str
     stopped: bool
+    said: Known
 
 
 def barred_of(sheet: Sheet, repair: Repair, incident: Incident | None) -> str:
@@ -71,7 +74,9 @@ def repaired(sheet: Sheet, unit: Reading, repair: Repair) -> Repaired:
     good = sum(one.state is RepairState.VERIFIED for one in own)
     record = f"it helped in {good} of {len(own)}" if own else "it never ran here before"
     stopped = house.repairs.desk.switch.on
-    return Repaired(repair, incident, barred_of(sheet, repair, incident), record, stopped)
+    said = {one.about: Taught(one, "standing", COUNTS)
+            for one in find_answers(unit, about=f"repair/{repair.id}")}  # fmt: skip
+    return Repaired(repair, incident, barred_of(sheet, repair, incident), record, stopped, said)
 
 
 class Mending:
@@ -81,7 +86,9 @@ class Mending:
         self._sheet, self._alone = sheet, alone
         self._head = Region("stack tight")
         self._said = Region("stack tight")
-        self._deeds = Deeds(sheet)
+        self._answers = Answers(sheet)
+        self._deeds = self._answers.deeds
+        self._asked = Region("stack tight")
         self._body = Region("stack tight")
 
     def show(self, now: Repaired) -> None:
@@ -90,7 +97,19 @@ class Mending:
         self._head.show((repair, now.record), lambda _: self._headed(now))
         asked = (repair.id, repair.state, repair.answers, repair.question, now.barred, now.stopped)
         self._said.show(asked, lambda _: self._answering(now))
+        over = repair.state.over and repair.started_ms > 0
+        self._asked.show((over, now.said), lambda _: self._asking(now) if over else None)
         self._body.show(repair, self._planned)
+
+    def _asking(self, now: Repaired) -> None:
+        """Ask whoever saw it how it was; on an incident's page one field takes every reason."""
+        about = f"repair/{now.repair.id}"
+        if self._alone and about not in now.said:
+            self._answers.reason()
+        with Node("div", classes="row"):
+            Node("span", "Did it do what it should?", "muted")
+            self._answers.ask(about, now.said, ("It was right", True), ("It was wrong", False))
+            self._deeds.barred(Right.OPERATE)
 
     def _headed(self, now: Repaired) -> None:
         repair = now.repair

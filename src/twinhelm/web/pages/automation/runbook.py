@@ -31,7 +31,7 @@ from twinhelm.web.pages.kit.frame import framed, title_row
 from twinhelm.web.pages.kit.html import Column, Node, Region, When
 from twinhelm.web.pages.kit.sheet import Live, Sheet, follow, work
 
-__all__ = ["past_table", "runbook"]
+__all__ = ["NAME", "choose", "judged_view", "past_table", "recent", "runbook"]
 
 OUTCOMES = {"act": ("would have run", "green"), "ask": ("would have asked", "blue"),
             "held": ("held back", "amber"), "no": ("not for it", "")}  # fmt: skip
@@ -156,34 +156,45 @@ async def _trial(sheet: Sheet, name: str) -> None:
     proposals, number = house.repairs.proposals, sheet.asked("incident")
     wanted = int(number) if re.fullmatch(r"[0-9]{1,15}", number) else 0
 
-    def recent() -> list[Incident]:
-        with house.records.reading() as unit:
-            return find_incidents(unit, limit=OFFERED)
-
     with Node("section", classes="card stack tight"):
         html.card_head("Try it")
         Node("p", "Nothing is done by either.", "muted")
-        found = sorted(await sheet.visitor.read(recent), key=lambda one: one.state not in LIVE)
+        found = await recent(sheet)
         with Node("div", classes="row"):
             with html.searching(f"/runbooks/{name}"):
-                with Node("select", name="incident", classes="grow", aria_label="Incident"):
-                    for one in found:
-                        Node("option", f"#{one.id} {one.title}"[:90], value=str(one.id),
-                             selected=one.id == wanted)  # fmt: skip
+                choose(found, wanted)
                 why = "" if found else "There is no incident yet."
                 Node("button", "Dry run", type="submit", disabled=bool(why), title=why or None)
             Node("a", "On which past incidents would it have run?", "button",
                  href=f"/runbooks/{name}?past=1")  # fmt: skip
         if wanted:
             dry = lambda: proposals.dry_run(name, wanted, by=sheet.visitor.name)  # noqa: E731
-            await follow(sheet, dry, _judged, every_s=10.0, classes="stack tight")
+            await follow(sheet, dry, judged_view, every_s=10.0, classes="stack tight")
         elif sheet.asked("past"):
             books = house.repairs.books
             past = lambda: proposals.backtest(books.runbook(books.get(name)), limit=MOST_PAST)  # noqa: E731
             await follow(sheet, past, past_table, every_s=0, classes="stack tight")
 
 
-def _judged(one: Judged) -> None:
+async def recent(sheet: Sheet) -> list[Incident]:
+    """Return the newest incidents, those that last first."""
+
+    def ask() -> list[Incident]:
+        with sheet.house.records.reading() as unit:
+            return find_incidents(unit, limit=OFFERED)
+
+    return sorted(await sheet.visitor.read(ask), key=lambda one: one.state not in LIVE)
+
+
+def choose(found: list[Incident], wanted: int = 0) -> None:
+    """Offer incidents to try something on."""
+    with Node("select", id="incident", name="incident", classes="grow", aria_label="Incident"):
+        for one in found:
+            Node("option", f"#{one.id} {one.title}"[:90], value=str(one.id),
+                 selected=one.id == wanted)  # fmt: skip
+
+
+def judged_view(one: Judged) -> None:
     """Show what a run for an incident would do, and whether it may."""
     Node("p", VERDICTS.get(one.verdict, "It is not for this incident."), "lead")
     if one.fit.fits:

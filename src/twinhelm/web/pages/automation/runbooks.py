@@ -28,6 +28,7 @@ from twinhelm.web.pages.kit.sheet import Live, Sheet
 __all__ = ["SOURCES", "Shelved", "runbooks", "shelved"]
 
 SOURCES = {"library": "comes with twinhelm", "folder": "your folder", "api": "page or API"}
+POLICY = "policy.toml"
 HOUR_MS = 3_600_000
 FORMAT = "docs/runbooks.md tells how runbooks and policy.toml are written."
 
@@ -51,7 +52,7 @@ class _House:
 
     shelf: tuple[Shelved, ...]
     wrong: Mapping[str, str]
-    folder: str
+    told: str
     policy: Policy
     stand: Mapping[str, float]
     frozen: tuple[str, ...]
@@ -106,8 +107,11 @@ def _ask(sheet: Sheet) -> _House:
     here = house.settings.server.environment
     frozen = tuple(one.name for one in books.policy.freezes if one.holds(now, here))
     order = sorted(shelf, key=lambda one: one.book.name)
-    return _House(tuple(order), dict(books.wrong), str(books.folder or ""), books.policy, stand,
-                  frozen)  # fmt: skip
+    told = "The defaults: no folder is named"
+    if folder := books.folder:
+        read = (folder / POLICY).is_file()
+        told = f"Read from {folder / POLICY}" if read else f"The defaults: {folder} has no {POLICY}"
+    return _House(tuple(order), dict(books.wrong), told, books.policy, stand, frozen)
 
 
 def _wrong(now: _House) -> None:
@@ -163,8 +167,7 @@ def _policy(sheet: Sheet, now: _House) -> None:
     policy, limits, stand = now.policy, now.policy.limits, now.stand
     here = sheet.house.settings.server.environment
     html.card_head("Policy")
-    where = f"policy.toml in {now.folder}" if now.folder else "the defaults; no folder is named"
-    Node("p", f"Read from {where}. {FORMAT}", "muted prose")
+    Node("p", f"{now.told}. {FORMAT}", "muted prose")
     if now.frozen:
         html.say(f"A freeze holds now: {', '.join(now.frozen)}. No repair begins.", kind="amber")
     most = policy.autonomy.environments.get(here)

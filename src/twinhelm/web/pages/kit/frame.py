@@ -26,8 +26,8 @@ RAIL: dict[str, tuple[tuple[str, str], ...]] = {
     "": (("Overview", "/"),),
     "Machines": (
         ("Incidents", "/incidents"), ("Repairs", "/repairs"), ("Runbooks", "/runbooks"),
-        ("On call", "/on-call"), ("Alert quality", "/alert-quality"), ("Series", "/series"),
-        ("Logs", "/logs"), ("Traces", "/traces"), ("Capacity", "/capacity"),
+        ("On call", "/on-call"), ("Alert quality", "/alert-quality"), ("Answers", "/feedback"),
+        ("Series", "/series"), ("Logs", "/logs"), ("Traces", "/traces"), ("Capacity", "/capacity"),
     ),
     "Models": (("Portfolio", "/products"), ("Approvals", "/approvals")),
     "Both": (

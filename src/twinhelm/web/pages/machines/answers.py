@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from twinhelm.aiops.flow.feedback import Taught
+from twinhelm.aiops.flow.feedback import TAUGHT, Asked, Taught
 from twinhelm.aiops.flow.incidents import IncidentFile
 from twinhelm.aiops.learn import Lessons, Trial
 from twinhelm.aiops.types import Answer
@@ -83,7 +83,8 @@ class Answers:
         said = "right" if one.answer.right else "wrong"
         because = f": {one.answer.reason}" if one.answer.reason else ""
         Node("span", f"{one.answer.by} says {said}{because}", "wrapany")
-        html.chip("in force" if one.answer.applied else "in shadow")
+        if one.answer.of in TAUGHT:
+            html.chip("in force" if one.answer.applied else "in shadow")
         Node("span", "; ".join(one.changes), "muted wrapany")
         self.undo(one.answer)
 
@@ -96,12 +97,12 @@ def signs(file: IncidentFile, answers: Answers, stands: Known) -> None:
     ordered = sorted(file.anomalies, key=lambda each: (each.key != lead, -each.peak_score))
     with Node("ul", classes="items"):
         for each in ordered[:MOST_SIGNS]:
-            with Node("li", classes="row asked", style="justify-content:space-between"):
+            with Node("li", classes="row asked"):
                 Node("span", spoken(each), "wrapany")
-                answers.ask(f"anomaly/{each.key}", stands)
                 if each.key != lead:
                     member = f"incident/{one.id}/member/{each.key}"
                     answers.ask(member, stands, ("Does not belong here", False))
+                answers.ask(f"anomaly/{each.key}", stands)
     if len(ordered) > MOST_SIGNS:
         Node("p", f"and {len(ordered) - MOST_SIGNS} weaker ones", "muted small")
     answers.deeds.barred(Right.OPERATE)
@@ -111,17 +112,21 @@ def signs(file: IncidentFile, answers: Answers, stands: Known) -> None:
 class _Learnt:
     answers: list[Taught]
     force: Lessons
+    question: Asked | None
     trials: list[Trial]
     differences: list[Record]
 
 
 async def feedback(sheet: Sheet) -> None:
     """Show all answers, what they teach, and what would be different with all in force."""
-    with framed(sheet, "Answers", "What people called right or wrong, and what that changed"):
+    says = "What people called right or wrong, and what that changed"
+    with framed(sheet, "Answers", says, wing="machines"):
         answers = Answers(sheet)
+        question = Region("card stack tight")
         force, shadow, rows = Region("card"), Region("card"), Region("card flush")
 
         def show(now: _Learnt) -> None:
+            question.show(now.question, lambda asked: _question(asked, answers))
             force.show(now.force, _force)
             shadow.show((now.trials, now.differences), lambda _: _shadow(now, answers))
             rows.show(now.answers, lambda found: _list(found, answers))
@@ -133,7 +138,26 @@ def _ask(sheet: Sheet) -> _Learnt:
     desk = sheet.house.learning
     with sheet.house.records.reading() as unit:
         apart = unit.find("difference", newest_first=True, limit=20)
-    return _Learnt(desk.answers(200), desk.lessons()[0], desk.trials(), apart)
+    return _Learnt(desk.answers(200), desk.lessons()[0], desk.question(), desk.trials(), apart)
+
+
+def _question(asked: Asked | None, answers: Answers) -> None:
+    html.card_head("The next question that would teach most")
+    if asked is None:
+        html.empty("Nothing is left to ask about.", "The next incidents bring new signs.")
+        return
+    with Node("p", classes="lead wrapany"):
+        Node("span", f"{asked.text}: was that trouble?")
+    why = (
+        f"Called wrong, it would silence {html.plural(asked.silences, 'sign')} like it"
+        if asked.silences > 1
+        else "No other sign is like it, so it teaches of this one alone"
+    )
+    with html.phrase(f"{why}. It began ", asked.time_ms, ", in "):
+        Node("a", f"incident {asked.incident}", href=f"/incidents/{asked.incident}")
+    answers.reason()
+    answers.ask(asked.about, {})
+    answers.deeds.barred(Right.OPERATE)
 
 
 def _force(now: Lessons) -> None:
@@ -177,6 +201,6 @@ def _list(found: list[Taught], answers: Answers) -> None:
         Column("", "tightcol", state),
         nothing=lambda: html.empty(
             "Nobody has answered yet.",
-            "Incidents and forecasts have the buttons: one click says whether they were right.",
+            "Incidents, repairs and forecasts have the buttons: one click says right or wrong.",
         ),
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import NamedTuple
 
+from nicegui.events import GenericEventArguments
+
 from twinhelm.aiops.flow.notices.desk import Duty
 from twinhelm.aiops.flow.notices.kept import Standing
 from twinhelm.aiops.flow.notices.maintenance import Maintenance
@@ -15,7 +17,7 @@ from twinhelm.core.roles import Right
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.deeds import Deeds
 from twinhelm.web.pages.kit.frame import framed
-from twinhelm.web.pages.kit.html import Column, Node, Region, When
+from twinhelm.web.pages.kit.html import Column, Moment, Node, Region, When
 from twinhelm.web.pages.kit.sheet import Live, Sheet
 
 __all__ = ["on_call"]
@@ -112,15 +114,21 @@ def _zone(one: Duty) -> None:
 
 
 def _planning(deeds: Deeds) -> None:
-    """Offer to plan a window from now on."""
+    """Offer to plan a window, from now on or from a moment that is chosen."""
     desk, clock = deeds.sheet.house.notices.maintenance, deeds.sheet.house.clock
+
+    chosen = 0
+
+    def choose(event: GenericEventArguments) -> None:
+        nonlocal chosen
+        chosen = int(event.args or 0)
 
     def plan(hours: int, who: str, written: str) -> object:
         *entities, reason = written.splitlines() or [""]
         if not entities:
             raise BadInput("a window needs entities and a reason", hint="the reason comes last")
-        now = clock.now_ms()
-        return desk.plan(now, now + hours * HOUR_MS, entities, reason, by=who)
+        start = chosen or clock.now_ms()
+        return desk.plan(start, start + hours * HOUR_MS, entities, reason, by=who)
 
     with Node("details", classes="card"):
         Node("summary", "Expect trouble: a maintenance window")
@@ -129,9 +137,12 @@ def _planning(deeds: Deeds) -> None:
             Node("span", says)
             Node("textarea", id="window", maxlength="4000")
         with Node("div", classes="row"):
+            Node("span", "It begins")
+            Moment("start", clock.now_ms(), "When it begins").on("chosen", choose)
+        with Node("div", classes="row"):
             for hours in HOURS:
                 deeds.button(
-                    f"From now for {html.plural(hours, 'hour')}", Right.OPERATE,
+                    f"Plan {html.plural(hours, 'hour')}", Right.OPERATE,
                     partial(plan, hours), box="window", needs="which entities, and why",
                 )  # fmt: skip
 

@@ -8,6 +8,7 @@ function local(ms) {
 }
 
 export default {
+  emits: ["chosen"],
   props: { ms: Number, name: String, label: String },
   template: `<span class="row">
     <input type="datetime-local" step="1" required :aria-label="label" v-model="said">
@@ -16,6 +17,9 @@ export default {
   </span>`,
   data() {
     return { said: local(this.ms), zone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+  },
+  watch: {
+    chosen(ms) { this.$emit("chosen", ms || 0); },
   },
   computed: {
     chosen() {

@@ -3,6 +3,7 @@ const tellers = new Set();
 let clock = null;
 
 function spoken(ms) {
+  if (ms < 86400000) return "before the replay"; // the clock of a driven server begins at 0
   const seconds = (Date.now() + (window.helmSkew || 0) - ms) / 1000;
   const ago = seconds >= -1;
   const size = Math.abs(seconds);
@@ -10,7 +11,18 @@ function spoken(ms) {
   const [, unit, length] = units.find(([limit]) => size < limit);
   const count = Math.max(0, Math.round(size / length));
   if (unit === "s" && count === 0) return "just now";
+  // In a replay, what people did lies ahead of the clock on the wall of the recording.
+  if (!ago && size >= 60 && document.getElementById("replay")) return dated(new Date(ms));
   return ago ? `${count} ${unit} ago` : `in ${count} ${unit}`;
+}
+
+function dated(moment) {
+  const today = new Date(Date.now() + (window.helmSkew || 0));
+  const time = moment.toLocaleTimeString([], { hour12: false });
+  if (today.toDateString() === moment.toDateString()) return time;
+  const year = today.getFullYear() === moment.getFullYear() ? undefined : "numeric";
+  const day = moment.toLocaleDateString([], { day: "numeric", month: "short", year });
+  return `${day} ${time.slice(0, 5)}`;
 }
 
 function tell() {
@@ -42,16 +54,7 @@ export default {
   },
   methods: {
     tell() {
-      const moment = new Date(this.ms);
-      if (!this.absolute) {
-        this.said = spoken(this.ms);
-        return;
-      }
-      const today = new Date().toDateString() === moment.toDateString();
-      const time = moment.toLocaleTimeString([], { hour12: false });
-      const year = new Date().getFullYear() === moment.getFullYear() ? undefined : "numeric";
-      const day = moment.toLocaleDateString([], { day: "numeric", month: "short", year });
-      this.said = today ? time : `${day} ${time.slice(0, 5)}`;
+      this.said = this.absolute ? dated(new Date(this.ms)) : spoken(this.ms);
     },
   },
 };
