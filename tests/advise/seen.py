@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twinhelm.advise.types import DAY_MS, HOUR_MS, Deed, Firing, Past, Seen
 from twinhelm.aiops.automate.match import Case, Sign
-from twinhelm.aiops.automate.runbook import read_runbook
+from twinhelm.aiops.automate.plan import Plan, PlannedStep
+from twinhelm.aiops.automate.repair import Answer, Repair, RepairState
+from twinhelm.aiops.automate.runbook import Level, read_runbook
 from twinhelm.aiops.automate.steps import actors
 from twinhelm.aiops.types import Incident, IncidentState
 from twinhelm.core.own.secrets import Secrets
@@ -38,6 +42,23 @@ def past(day, *deeds, shows="DiskFull", entity="host:db-1", number=None, flaps=0
     return Past(case, entity, shows, deeds, people, 1.0 if deeds else 0.0)
 
 
+def mending(day, *, agrees=True, verified=True, level="ask", **more):
+    """A repair that this house asked for; somebody answered after 20 minutes."""
+    at, began = day * DAY_MS, day * DAY_MS + HOUR_MS // 3
+    step = PlannedStep(
+        *("free", "command", "run prune --older 7d", (), (), ""),
+        *(False, True, True, False, (), 9.0),
+    )
+    plan = Plan("prune", "host:db-1", {}, (step,), (), (), more.pop("dangerous", False), (), 9.0)
+    state = RepairState.VERIFIED if verified else RepairState.USELESS
+    made = Repair(
+        f"{day}-1", day, "prune", 1, "d", "production", Level(level), state, plan, (), "twinhelm",
+        at, began, 1, at, answers=(Answer("ann", agrees, "", began),), started_ms=began,
+        ended_ms=began + HOUR_MS // 6,
+    )  # fmt: skip
+    return replace(made, **more)
+
+
 def firing(day, minutes, *, acted=False, booked=False, name="HighLoad"):
     at = day * DAY_MS
     return Firing(name, "host:a", at, at + minutes * 60_000, acted, booked)
@@ -56,6 +77,8 @@ def run(day, outcome="success", *, hour=2, name="shop/orders"):
     return Change(f"{name}/{start}", start, "pipeline", entity, name, "openlineage", end, outcome)
 
 
-def seen(*, pasts=(), deeds=(), firings=(), changes=()):
+def seen(*, pasts=(), deeds=(), firings=(), changes=(), repairs=()):
     by_time = sorted(changes, key=lambda one: one.time_ms)
-    return Seen(0, MONTH, tuple(pasts), tuple(deeds), tuple(firings), tuple(by_time))
+    return Seen(
+        0, MONTH, tuple(pasts), tuple(deeds), tuple(firings), tuple(by_time), tuple(repairs)
+    )

@@ -16,8 +16,8 @@ from twinhelm.core.entities import split_key
 from twinhelm.core.json import dumps
 
 __all__ = [
-    "chore", "pattern_of", "repair", "rerun_pipeline", "rerun_workflow", "rollback", "rule",
-    "schedule", "slug",
+    "chore", "level", "pattern_of", "repair", "rerun_pipeline", "rerun_workflow", "rollback",
+    "rule", "schedule", "slug",
 ]  # fmt: skip
 
 MOST_PATTERNS = 10
@@ -125,6 +125,12 @@ def schedule(product: str, every_hours: float) -> Draft:
     head = f"# Add to product.toml of {product}; gates and people stay as they are."
     lines = [head, *_table("build", {"every_hours": every_hours})]
     return Draft("schedule", f"{slug(product)}-build.toml", "\n".join(lines).strip() + "\n")
+
+
+def level(runbook: str) -> Draft:
+    """Draft the command that lets a runbook act by itself."""
+    text = "# Its limits stay, and one repair that does not help makes it ask again.\n"
+    return Draft("command", f"{runbook}-act.sh", f"{text}twinhelm runbook level {runbook} act\n")
 
 
 def _runbook(

@@ -32,7 +32,7 @@ def tried(found: Found, seen: Seen, read: Callable[[str, str], Runbook]) -> Foun
             loads(draft.text.partition("\n")[2])  # below its head it is JSON, so YAML too
         elif draft.kind == "schedule":
             tomllib.loads(draft.text)
-        else:
+        elif draft.kind == "runbook":
             draft = replace(draft, runbook=read(draft.text, draft.file))
     except (TwinhelmError, tomllib.TOMLDecodeError) as error:
         told = (f"no draft could be made of it: {error}"[:500], 0.3)

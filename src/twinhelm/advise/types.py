@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from twinhelm.aiops.automate.match import Case
+from twinhelm.aiops.automate.repair import Repair
 from twinhelm.aiops.automate.runbook import Runbook
 from twinhelm.core.telemetry import Change
 
@@ -101,6 +102,7 @@ class Seen:
     deeds: tuple[Deed, ...] = ()
     firings: tuple[Firing, ...] = ()
     changes: tuple[Change, ...] = ()
+    repairs: tuple[Repair, ...] = ()
 
     @property
     def months(self) -> float:
@@ -110,7 +112,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Something to begin with: ``kind`` is runbook, rule, workflow or schedule.
+    """Something to begin with: ``kind`` is runbook, rule, workflow, schedule or command.
 
     ``file`` is what to call it; ``runbook`` is what it reads as, where it is one.
     """

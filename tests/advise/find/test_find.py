@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from advise.seen import deed, firing, job, past, reader, run, seen
+from advise.seen import deed, firing, job, mending, past, reader, run, seen
 from twinhelm.advise.draft import slug
 from twinhelm.advise.find import FINDERS
 from twinhelm.advise.find.chores import by_hand
 from twinhelm.advise.find.ci import flaky, slow
 from twinhelm.advise.find.deliveries import late, rebuilt, reverted
 from twinhelm.advise.find.incidents import repeated, unbooked
+from twinhelm.advise.find.repairs import trusted
 from twinhelm.advise.find.rules import idle
 from twinhelm.advise.trial import tried
 from twinhelm.core.telemetry import Change
@@ -196,3 +197,40 @@ def test_a_draft_that_its_reader_refuses_is_told_of_and_left_out(tmp_path):
 
 def test_names_of_drafts_are_names():
     assert slug("Ünlock — the 'account'!", "x" * 90) == ("nlock-the-account-" + "x" * 90)[:60]
+
+
+DAYS = (1, 4, 7, 10, 13)
+
+
+def test_a_runbook_that_was_approved_every_time_may_act_by_itself(only):
+    found = only(trusted, seen(repairs=[mending(day) for day in DAYS]))
+    assert found.text == "prune was approved 5 times of 5: let it act by itself"
+    assert (found.people, found.same, round(found.hours, 2)) == ({"ann"}, 1.0, 1.67)
+    assert any("20 min" in text for text, _ in found.says_for)
+    assert found.draft.text.endswith("twinhelm runbook level prune act\n")
+    # One that did not help long ago makes it less sure, and no more than that.
+    spoilt = [mending(day, verified=day != 1) for day in DAYS]
+    assert only(trusted, seen(repairs=spoilt)).same == 0.8
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"agrees": False},
+        {"level": "act"},
+        {"dangerous": True},
+        {"asked_by": "ann"},
+        {"digest": "another text"},
+        {"environment": "staging"},
+        {"answers": ()},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_what_people_refuse_or_must_see_or_do_not_see_any_more_stays_as_it_is(last):
+    repairs = [mending(day) for day in DAYS[:3]]
+    assert list(trusted(seen(repairs=[*repairs, mending(DAYS[3], **last)]))) == []
+
+
+def test_one_that_asks_since_a_repair_did_not_help_has_it_to_earn_again():
+    repairs = [mending(day, verified=day != 10) for day in DAYS]
+    assert list(trusted(seen(repairs=repairs))) == []

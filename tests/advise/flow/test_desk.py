@@ -6,10 +6,11 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from advise.seen import reader
+from advise.seen import mending, reader
 from peers.memory_records import MemoryRecords
 from twinhelm.advise.flow import AdviceDesk, Assessments
 from twinhelm.advise.types import DAY_MS, HOUR_MS
+from twinhelm.aiops.flow.repairs.kept import put_repair
 from twinhelm.aiops.records import put_alert, put_incident
 from twinhelm.aiops.types import Incident, IncidentState
 from twinhelm.core.clock import FakeClock
@@ -68,6 +69,18 @@ def house(tmp_path):
         made.trouble(number, day)
     made.clock.move_to(30 * DAY_MS)
     return made
+
+
+def test_repairs_that_people_always_agree_to_become_advice(house):
+    with house.journal.writing("ann") as write:
+        for day in (3, 6, 9, 12):
+            put_repair(write, mending(day))
+    found = next(one for one in house.desk.look() if one.claim.facts["source"] == "trusted")
+    facts = found.claim.facts
+    assert (facts["occurrences"], facts["people"], facts["discipline"]) == (4, ["ann"], "machines")
+    assert facts["covered"] == ["repair/3-1", "repair/6-1", "repair/9-1", "repair/12-1"]
+    assert facts["hours_month"] > 0.3
+    assert facts["draft"]["kind"] == "command"
 
 
 def kinds(house):

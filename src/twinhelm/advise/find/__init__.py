@@ -8,6 +8,7 @@ from twinhelm.advise.find.chores import by_hand
 from twinhelm.advise.find.ci import flaky, slow
 from twinhelm.advise.find.deliveries import late, rebuilt, reverted
 from twinhelm.advise.find.incidents import repeated, unbooked
+from twinhelm.advise.find.repairs import trusted
 from twinhelm.advise.find.rules import idle
 from twinhelm.advise.types import Finder
 
@@ -15,5 +16,6 @@ __all__ = ["FINDERS"]
 
 FINDERS: tuple[Finder, ...] = (
     repeated, by_hand, idle, unbooked, flaky, slow, late, reverted, rebuilt,
+    trusted,
 )  # fmt: skip
 """All of them."""

@@ -13,6 +13,7 @@ from typing import Any
 from twinhelm.advise.types import HOUR_MS, Deed, Firing, Past, Seen
 from twinhelm.aiops.automate.match import Case, Sign
 from twinhelm.aiops.clean import entity_of
+from twinhelm.aiops.flow.repairs.kept import find_repairs
 from twinhelm.aiops.types import Anomaly, Incident, Suspect
 from twinhelm.core.claims import Claim
 from twinhelm.core.entities import split_key
@@ -60,6 +61,7 @@ def gathered(records: Records, changes: Changes, since_ms: int, until_ms: int) -
         anomalies = {one.key: load(Anomaly, one) for one in unit.find("anomaly", **found)}
         alerts = {one.key: load(Alert, one) for one in unit.find("alert", **found)}
         causes = _causes(unit.find("claim", state="cause", since_ms=since_ms, limit=MOST))
+        repairs = find_repairs(unit, since_ms=since_ms, limit=MOST)[::-1]
     notes = _touched(rows)
     commands = [_deed(one) for one in told if one.source == "hand"]
     ours, alone = _shared(commands, incidents)
@@ -75,7 +77,7 @@ def gathered(records: Records, changes: Changes, since_ms: int, until_ms: int) -
     ]  # fmt: skip
     deeds = sorted([*alone, *built], key=lambda deed: deed.time_ms)
     firings = _firings(rows[AlertReceived], alerts, pasts)
-    return Seen(since_ms, until_ms, pasts, tuple(deeds), firings, tuple(told))
+    return Seen(since_ms, until_ms, pasts, tuple(deeds), firings, tuple(told), tuple(repairs))
 
 
 def _rows(unit: RecordsUnit, kind: str, since_ms: int, until_ms: int) -> list[JournalRow]:

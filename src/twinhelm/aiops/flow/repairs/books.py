@@ -80,7 +80,8 @@ class Books:
     ) -> Book:
         """Take a text as the newest version of its runbook; the same text again changes nothing.
 
-        Unless it was committed since. Raises :class:`BadInput`, and :class:`Conflict` where the name belongs to another source.
+        Unless it was committed since. Raises :class:`BadInput`, and :class:`Conflict` where the
+        name belongs to another source.
         """
         name = self.check(text, where).name
         digest = sha256(text.encode()).hexdigest()
