@@ -20,6 +20,7 @@ SAMPLES: dict[Any, object] = {
     float: 2.5,
     str: "text",
     bool: True,
+    str | None: "text",
     tuple[str, ...]: ("a", "b"),
     list[int]: [1, 2],
     tuple[tuple[str, str, float], ...]: (("1", "champion", 1.0),),

@@ -23,7 +23,7 @@ from twinhelm.core.errors import NotFound
 from twinhelm.core.ports import Record, Records
 from twinhelm.events import values
 from twinhelm.events.journal import JournalWriter
-from twinhelm.events.values import Reading
+from twinhelm.events.values import Reading, Shelf
 from twinhelm.mlops.types import (
     Approval,
     Deployment,
@@ -40,22 +40,26 @@ from twinhelm.mlops.types import (
 __all__ = ["find", "get", "keep_past", "load", "need", "past", "put"]
 
 T = TypeVar("T")
-Noun = (
-    Product | ProductVersion | Validation | Approval | Run | Rollout | Deployment | Health | Remark
-)
-
 _PAST = "health_past"
-_KINDS: dict[type, str] = {
-    Product: "product",
-    ProductVersion: "version",
-    Validation: "validation",
-    Approval: "approval",
-    Run: "run",
-    Rollout: "rollout",
-    Deployment: "deployment",
-    Health: "health",
-    Remark: "remark",
-}
+_ORDER = (Verdict.FAIL, Verdict.UNKNOWN)
+SHELF = Shelf({
+    Product: ("product", lambda one: (one.name, one.tier, "", one.framed_ms)),
+    ProductVersion: ("version", lambda one: (one.ref, one.stage, one.product, one.registered_ms)),
+    Validation: ("validation", lambda one: (
+        f"{one.product}/{one.version}", _verdict(one), one.product, one.time_ms
+    )),
+    Approval: ("approval", lambda one: (one.id, one.state, one.product, one.asked_ms)),
+    Run: ("run", lambda one: (
+        f"{one.product}/{one.number}", one.state, one.product, one.started_ms
+    )),
+    Rollout: ("rollout", lambda one: (one.id, one.state, one.product, one.started_ms)),
+    Deployment: ("deployment", lambda one: (one.product, "", "", one.since_ms)),
+    Health: ("health", lambda one: (
+        f"{one.product}/{one.version}", one.state, one.product, one.end_ms
+    )),
+    Remark: ("remark", lambda one: (one.id, "", one.product, one.time_ms)),
+})  # fmt: skip
+get, put = SHELF.get, SHELF.put
 _ASK = {
     "product": "product list", "approval": "approvals", "health": "health {0}",
     "rollout": "deployment {0}", "deployment": "deployment {0}",
@@ -63,17 +67,11 @@ _ASK = {
 """The command that tells what there is of a kind; of any other, ``product show``."""
 
 
-def get(unit: Reading, noun: type[T], key: str) -> T | None:
-    """Read one value by its key, or None."""
-    record = unit.get(_KINDS[noun], key)
-    return None if record is None else values.load(noun, record)
-
-
 def need(unit: Reading, noun: type[T], key: str) -> T:
     """Read one value by its key; raises :class:`NotFound`."""
     found = get(unit, noun, key)
     if found is None:
-        kind = _KINDS[noun]
+        kind = SHELF.nouns[noun][0]
         how = _ASK.get(kind, "product show {0}").format(key.partition("/")[0])
         raise NotFound(f"there is no {kind} {key!r}", hint=f"`twinhelm {how}` tells what there is")
     return found
@@ -89,22 +87,15 @@ def find(
     limit: int = 1000,
 ) -> list[T]:
     """Find values of one kind, by product and state, in order of time."""
-    rows = unit.find(
-        _KINDS[noun], parent=product, state=state, newest_first=newest_first, limit=limit
+    return SHELF.find(
+        unit, noun, parent=product, state=state, newest_first=newest_first, limit=limit
     )
-    return [values.load(noun, row) for row in rows]
 
 
 def load(records: Records, noun: type[T], key: str) -> T:
     """Read one value in a transaction of its own; raises :class:`NotFound`."""
     with records.reading() as unit:
         return need(unit, noun, key)
-
-
-def put(write: JournalWriter, value: Noun) -> None:
-    """Write a value under its own key, replacing what was there."""
-    key, state, parent, time_ms = _place(value)
-    write.put(Record(_KINDS[type(value)], key, asdict(value), state, parent, time_ms))
 
 
 def keep_past(write: JournalWriter, value: Health, *, most: int) -> None:
@@ -124,27 +115,6 @@ def past(
     return [values.load(Health, row) for row in rows]
 
 
-def _place(value: Noun) -> tuple[str, str, str, int]:
-    match value:
-        case Product():
-            return value.name, value.tier, "", value.framed_ms
-        case ProductVersion():
-            return value.ref, value.stage, value.product, value.registered_ms
-        case Validation():
-            verdicts = {check.verdict for check in value.checks}
-            order = (Verdict.FAIL, Verdict.UNKNOWN)
-            state = next((each for each in order if each in verdicts), Verdict.PASS)
-            return f"{value.product}/{value.version}", state, value.product, value.time_ms
-        case Approval():
-            return value.id, value.state, value.product, value.asked_ms
-        case Run():
-            return f"{value.product}/{value.number}", value.state, value.product, value.started_ms
-        case Rollout():
-            return value.id, value.state, value.product, value.started_ms
-        case Deployment():
-            return value.product, "", "", value.since_ms
-        case Health():
-            key = f"{value.product}/{value.version}"
-            return key, value.state, value.product, value.end_ms
-        case Remark():
-            return value.id, "", value.product, value.time_ms
+def _verdict(value: Validation) -> Verdict:
+    verdicts = {check.verdict for check in value.checks}
+    return next((each for each in _ORDER if each in verdicts), Verdict.PASS)

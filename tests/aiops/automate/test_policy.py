@@ -58,7 +58,7 @@ def test_a_freeze_may_be_of_some_environments_only():
         ('[[freezes]]\nname = "f"', "policy.toml:1:3: f: say begins and ends, or days"),
         ('[[freezes]]\nname = "f"\nbegins = 2026-12-24T00:00:00Z', "it must begin and then end"),
         ('[[freezes]]\nname = "f"\nbegins = 2026-12-24T00:00:00', "begins"),  # no zone
-        ('[[freezes]]\nname = "f"\ndays = ["sat"]\nfrom = "6"\nuntil = "8"', "say days, from and"),
+        ('[[freezes]]\nname = "f"\ndays = ["sat"]\nfrom = "6"\nuntil = "8"', "from is '6'; it mus"),
         ('[[freezes]]\nname = "f"\ndays = ["sat"]\nfrom = "06:00"\nuntil = "06:00"', "the same"),
         ('[[freezes]]\nname = "f"\ndays = ["sat"]\nfrom = "06:00"\nuntil = "07:00"\nzone = "Mars"',
          "policy.toml:6:1: there is no time zone 'Mars'"),

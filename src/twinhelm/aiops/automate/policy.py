@@ -7,22 +7,18 @@ days of the week (``days``, ``from``, ``until``, in ``zone``); one that ends bef
 reaches into the next day. Clock changes count as the zone has them.
 """
 
-import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, time, timedelta
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, Field
 
 from twinhelm.aiops.automate.runbook import Level
 from twinhelm.core.documents import Part, Path, Wrong, read_document
+from twinhelm.core.documents.hours import Clock, Day, Hours, Zone, within, zone_of
 from twinhelm.core.policy import OPERATORS, Condition, Rule, Verdict
 
 __all__ = ["Autonomy", "Freeze", "House", "Policy", "Said", "When", "read_policy"]
-
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 Count = Annotated[int, Field(ge=0, le=100_000)]
 
@@ -57,10 +53,10 @@ class Freeze(Part):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     begins: AwareDatetime | None = None
     ends: AwareDatetime | None = None
-    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ()
-    from_: Annotated[str, Field(alias="from")] = ""
-    until: str = ""
-    zone: str = "UTC"
+    days: tuple[Day, ...] = ()
+    from_: Annotated[Clock | None, Field(alias="from")] = None
+    until: Clock | None = None
+    zone: Zone = "UTC"
     environments: tuple[str, ...] = ()
     """Where; everywhere unless told."""
 
@@ -68,16 +64,10 @@ class Freeze(Part):
         """Tell whether it is this time now."""
         if self.environments and environment not in self.environments:
             return False
-        now = datetime.fromtimestamp(now_ms / 1000, UTC)
         if self.begins is not None and self.ends is not None:
-            return self.begins <= now < self.ends
-        here = now.astimezone(ZoneInfo(self.zone))
-        first, last = time.fromisoformat(self.from_), time.fromisoformat(self.until)
-        at, today = here.time(), DAYS[here.weekday()]
-        yesterday = DAYS[(here - timedelta(days=1)).weekday()]
-        if first < last:
-            return today in self.days and first <= at < last
-        return (today in self.days and at >= first) or (yesterday in self.days and at < last)
+            return self.begins <= datetime.fromtimestamp(now_ms / 1000, UTC) < self.ends
+        hours = Hours(days=self.days, begin=self.from_ or "", end=self.until or "")
+        return within(hours, now_ms, zone_of(self.zone))
 
 
 class When(Part):
@@ -135,13 +125,7 @@ def _wrong_freeze(at: Path, freeze: Freeze) -> Iterator[Wrong]:
     elif once:
         if freeze.begins is None or freeze.ends is None or freeze.begins >= freeze.ends:
             yield at, f"{freeze.name}: it must begin and then end"
-    elif (
-        not freeze.days or not _CLOCK.fullmatch(freeze.from_) or not _CLOCK.fullmatch(freeze.until)
-    ):
+    elif not (freeze.days and freeze.from_ and freeze.until):
         yield at, f'{freeze.name}: say days, from and until, such as ["sat"], "22:00" and "06:00"'
     elif freeze.from_ == freeze.until:
         yield at, f"{freeze.name}: from and until are the same; leave a gap or split it"
-    try:
-        ZoneInfo(freeze.zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        yield (*at, "zone"), f"there is no time zone {freeze.zone!r}"

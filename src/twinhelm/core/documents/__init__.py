@@ -6,5 +6,6 @@ A product file and a runbook are such documents. Their words are pydantic models
 
 from twinhelm.core.documents.places import Path, Places
 from twinhelm.core.documents.read import Part, Wrong, read_document
+from twinhelm.core.documents.write import table, written
 
-__all__ = ["Part", "Path", "Places", "Wrong", "read_document"]
+__all__ = ["Part", "Path", "Places", "Wrong", "read_document", "table", "written"]

@@ -121,6 +121,8 @@ def _says(of: type[Part], error: Any) -> str:
             return f"{name} is {error['input']!r:.60}; it must be {context['expected']}"
         case "string_pattern_mismatch":
             return f"{name} is {error['input']!r:.80}; it must match {context['pattern']}"
+        case "value_error":  # a sentence of ours
+            return str(context["error"])
         case _:
             return f"{name} is {error['input']!r:.60}: {error['msg']}"
 

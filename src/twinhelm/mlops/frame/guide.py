@@ -14,8 +14,8 @@ from importlib.resources import files
 
 from pydantic import TypeAdapter
 
+from twinhelm.core.documents import written
 from twinhelm.core.errors import BadInput
-from twinhelm.core.json import dumps
 
 __all__ = ["Question", "advice", "draft", "questions"]
 
@@ -79,13 +79,13 @@ def draft(answers: Mapping[str, str]) -> str:
 def _lines(said: Mapping[str, str], tier: str) -> Iterator[str]:
     yield "[product]"
     for key in ("name", "use_case", "decides", "owner"):
-        yield f"{key} = {_quoted(said[key])}"
+        yield f"{key} = {written(said[key])}"
     reviewers = [one.strip() for one in said.get("reviewers", "").split(",") if one.strip()]
-    yield f"reviewers = [{', '.join(map(_quoted, reviewers))}]"
+    yield f"reviewers = [{', '.join(map(written, reviewers))}]"
     yield from _given(said, {"affects": "affects"})
     yield f'tier = "{tier}"  # low: gates are enough. limited: one other person approves.'
     if reason := said.get("reasons"):
-        yield f"reasons = [{_quoted(reason)}]"
+        yield f"reasons = [{written(reason)}]"
     yield from _given(said, {"instead": "instead"})
     yield from ("", "[success]")
     yield from _given(said, {"measure": "measure", "cost": "cost_of_wrong"})
@@ -94,13 +94,13 @@ def _lines(said: Mapping[str, str], tier: str) -> Iterator[str]:
     if target := said.get("target"):
         kind = "number" if said.get("task") == "regression" else "category"
         yield from ("", "# Name every column that the model takes, likewise, with role feature.")
-        yield from ("[[data.columns]]", f"name = {_quoted(target)}", f'type = "{kind}"')
+        yield from ("[[data.columns]]", f"name = {written(target)}", f'type = "{kind}"')
         yield 'role = "target"'
     if gate := said.get("gate"):
         found = _GATE.fullmatch(gate)
         if found is None:
             raise BadInput(f"the gate {gate[:80]!r} cannot be read", hint="such as roc_auc >= 0.9")
-        yield from ("", "[[gates]]", f"metric = {_quoted(found[1])}")
+        yield from ("", "[[gates]]", f"metric = {written(found[1])}")
         yield f"{'at_least' if found[2] == '>=' else 'at_most'} = {float(found[3])}"
     yield from ("", "[build]")
     yield from _given(said, {"recipe": "recipe"})
@@ -109,12 +109,7 @@ def _lines(said: Mapping[str, str], tier: str) -> Iterator[str]:
 def _given(said: Mapping[str, str], keys: Mapping[str, str]) -> Iterator[str]:
     for name, key in keys.items():
         if said.get(name):
-            yield f"{key} = {_quoted(said[name])}"
-
-
-def _quoted(text: str) -> str:
-    """Write a TOML string: JSON's escapes are TOML's too, apart from DEL, which TOML forbids."""
-    return dumps(text).decode().replace("\x7f", "\\u007f")
+            yield f"{key} = {written(said[name])}"
 
 
 def _check(answers: Mapping[str, str]) -> None:

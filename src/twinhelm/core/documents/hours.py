@@ -16,12 +16,12 @@ from functools import lru_cache
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from twinhelm.core.documents import Part
-from twinhelm.core.errors import BadInput
+from twinhelm.core.documents.read import Part
 
-__all__ = ["Clock", "Day", "Hours", "at_ms", "days_around", "local", "odd", "within", "zone_of"]
+__all__ = ["Clock", "Day", "Hours", "Zone", "at_ms", "days_around", "local", "odd", "within",
+           "zone_of"]  # fmt: skip
 
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -48,12 +48,12 @@ class Hours(Part):
 
 @lru_cache(maxsize=64)
 def zone_of(name: str) -> ZoneInfo:
-    """Return a zone by its name; raises :class:`BadInput`."""
+    """Return a zone by its name; raises ValueError."""
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:
-        hint = "such as Europe/Berlin or UTC; the tzdata package brings them"
-        raise BadInput(f"there is no time zone {name[:60]!r} here", hint=hint) from error
+        said = f"there is no time zone {name[:60]!r} here; write such as Europe/Berlin or UTC"
+        raise ValueError(said) from error
 
 
 def at_ms(day: date, clock: str, zone: ZoneInfo) -> int:
@@ -90,3 +90,7 @@ def within(hours: Hours, time_ms: int, zone: ZoneInfo) -> bool:
     """Tell whether a moment lies within a part of the week."""
     spans = (hours.on(day, zone) for day in days_around(time_ms, time_ms, zone))
     return any(span is not None and span[0] <= time_ms < span[1] for span in spans)
+
+
+Zone = Annotated[str, AfterValidator(lambda name: zone_of(name).key)]
+"""The name of a zone that is known here."""
