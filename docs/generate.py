@@ -37,6 +37,18 @@ DOCS = Path(__file__).parent
 HEAD = "<!-- Written by docs/generate.py; `make docs` writes it anew. -->\n"
 
 
+SECRETS = """
+## Secrets
+
+Documents and settings name a secret and never hold one: runbooks (`headers`, `environment`),
+`notify.toml` (`secret`) and back-fills write `secret:NAME`; `database` in a step of a runbook is a
+name alone. Its value is the variable `TWINHELM_SECRET_NAME` (in capitals, `-` and `.` as `_`), else
+one line in the file `secrets/NAME` of the data directory, which only its owner may read
+(`chmod 600`). It is read when it is used and written nowhere: no journal, log, page or backup
+holds one.
+"""
+
+
 def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     """Write a Markdown table; bars and line ends inside a cell are made harmless."""
     lines = [list(head)]
@@ -71,7 +83,7 @@ def settings() -> str:
         else:
             plain.append(_setting("", name, info))
     parts.insert(4, "\n" + table(("setting", "environment", "default", "meaning"), plain))
-    return "".join(parts)
+    return "".join([*parts, SECRETS])
 
 
 def _setting(prefix: str, name: str, info: FieldInfo) -> tuple[str, ...]:

@@ -9,34 +9,13 @@ import time
 
 import httpx
 
+from peers.plans import everything
+from peers.plans import hook as hook_channel
+from peers.plans import mail as mail_channel
 from peers.receivers import Endpoint, MailServer
 from twinhelm.aiops.notify.channels.webhook import sign
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
-PLAN = """
-[secrets]
-hook = "env:HOOK_KEY"
-[[channels]]
-name = "hook"
-kind = "webhook"
-url = "{hook}/in"
-secret = "hook"
-gather_s = 0
-[[channels]]
-name = "mail"
-kind = "email"
-host = "127.0.0.1"
-port = {port}
-tls = "none"
-sender = "helm@example.org"
-to = ["ops@example.org"]
-gather_s = 0
-most = 1000
-{more}
-[[routes]]
-name = "all"
-to = ["channel:hook", "channel:mail"{to}]
-"""
 ALERTMANAGER = '[[channels]]\nname = "am"\nkind = "alertmanager"\nurl = "{url}"\ngather_s = 0'
 COUNT = 6
 
@@ -66,10 +45,11 @@ def post(server, *alerts):
     assert answer.status_code == 200, answer.text
 
 
-def plan(data, hook, mail, more="", to=""):
+def plan(data, hook, mail, more="", to=()):
     data.mkdir()
-    text = PLAN.format(hook=hook.url, port=mail.port, more=more, to=to)
-    (data / "notify.toml").write_text(text)
+    mailed = mail_channel(mail.port, 'to = ["ops@example.org"]\nmost = 1000\n')
+    text = f"{hook_channel(hook.url + '/in')}{mailed}{more}\n"
+    (data / "notify.toml").write_text(text + everything("channel:hook", "channel:mail", *to))
 
 
 def test_killed_between_deliveries_everybody_hears_all_of_it_once_and_in_order(
@@ -78,7 +58,7 @@ def test_killed_between_deliveries_everybody_hears_all_of_it_once_and_in_order(
     data = tmp_path / "data"
     with Endpoint(signed) as hook, MailServer() as mail:
         plan(data, hook, mail)
-        server = start_twinhelm("--no-host", env={"HOOK_KEY": SECRET}, data=data)
+        server = start_twinhelm("--no-host", env={"TWINHELM_SECRET_HOOK": SECRET}, data=data)
         for number in range(COUNT):
             post(server, alert(number))
             # the kill falls wherever it falls: before hearing, while sending, after
@@ -114,8 +94,8 @@ def test_a_real_alertmanager_hears_that_it_began_and_that_it_is_over(
     peer = alertmanager("route: {receiver: none}\nreceivers: [{name: none}]\n")
     with Endpoint(signed) as hook, MailServer() as mail:
         data = tmp_path / "data"
-        plan(data, hook, mail, ALERTMANAGER.format(url=peer.url), ', "channel:am"')
-        server = start_twinhelm("--no-host", env={"HOOK_KEY": SECRET}, data=data)
+        plan(data, hook, mail, ALERTMANAGER.format(url=peer.url), ("channel:am",))
+        server = start_twinhelm("--no-host", env={"TWINHELM_SECRET_HOOK": SECRET}, data=data)
         post(server, alert(1))
 
         def active():

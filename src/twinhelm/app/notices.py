@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from twinhelm.aiops.flow.notices.desk import NoticeDesk, secret_of
+from twinhelm.aiops.flow.notices.desk import NoticeDesk
 from twinhelm.aiops.flow.notices.hearing import Hearing
 from twinhelm.aiops.flow.notices.maintenance import MaintenanceDesk
 from twinhelm.aiops.flow.notices.outbox import Outbox
@@ -23,6 +23,7 @@ from twinhelm.aiops.notify.routing import Receiver
 from twinhelm.app.rounds import attempt
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput
+from twinhelm.core.own.secrets import Secrets
 from twinhelm.core.ports import Records, TelemetryStore
 from twinhelm.core.settings import Settings
 from twinhelm.events.journal import Journal
@@ -76,7 +77,8 @@ def open_notices(
     maintenance = MaintenanceDesk(records, journal, clock)
     hearing = Hearing(records, journal, clock, maintenance)
     key = _key(settings.data / KEY)
-    outbox = Outbox(records, journal, clock, key, lambda: desk.plan.url or notices.url, secret_of)
+    outbox = Outbox(records, journal, clock, key, lambda: desk.plan.url or notices.url,
+                    Secrets(settings.data / "secrets").get)  # fmt: skip
     desk = NoticeDesk(records, journal, clock, plan_file(settings), hearing, outbox)
     notices = Notices(settings, desk, maintenance, QualityDesk(records, journal, telemetry))
     if settings.notify.file and not desk.file.is_file():

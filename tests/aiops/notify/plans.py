@@ -4,39 +4,33 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from peers.plans import everything, rota
 from twinhelm.aiops.notify.document import read_plan
 
 NOW = round(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1000)
-SMALL = """\
+SMALL = (
+    """\
 zone = "Europe/Berlin"
-[secrets]
-slack = "env:SLACK"
 [[channels]]
 name = "ops"
 kind = "slack"
-
-secret = "slack"
+secret = "secret:slack"
 [[people]]
 name = "ada"
 channels = ["ops"]
 [[people]]
 name = "bob"
 channels = ["ops"]
-[[rotas]]
-name = "primary"
-starts = 2026-01-05
-handover = "09:00"
-[[rotas.shifts]]
-people = ["ada", "bob"]
-every = "day"
+"""
+    + rota("2026-01-05", "ada", "bob", more='handover = "09:00"\n')
+    + """\
 [[rotas.overrides]]
 person = "ada"
 begin = 2026-05-01T09:00:00
 end = 2026-05-02T09:00:00
-[[routes]]
-name = "all"
-to = ["rota:primary"]
 """
+    + everything("rota:primary")
+)
 
 
 def plan(text):

@@ -26,8 +26,10 @@ def test_a_small_plan_is_enough():
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        ('secret = "slack"', 'secret = "smack"', "n.toml:8:1: the secret of ops is not the name"),
-        ('secret = "slack"', "", "ops is slack and needs secret"),
+        ('"secret:slack"', '"slack"', "n.toml:5:1: the secret of ops is not named: write secret:"),
+        ('"secret:slack"', '"env:SLACK"', "n.toml:5:1: the secret of ops is not named"),
+        ("[[channels]]", '[secrets]\na = "env:A"\n[[channels]]', "there is no [secrets] any more"),
+        ('secret = "secret:slack"', "", "ops is slack and needs secret"),
         ('kind = "slack"', 'kind = "snack"', "it must be 'slack', 'pagerduty'"),
         ('channels = ["ops"]', 'channels = ["opps"]', "there is no opps among channels (ops)"),
         ('people = ["ada", "bob"]', 'people = ["ada", "bo"]', "there is no bo among people"),
@@ -45,7 +47,7 @@ def test_a_small_plan_is_enough():
         (
             'name = "ops"',
             'name = "ops"\nnom = 1',
-            "n.toml:6:1: there is no key channels[1].nom (known here: name",
+            "n.toml:4:1: there is no key channels[1].nom (known here: name",
         ),
         (
             "begin = 2026-05-01T09:00:00",
@@ -76,9 +78,10 @@ def test_gaps_are_allowed_where_they_are_said():
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ('secret = "slack"', 'secret = "https://hooks.slack.example/T0/B0/sekret"'),
-        ('slack = "env:SLACK"', 'slack = "sekret"'),
-        ('secret = "slack"', 'secret = "slack"\nurl = "https://me:sekret@hooks.example"'),
+        ('"secret:slack"', '"https://hooks.slack.example/T0/B0/sekret"'),
+        ('"secret:slack"', '"sekret"'),
+        ("[[channels]]", '[secrets]\nslack = "sekret"\n[[channels]]'),
+        ('"secret:slack"', '"secret:slack"\nurl = "https://me:sekret@hooks.example"'),
     ],
 )
 def test_a_secret_in_clear_text_is_refused_and_not_repeated(before, after):
@@ -87,19 +90,17 @@ def test_a_secret_in_clear_text_is_refused_and_not_repeated(before, after):
 
 def test_a_password_in_clear_text_on_the_wire_is_refused():
     mail = """
-[secrets]
-pw = "env:PW"
 [[channels]]
 name = "mail"
 kind = "email"
 host = "mail.example"
 sender = "helm@example.org"
 user = "helm"
-secret = "pw"
+secret = "secret:pw"
 tls = "none"
 """
     assert "would send its password in clear text" in wrong(mail)
-    assert "and needs secret" in wrong(mail.replace('secret = "pw"', ""))
+    assert "and needs secret" in wrong(mail.replace('secret = "secret:pw"', ""))
     assert plan(mail.replace("none", "starttls"))
 
 

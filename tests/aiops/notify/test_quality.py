@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 
-from twinhelm.aiops.notify.quality import Incidents, judged
+from twinhelm.aiops.notify.quality import Lived, judged
 
 DAY = 86_400_000
 HOUR = 3_600_000
@@ -16,28 +15,18 @@ MIN = 60_000
 
 def rows(*given):
     """Rows of (opened, taken after, resolved after, acted, repaired, flaps, rule)."""
-    opened, taken, resolved, acted, repaired, flaps, rule = zip(*given, strict=True)
-    begun = np.array(opened, np.float64)
-    return Incidents(
-        begun,
-        begun + np.array(taken, np.float64),
-        begun + np.array(resolved, np.float64),
-        np.array(acted, bool),
-        np.array(repaired, bool),
-        np.array(flaps, np.int64),
-        ["critical"] * len(given),
-        rule,
-        ["service:shop"] * len(given),
-    )
-
-
-NAN = float("nan")
+    return [
+        Lived(
+            opened, None if taken is None else opened + taken,
+            None if resolved is None else opened + resolved,
+            acted, repaired, flaps, "critical", rule, "service:shop",
+        )
+        for opened, taken, resolved, acted, repaired, flaps, rule in given
+    ]  # fmt: skip
 
 
 def test_nothing_gives_unknowns_and_no_groups():
-    none = Incidents(*(np.zeros(0) for _ in range(3)), np.zeros(0, bool), np.zeros(0, bool),
-                     np.zeros(0, np.int64), [], [], [])  # fmt: skip
-    found = judged(none, 0, DAY)
+    found = judged([], 0, DAY)
     assert (found.opened, found.groups) == (0, ())
     assert math.isnan(found.actionable)
     assert math.isnan(found.taken_s)
@@ -48,8 +37,8 @@ def test_the_numbers_are_medians_shares_and_counts():
     found = judged(
         rows(
             (0, 60_000, 600_000, True, False, 0, "up"),
-            (DAY, 120_000, NAN, True, False, 0, "up"),
-            (2 * DAY - 1, NAN, 1_200_000, False, False, 2, "slow"),
+            (DAY, 120_000, None, True, False, 0, "up"),
+            (2 * DAY - 1, None, 1_200_000, False, False, 2, "slow"),
         ),
         0,
         2 * DAY,
@@ -69,13 +58,13 @@ def test_the_numbers_are_medians_shares_and_counts():
 @pytest.mark.parametrize(
     ("each", "step", "says"),
     [
-        ((NAN, 2 * MIN, False, False, 0), 7 * HOUR, "ended by themselves within 2 min"),
-        ((NAN, 60 * MIN, False, False, 0), 7 * HOUR, "give it an owner and a runbook"),
-        ((NAN, 60 * MIN, False, False, 3), 7 * HOUR, "it came back 24 times"),
+        ((None, 2 * MIN, False, False, 0), 7 * HOUR, "ended by themselves within 2 min"),
+        ((None, 60 * MIN, False, False, 0), 7 * HOUR, "give it an owner and a runbook"),
+        ((None, 60 * MIN, False, False, 3), 7 * HOUR, "it came back 24 times"),
         ((MIN, 60 * MIN, True, True, 0), 7 * HOUR, "the same repair ran"),
         ((60 * MIN, 90 * MIN, True, False, 0), 7 * HOUR, "with an escalation"),
         ((MIN, 90 * MIN, True, False, 0), 7 * HOUR, "give it a runbook"),
-        ((NAN, 2 * MIN, False, False, 0), DAY, "began between 00:00 and 01:00 UTC"),
+        ((None, 2 * MIN, False, False, 0), DAY, "began between 00:00 and 01:00 UTC"),
     ],
 )
 def test_each_kind_of_noise_has_its_fix(each, step, says):
@@ -85,5 +74,5 @@ def test_each_kind_of_noise_has_its_fix(each, step, says):
 
 
 def test_two_incidents_prove_nothing():
-    given = [(at * DAY, NAN, MIN, False, False, 0, "rule") for at in range(2)]
+    given = [(at * DAY, None, MIN, False, False, 0, "rule") for at in range(2)]
     assert judged(rows(*given), 0, 3 * DAY).groups[0].fix == ""

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from peers.deeds import named
+from peers.plans import everything, hook
 from peers.receivers import Endpoint
 from twinhelm.aiops.records import load_incident, put_incident
 from twinhelm.aiops.types import Incident, IncidentState
 from twinhelm.events.kinds.machines import IncidentOpened
 
-PLAN = """
-[secrets]
-hook = "file:{secret}"
-[[channels]]
-name = "hook"
-kind = "webhook"
-url = "{url}"
-secret = "hook"
-gather_s = 0
-[[routes]]
-name = "all"
-to = ["channel:hook"]
-"""
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -29,9 +18,9 @@ HOSTILE = "<script>alert(1)</script>"
 def told(new_house, tmp_path):
     """A house that told of an incident, and the path of the link in the message."""
     with Endpoint() as end:
-        secret = tmp_path / "secret"
-        secret.write_text("whsec_c2VjcmV0")
-        (tmp_path / "notify.toml").write_text(PLAN.format(secret=secret, url=end.url))
+        (tmp_path / "secrets").mkdir()
+        named(tmp_path / "secrets", hook="whsec_c2VjcmV0")
+        (tmp_path / "notify.toml").write_text(hook(end.url) + everything("channel:hook"))
         house = new_house(data=tmp_path)
         house.notices.desk.walk()
         now = house.clock.now_ms()

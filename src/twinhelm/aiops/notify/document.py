@@ -1,21 +1,22 @@
 """Who is told of what, by which channel: the words of ``notify.toml``.
 
 In: a text; out: a :class:`Plan`, or everything that is wrong with it by line and column. Secrets
-are named here and held elsewhere (``env:VARIABLE``, ``file:PATH``); no error repeats one. Times of
-day are local to a zone of the tz database. Pure, but for the zone files of this machine.
+are named here (``secret:NAME``) and held elsewhere; no error repeats one. Times of day are local to
+a zone of the tz database. Pure, but for the zone files of this machine.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from twinhelm.aiops.notify.times import Clock, Hours, odd, zone_of
-from twinhelm.core.documents import Part, Wrong, read_document
-from twinhelm.core.errors import BadInput
+from twinhelm.core.documents import Part, Path, Wrong, read_document
+from twinhelm.core.documents.hours import Clock, Hours, Zone, odd, zone_of
+from twinhelm.core.own.secrets import NAMED, secret_name
 
 __all__ = [
     "Channel", "Escalation", "Override", "Person", "Plan", "Rota", "Route", "Shift", "Step", "Team",
@@ -26,6 +27,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._@-]{0,62}$")]
 Glob = Annotated[str, Field(min_length=1, max_length=200)]
 Severity = Literal["info", "warning", "critical"]
 Kind = Literal["slack", "pagerduty", "email", "webhook", "alertmanager"]
+GROUPS = {"channel": "channels", "person": "people", "rota": "rotas", "escalation": "escalations"}
 NEEDS: dict[str, tuple[str, ...]] = {
     "slack": ("secret",),
     "pagerduty": ("secret",),
@@ -34,6 +36,18 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "alertmanager": ("url",),
 }
 """What a channel of each kind cannot be without."""
+
+
+class _Names(NamedTuple):
+    """Marks a field whose values name something of the plan: of one group, or as KIND:NAME."""
+
+    of: tuple[str, ...]
+
+
+Channels = Annotated[tuple[Name, ...], Field(min_length=1), _Names(("channels",))]
+People = Annotated[tuple[Name, ...], Field(min_length=1), _Names(("people",))]
+Receivers = Annotated[tuple[str, ...], Field(min_length=1), _Names(("channel", "person", "rota"))]
+Targets = Annotated[tuple[str, ...], Field(min_length=1), _Names(tuple(GROUPS))]
 
 
 class Channel(Part):
@@ -46,7 +60,7 @@ class Channel(Part):
     url: str = ""
     """Where it is: of a webhook or Alertmanager; of PagerDuty only where it is not the usual."""
     secret: str = ""
-    """The name of a secret: Slack's webhook address, PagerDuty's key, a password, a signing key."""
+    """As secret:NAME: Slack's webhook address, PagerDuty's key, a password, a signing key."""
     host: str = ""
     """The mail server."""
     port: int = Field(587, ge=1, le=65_535)
@@ -72,7 +86,7 @@ class Person(Part):
 
     name: Name
     """As they sign in, where they do."""
-    channels: tuple[Name, ...] = Field(min_length=1)
+    channels: Channels
     """The channels by which they are reached."""
     email: str = ""
     """Their address, for channels of mail."""
@@ -92,7 +106,7 @@ class Team(Part):
 class Shift(Part):
     """People who take turns; where several shifts cover a moment the last of them counts."""
 
-    people: tuple[Name, ...] = Field(min_length=1)
+    people: People
     """In the order of their turns."""
     every: Literal["day", "week"] = "week"
     """How long a turn is."""
@@ -103,7 +117,7 @@ class Shift(Part):
 class Override(Part):
     """Somebody stands in for whoever would be on call."""
 
-    person: Name
+    person: Annotated[Name, _Names(("people",))]
     """Who stands in."""
     begin: datetime
     """From when, local to the rota's zone unless it names an offset."""
@@ -116,7 +130,7 @@ class Rota(Part):
 
     name: Name
     """Unique among rotas."""
-    zone: str = ""
+    zone: Zone | Literal[""] = ""
     """The zone it lives by; empty: the plan's."""
     starts: date
     """The day of the first turn; weekly turns change on its day of the week."""
@@ -133,7 +147,7 @@ class Rota(Part):
 class Step(Part):
     """One step of an escalation."""
 
-    to: tuple[str, ...] = Field(min_length=1)
+    to: Receivers
     """Whom to tell: channel:NAME, person:NAME or rota:NAME."""
     wait_min: float = Field(10.0, gt=0, le=10_080)
     """How long to wait for an acknowledgement before the next step."""
@@ -163,11 +177,11 @@ class Route(Part):
     """Only of these entities."""
     products: tuple[Glob, ...] = ()
     """Only of these products."""
-    teams: tuple[Name, ...] = ()
+    teams: Annotated[tuple[Name, ...], _Names(("teams",))] = ()
     """Only of what these teams own."""
     hours: Hours | None = None
     """Only at these hours, in the plan's zone."""
-    to: tuple[str, ...] = Field(min_length=1)
+    to: Targets
     """Where to: channel:NAME, person:NAME, rota:NAME or escalation:NAME."""
     digest: tuple[Clock, ...] = ()
     """Gather, and tell in one message at these times of day in the plan's zone."""
@@ -180,10 +194,10 @@ class Plan(Part):
 
     url: str = ""
     """The address by which readers of messages reach twinhelm; empty: where it listens."""
-    zone: str = "UTC"
+    zone: Zone = "UTC"
     """The zone of routes and rotas that name none."""
-    secrets: dict[str, str] = Field(default_factory=dict)
-    """By name, where each secret is: env:VARIABLE or file:PATH."""
+    secrets: dict[str, Any] = Field(default_factory=dict)
+    """Refused: a channel names its secret itself."""
     channels: tuple[Channel, ...] = ()
     """Ways to send."""
     people: tuple[Person, ...] = ()
@@ -201,8 +215,9 @@ class Plan(Part):
         """Return the channel, person, team, rota or escalation of a name, or None."""
         return next((one for one in getattr(self, group) if one.name == name), None)
 
-
-GROUPS = {"channel": "channels", "person": "people", "rota": "rotas", "escalation": "escalations"}
+    def zone_of(self, rota: Rota | None = None) -> ZoneInfo:
+        """Return the zone that a rota, or a route, lives by."""
+        return zone_of((rota.zone if rota else "") or self.zone or "UTC")
 
 
 def read_plan(text: str, where: str, now_ms: int) -> Plan:
@@ -214,118 +229,83 @@ def read_plan(text: str, where: str, now_ms: int) -> Plan:
 
 
 def _contradictions(plan: Plan, now_ms: int) -> Iterator[Wrong]:
-    from twinhelm.aiops.notify.rota import gaps  # it takes the words of this module
-
-    yield from _secrets(plan)
-    for group in ("channels", "people", "teams", "rotas", "escalations", "routes"):
+    if plan.secrets:
+        yield ("secrets",), f"there is no [secrets] any more: where a channel needs one, {NAMED}"
+    for group in (*GROUPS.values(), "teams", "routes"):
         names = [one.name for one in getattr(plan, group)]
         for at, name in enumerate(names):
             if name in names[:at]:
                 yield (group, at, "name"), f"there is another {name} among {group}"
-    if plan.url:
-        yield from _address(plan.url, ("url",))
-    bad = set()
-    for path, name in [(("zone",), plan.zone), *_zones(plan.rotas)]:
-        try:
-            zone_of(name)
-        except BadInput as error:
-            bad.add(name)
-            yield path, error.message
+    yield from _address(plan.url, ("url",))
+    yield from _unknown(plan, plan, ())
     for at, channel in enumerate(plan.channels):
         yield from _channel(channel, ("channels", at))
     for at, person in enumerate(plan.people):
-        yield from _known(plan, "channels", person.channels, ("people", at, "channels"))
         for name in person.channels:
             channel = plan.named("channels", name)
             if channel and channel.kind == "email" and "@" not in person.email:
                 yield ("people", at), f"{person.name} is reached by {name} and has no email"
     for at, rota in enumerate(plan.rotas):
-        wrong = [*_rota(plan, rota, ("rotas", at))] if (rota.zone or plan.zone) not in bad else []
-        yield from wrong
-        if not wrong and not rota.gaps and (rota.zone or plan.zone) not in bad:
-            for told in gaps(plan, rota, now_ms)[:1]:
-                says = f"nobody of {rota.name} is on call {told}; fill it, or write gaps = true"
-                yield ("rotas", at), says
-    for at, one in enumerate(plan.escalations):
-        for number, step in enumerate(one.steps):
-            path = ("escalations", at, "steps", number, "to")
-            yield from _targets(plan, step.to, path, ("channel", "person", "rota"))
-    for at, route in enumerate(plan.routes):
-        yield from _targets(plan, route.to, ("routes", at, "to"), tuple(GROUPS))
-        yield from _known(plan, "teams", route.teams, ("routes", at, "teams"))
+        yield from _rota(plan, rota, ("rotas", at), now_ms)
 
 
-def _secrets(plan: Plan) -> Iterator[Wrong]:
-    for name, held in plan.secrets.items():
-        if not held.startswith(("env:", "file:")):
-            yield ("secrets", name), f"secrets.{name} must say where it is: env:NAME or file:PATH"
-    for at, channel in enumerate(plan.channels):
-        if channel.secret and channel.secret not in plan.secrets:
-            known = ", ".join(plan.secrets) or "none"
-            says = f"the secret of {channel.name} is not the name of one in [secrets] ({known})"
-            yield ("channels", at, "secret"), says
+def _unknown(plan: Plan, part: Part, path: Path) -> Iterator[Wrong]:
+    """Find names that nothing bears, wherever a field is marked as holding such."""
+    for key, field in type(part).model_fields.items():
+        value = getattr(part, key)
+        marks = [mark for mark in field.metadata if isinstance(mark, _Names)]
+        for at, one in enumerate(value) if isinstance(value, tuple) else ((-1, value),):
+            place = (*path, key) if at < 0 else (*path, key, at)
+            if isinstance(one, Part):
+                yield from _unknown(plan, one, place)
+            for mark in marks:
+                group, name = mark.of[0], str(one)
+                if group in GROUPS:
+                    kind, _, name = name.partition(":")
+                    group = GROUPS[kind] if kind in mark.of else ""
+                if not group:
+                    wanted = ", ".join(f"{each}:NAME" for each in mark.of)
+                    yield place, f"{one!r:.60} leads nowhere; write {wanted}"
+                elif plan.named(group, name) is None:
+                    known = ", ".join(each.name for each in getattr(plan, group)) or "none"
+                    yield place, f"there is no {name} among {group} ({known})"
 
 
-def _channel(channel: Channel, at: tuple[str | int, ...]) -> Iterator[Wrong]:
+def _channel(channel: Channel, at: Path) -> Iterator[Wrong]:
     for key in NEEDS[channel.kind]:
         if not getattr(channel, key):
             yield at, f"{channel.name} is {channel.kind} and needs {key}"
-    if channel.url:
-        yield from _address(channel.url, (*at, "url"))
+    if channel.secret and not secret_name(channel.secret):
+        yield (*at, "secret"), f"the secret of {channel.name} is not named: {NAMED}"
+    yield from _address(channel.url, (*at, "url"))
     if channel.user and not channel.secret:
         yield (*at, "user"), f"{channel.name} signs in and needs secret"
     if channel.user and channel.tls == "none":
         yield (*at, "tls"), f"{channel.name} would send its password in clear text"
 
 
-def _address(url: str, path: tuple[str | int, ...]) -> Iterator[Wrong]:
+def _address(url: str, path: Path) -> Iterator[Wrong]:
     try:
         parts = urlsplit(url)
         fits = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
     except ValueError:
         fits = False
-    if not fits:  # what stands there may be a secret
+    if url and not fits:  # what stands there may be a secret
         yield path, f"{path[-1]} must be an address, http or https, without a name or password"
 
 
-def _zones(rotas: Sequence[Rota]) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    yield from ((("rotas", at, "zone"), rota.zone) for at, rota in enumerate(rotas) if rota.zone)
+def _rota(plan: Plan, rota: Rota, path: Path, now_ms: int) -> Iterator[Wrong]:
+    from twinhelm.aiops.notify.rota import gaps  # it takes the words of this module
 
-
-def _rota(plan: Plan, rota: Rota, path: tuple[str | int, ...]) -> Iterator[Wrong]:
-    zone = zone_of(rota.zone or plan.zone)
-    for at, shift in enumerate(rota.shifts):
-        yield from _known(plan, "people", shift.people, (*path, "shifts", at, "people"))
+    wrong: list[Wrong] = []
     for at, one in enumerate(rota.overrides):
         where = (*path, "overrides", at)
-        yield from _known(plan, "people", (one.person,), (*where, "person"))
-        wrong = [
-            ((*where, key), f"{key} {why}; write it with an offset, such as +01:00")
-            for key in ("begin", "end")
-            if (why := odd(getattr(one, key), zone))
-        ]
-        yield from wrong
-        if not wrong and one.begin.tzinfo is None is one.end.tzinfo and one.begin >= one.end:
-            yield (*where, "end"), "end is not after begin"
-
-
-def _known(
-    plan: Plan, group: str, names: Iterable[str], path: tuple[str | int, ...]
-) -> Iterator[Wrong]:
-    for at, name in enumerate(names):
-        if plan.named(group, name) is None:
-            known = ", ".join(one.name for one in getattr(plan, group)) or "none"
-            yield (*path, at), f"there is no {name} among {group} ({known})"
-
-
-def _targets(
-    plan: Plan, to: Iterable[str], path: tuple[str | int, ...], kinds: tuple[str, ...]
-) -> Iterator[Wrong]:
-    forms: Mapping[str, str] = {kind: GROUPS[kind] for kind in kinds}
-    for at, target in enumerate(to):
-        kind, _, name = target.partition(":")
-        if kind not in forms:
-            wanted = ", ".join(f"{each}:NAME" for each in forms)
-            yield (*path, at), f"{target!r:.60} leads nowhere; write {wanted}"
-        else:
-            yield from ((path, says) for _, says in _known(plan, forms[kind], (name,), path))
+        strange = [((*where, key), f"{key} {why}; write it with an offset, such as +01:00")
+                   for key in ("begin", "end")
+                   if (why := odd(getattr(one, key), plan.zone_of(rota)))]  # fmt: skip
+        wrong += strange
+        if not strange and one.begin.tzinfo is None is one.end.tzinfo and one.begin >= one.end:
+            wrong.append(((*where, "end"), "end is not after begin"))
+    yield from wrong
+    for told in [] if wrong or rota.gaps else gaps(plan, rota, now_ms)[:1]:
+        yield path, f"nobody of {rota.name} is on call {told}; fill it, or write gaps = true"

@@ -1,19 +1,18 @@
 """Judges how good the alerts of a range were, which were noise, and what would mend that.
 
-In: one row an incident, as columns; out: a :class:`Quality`. An incident is actionable where a
+In: what became of each incident; out: a :class:`Quality`. An incident is actionable where a
 person or a repair did something about it. What a group of incidents needs is read off its numbers:
 each finding names the setting or deed that mends it. Times are medians and 90th percentiles in
-seconds, NaN where nothing was acknowledged or resolved. Pure, one pass over arrays.
+seconds, NaN where nothing was acknowledged or resolved. Pure.
 """
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from twinhelm.core.arrays import BOOL, F64, I64, Array
-
-__all__ = ["Column", "Group", "Incidents", "Quality", "judged"]
+__all__ = ["Column", "Group", "Lived", "Quality", "judged"]
 
 STEPS = 30
 MOST = 12
@@ -24,22 +23,32 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Incidents:
-    """Columns of one length (n,): times in epoch ms, NaN where it did not happen.
+class Lived:
+    """One incident; times in epoch ms, None where it did not happen.
 
     ``acted``: a person acknowledged, resolved or remarked, or a repair ran. ``flaps`` counts how
     often it came back; ``rule`` is the metric or alert that raised it.
     """
 
-    opened_ms: F64
-    taken_ms: F64
-    resolved_ms: F64
-    acted: BOOL
-    repaired: BOOL
-    flaps: I64
-    severity: Sequence[str]
-    rule: Sequence[str]
-    entity: Sequence[str]
+    opened_ms: int
+    taken_ms: int | None
+    resolved_ms: int | None
+    acted: bool
+    repaired: bool
+    flaps: int
+    severity: str
+    rule: str
+    entity: str
+
+    @property
+    def taken_s(self) -> float | None:
+        """How long it waited for somebody to take it."""
+        return None if self.taken_ms is None else (self.taken_ms - self.opened_ms) / 1000
+
+    @property
+    def lasted_s(self) -> float | None:
+        """How long it lasted."""
+        return None if self.resolved_ms is None else (self.resolved_ms - self.opened_ms) / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,113 +94,78 @@ class Quality:
     groups: tuple[Group, ...]
 
 
-def judged(rows: Incidents, start_ms: int, end_ms: int) -> Quality:
+def judged(lived: Sequence[Lived], start_ms: int, end_ms: int) -> Quality:
     """Judge the incidents that began in a range."""
-    taken = (rows.taken_ms - rows.opened_ms) / 1000
-    lasted = (rows.resolved_ms - rows.opened_ms) / 1000
-    over = np.isfinite(lasted)
-    count, total = len(taken), max(end_ms - start_ms, 1)
+    total = max(end_ms - start_ms, 1)
+    taken, lasted = [one.taken_s for one in lived], [one.lasted_s for one in lived]
+    steps: list[list[Lived]] = [[] for _ in range(STEPS)]
+    for one in lived:
+        steps[min(max((one.opened_ms - start_ms) * STEPS // total, 0), STEPS - 1)].append(one)
+    columns = tuple(
+        Column(start_ms + at * total // STEPS, len(own), sum(one.acted for one in own),
+               _quantile(one.taken_s for one in own))
+        for at, own in enumerate(steps)
+    )  # fmt: skip
     return Quality(
-        start_ms=start_ms,
-        end_ms=end_ms,
-        opened=count,
-        per_day=count * DAY_MS / total,
-        critical=sum(one == "critical" for one in rows.severity),
-        over=int(over.sum()),
-        actionable=float(rows.acted.mean()) if count else float("nan"),
-        taken_s=_quantile(taken, 0.5),
-        taken_p90_s=_quantile(taken, 0.9),
-        resolved_s=_quantile(lasted, 0.5),
-        resolved_p90_s=_quantile(lasted, 0.9),
-        columns=_columns(rows, taken, start_ms, total),
-        groups=(
-            *_groups("rule", rows.rule, rows, taken, lasted),
-            *_groups("entity", rows.entity, rows, taken, lasted),
-        ),
-    )
-
-
-def _columns(rows: Incidents, taken: F64, start_ms: int, total: int) -> tuple[Column, ...]:
-    at = np.clip(((rows.opened_ms - start_ms) * STEPS // total).astype(np.int64), 0, STEPS - 1)
-    opened = np.bincount(at, minlength=STEPS)
-    acted = np.bincount(at[rows.acted], minlength=STEPS)
-    heard = np.isfinite(taken)
-    return tuple(
-        Column(
-            start_ms + step * total // STEPS, int(opened[step]), int(acted[step]),
-            _quantile(taken[heard & (at == step)], 0.5),
-        )
-        for step in range(STEPS)
+        start_ms, end_ms, len(lived), len(lived) * DAY_MS / total,
+        sum(one.severity == "critical" for one in lived),
+        sum(each is not None for each in lasted), _share(one.acted for one in lived),
+        _quantile(taken), _quantile(taken, 0.9), _quantile(lasted), _quantile(lasted, 0.9),
+        columns, (*_groups("rule", lived), *_groups("entity", lived)),
     )  # fmt: skip
 
 
-def _groups(of: str, names: Sequence[str], rows: Incidents, taken: F64, lasted: F64) -> list[Group]:
-    known, at, counts = np.unique(
-        np.array(list(names), np.str_), return_inverse=True, return_counts=True
-    )
-    if not len(known):
-        return []
-    acted = np.bincount(at, rows.acted, len(known)) / counts
-    repaired = np.bincount(at, rows.repaired, len(known)) / counts
-    flaps = np.bincount(at, rows.flaps, len(known)).astype(np.int64)
-    noise = counts * (1 - acted) + flaps
-    found = []
-    for which in np.argsort(-noise, kind="stable")[:MOST]:
-        own = at == which
-        hours = (rows.opened_ms[own] // HOUR_MS % 24).astype(np.int64)
-        often = np.bincount(hours, minlength=24)
-        ended, soon = _quantile(lasted[own], 0.5), _quantile(taken[own], 0.5)
-        facts = _Facts(
-            int(counts[which]), float(acted[which]), float(repaired[which]), int(flaps[which]),
-            ended, soon, int(often.argmax()), float(often.max()),
-        )  # fmt: skip
-        found.append(
-            Group(
-                of, str(known[which]), facts.opened, facts.opened / len(names), facts.acted,
-                facts.flaps, ended, _fix(of, facts),
-            )
-        )  # fmt: skip
-    return found
+def _groups(of: str, lived: Sequence[Lived]) -> list[Group]:
+    found: dict[str, list[Lived]] = defaultdict(list)
+    for one in lived:
+        found[getattr(one, of)].append(one)
+
+    def noise(name: str) -> tuple[int, str]:
+        return -sum((not one.acted) + one.flaps for one in found[name]), name
+
+    return [
+        Group(of, name, len(own), len(own) / len(lived), _share(one.acted for one in own),
+              sum(one.flaps for one in own), _quantile(one.lasted_s for one in own), _fix(of, own))
+        for name, own in ((name, found[name]) for name in sorted(found, key=noise)[:MOST])
+    ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    opened: int
-    acted: float
-    repaired: float
-    flaps: int
-    lasted_s: float
-    taken_s: float
-    hour: int
-    in_hour: float
-
-
-def _fix(of: str, one: _Facts) -> str:
+def _fix(of: str, own: Sequence[Lived]) -> str:
     """Say what would make a group better, the plainest first; empty where nothing speaks for it."""
-    if one.opened < LEAST:
+    if (opened := len(own)) < LEAST:
         return ""
-    if one.in_hour >= max(LEAST, 0.7 * one.opened):
+    flaps, acted = sum(one.flaps for one in own), _share(one.acted for one in own)
+    lasted_s, taken_s = (_quantile(each) for each in
+                         ((one.lasted_s for one in own), (one.taken_s for one in own)))  # fmt: skip
+    hours = Counter(one.opened_ms // HOUR_MS % 24 for one in own)
+    hour, often = min(hours.items(), key=lambda each: (-each[1], each[0]))
+    if often >= max(LEAST, 0.7 * opened):
         return (
-            f"{one.in_hour:.0f} of {one.opened} began between {one.hour:02d}:00 and "
-            f"{(one.hour + 1) % 24:02d}:00 UTC: if that is planned work, plan a maintenance window"
+            f"{often} of {opened} began between {hour:02d}:00 and {(hour + 1) % 24:02d}:00 UTC: "
+            "if that is planned work, plan a maintenance window"
         )
-    if one.flaps > one.opened:
-        return f"it came back {one.flaps} times: let it last longer before it counts, or mend it"
-    if one.acted <= 0.2 and one.lasted_s <= SHORT_S:
+    if flaps > opened:
+        return f"it came back {flaps} times: let it last longer before it counts, or mend it"
+    if acted <= 0.2 and lasted_s <= SHORT_S:
         return (
-            f"nobody acted and half ended by themselves within {one.lasted_s / 60:.0f} min: raise "
+            f"nobody acted and half ended by themselves within {lasted_s / 60:.0f} min: raise "
             "its threshold, let it last longer, or send it to a digest"
         )
-    if one.acted <= 0.2:
+    if acted <= 0.2:
         return "nobody acts on it: give it an owner and a runbook, or send it to a digest"
-    if one.repaired >= 0.5:
+    if _share(one.repaired for one in own) >= 0.5:
         return "the same repair ran for most of them: let its runbook act, and mend the cause"
-    if one.taken_s > LATE_S:
-        wait = f"half wait more than {one.taken_s / 60:.0f} min to be taken"
+    if taken_s > LATE_S:
+        wait = f"half wait more than {taken_s / 60:.0f} min to be taken"
         return f"{wait}: route it to who is on call, with an escalation"
     return "people act on it each time: give it a runbook" if of == "rule" else ""
 
 
-def _quantile(values: Array, share: float) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.quantile(known, share)) if len(known) else float("nan")
+def _quantile(values: Iterable[float | None], share: float = 0.5) -> float:
+    known = [value for value in values if value is not None]
+    return float(np.quantile(known, share)) if known else float("nan")
+
+
+def _share(held: Iterable[bool]) -> float:
+    known = list(held)
+    return sum(known) / len(known) if known else float("nan")

@@ -12,7 +12,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from twinhelm.aiops.notify.document import Plan, Rota, Shift
-from twinhelm.aiops.notify.times import at_ms, days_around, local, odd, zone_of
+from twinhelm.core.documents.hours import at_ms, days_around, local, odd
 
 __all__ = ["Turn", "clock_changes", "gaps", "on_call", "turns"]
 
@@ -33,7 +33,7 @@ class Turn:
 
 def turns(plan: Plan, rota: Rota, start_ms: int, end_ms: int) -> list[Turn]:
     """List the turns that touch a range, cut to it."""
-    zone = zone_of(rota.zone or plan.zone)
+    zone = plan.zone_of(rota)
     days = list(days_around(start_ms, end_ms, zone))
     handovers = [at_ms(day, rota.handover, zone) for day in days]
     spans = [[span for day in days if (span := each.hours.on(day, zone))] for each in rota.shifts]
@@ -67,7 +67,7 @@ def on_call(plan: Plan, rota: Rota, now_ms: int) -> tuple[Turn, Turn | None]:
 
 def gaps(plan: Plan, rota: Rota, now_ms: int) -> list[str]:
     """Say when nobody is on call in the next year, in the rota's own time; at most three."""
-    zone = zone_of(rota.zone or plan.zone)
+    zone = plan.zone_of(rota)
     first_ms = now_ms or at_ms(rota.starts, rota.handover, zone)  # 0: nobody has set it yet
     empty = [turn for turn in turns(plan, rota, first_ms, first_ms + YEAR_MS) if not turn.person]
     return [
@@ -77,7 +77,7 @@ def gaps(plan: Plan, rota: Rota, now_ms: int) -> list[str]:
 
 def clock_changes(plan: Plan, rota: Rota, now_ms: int) -> list[str]:
     """Say what changes of the clock do to a rota in the next year: a sentence for each."""
-    zone = zone_of(rota.zone or plan.zone)
+    zone = plan.zone_of(rota)
     told = []
     for day in days_around(now_ms, now_ms + YEAR_MS, zone):
         hours = (

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from twinhelm.aiops.notify.document import Plan, Route
 from twinhelm.aiops.notify.messages import Message
 from twinhelm.aiops.notify.rota import on_call
-from twinhelm.aiops.notify.times import at_ms, days_around, within, zone_of
+from twinhelm.core.documents.hours import at_ms, days_around, within
 
 __all__ = ["Receiver", "digest_ms", "receivers", "routes_of"]
 
@@ -42,7 +42,7 @@ def receivers(plan: Plan, target: str, now_ms: int) -> list[Receiver]:
 
 def digest_ms(plan: Plan, route: Route, now_ms: int) -> int:
     """Return when a route's next digest is due; now where it has none."""
-    zone = zone_of(plan.zone)
+    zone = plan.zone_of()
     days = list(days_around(now_ms, now_ms, zone))
     moments = (at_ms(day, clock, zone) for day in days for clock in route.digest)
     return min((moment for moment in moments if moment > now_ms), default=now_ms)
@@ -57,7 +57,7 @@ def _fits(plan: Plan, route: Route, message: Message, now_ms: int) -> bool:
         and (not route.entities or _any(message.entities, route.entities))
         and (not route.products or _any((message.product,), route.products))
         and (not owned or _any(things, owned))
-        and (route.hours is None or within(route.hours, now_ms, zone_of(plan.zone)))
+        and (route.hours is None or within(route.hours, now_ms, plan.zone_of()))
     )
 
 

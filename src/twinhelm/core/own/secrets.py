@@ -13,7 +13,10 @@ from pathlib import Path
 from twinhelm.core.errors import BadInput, NotFound
 from twinhelm.core.logs import strike_secrets
 
-__all__ = ["Secrets", "secret_name", "struck"]
+__all__ = ["NAMED", "Secrets", "secret_name", "struck"]
+
+NAMED = "write secret:NAME (docs/settings.md, Secrets)"
+"""What to do where a secret stands in a document, or is named in another way."""
 
 MAX_BYTES = 16 << 10
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,100}")

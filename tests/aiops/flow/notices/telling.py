@@ -14,7 +14,7 @@ from twinhelm.aiops.notify.channels import send
 from twinhelm.aiops.records import load_incident, put_incident
 from twinhelm.aiops.types import Incident, IncidentState
 from twinhelm.core.clock import FakeClock
-from twinhelm.core.errors import Unavailable
+from twinhelm.core.errors import NotFound
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds.machines import IncidentOpened, IncidentReopened, IncidentResolved
 
@@ -55,9 +55,9 @@ class Teller:
             self.records, self.journal, self.clock, self.file, hearing, self.outbox
         )
 
-    def _secret(self, _plan, name):
+    def _secret(self, name):
         if name not in self.secrets:
-            raise Unavailable(f"the secret {name} is not to be had")
+            raise NotFound(f"the secret {name} is not to be had")
         return self.secrets[name]
 
     def walk(self, seconds=0.0):

@@ -4,49 +4,27 @@ from __future__ import annotations
 
 import pytest
 
+from peers.plans import PEOPLE, everything, rota
+from peers.plans import mail as mail_channel
 from peers.receivers import Endpoint, MailServer
 
 PLAN = """
-[secrets]
-slack = "env:SLACK"
 [[channels]]
 name = "ops"
 kind = "slack"
-secret = "slack"
+secret = "secret:slack"
 gather_s = 0
-[[channels]]
-name = "mail"
-kind = "email"
-host = "127.0.0.1"
-port = {port}
-tls = "none"
-sender = "helm@example.org"
-gather_s = 0
-[[people]]
-name = "ada"
-email = "ada@example.org"
-channels = ["mail"]
-[[people]]
-name = "bob"
-email = "bob@example.org"
-channels = ["mail"]
 [[teams]]
 name = "shop"
 owns = ["service:shop*"]
-[[rotas]]
-name = "primary"
-starts = 2023-11-14
-handover = "00:00"
-[[rotas.shifts]]
-people = ["ada", "bob"]
-every = "day"
 [[escalations]]
 name = "up"
 rounds = 2
-steps = [{{ to = ["rota:primary"], wait_min = 10 }}, {{ to = ["channel:ops"], wait_min = 5 }}]
-{routes}
+steps = [{ to = ["rota:primary"], wait_min = 10 }, { to = ["channel:ops"], wait_min = 5 }]
 """
-UP = '[[routes]]\nname = "all"\nto = ["escalation:up"]'
+PLAN += PEOPLE.format(channel="mail")
+PLAN += rota("2023-11-14", "ada", "bob", more='handover = "00:00"\n')
+UP = everything("escalation:up")
 
 
 @pytest.fixture
@@ -55,7 +33,7 @@ def calling(teller):
     with MailServer() as mail, Endpoint() as slack:
 
         def start(routes=UP):
-            made = teller(PLAN.format(port=mail.port, routes=routes), slack=slack.url)
+            made = teller(PLAN + mail_channel(mail.port) + routes, slack=slack.url)
             return made, mail, slack
 
         yield start
@@ -81,7 +59,7 @@ def test_an_escalation_climbs_until_somebody_acknowledges(calling):
 
 
 def test_whoever_is_on_call_at_the_step_is_told_not_who_was(calling):
-    teller, mail, _ = calling('[[routes]]\nname = "all"\nto = ["rota:primary"]')
+    teller, mail, _ = calling(everything("rota:primary"))
     teller.open(1)
     teller.walk()
     teller.walk(2 * 3600)  # past midnight

@@ -7,6 +7,8 @@ from datetime import datetime
 import pytest
 
 from aiops.flow.notices.telling import Crash
+from peers.plans import everything
+from peers.plans import hook as hook_channel
 from peers.receivers import Endpoint
 from twinhelm.aiops.flow.notices.maintenance import Weekly
 from twinhelm.aiops.notify.channels.webhook import sign
@@ -17,27 +19,12 @@ from twinhelm.core.ports import Record
 from twinhelm.events.kinds.machines import IncidentUpdated
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
-HOOK = """
-[secrets]
-hook = "env:HOOK"
-[[channels]]
-name = "hook"
-kind = "webhook"
-url = "{url}/in"
-secret = "hook"
-gather_s = 0
-[[routes]]
-name = "all"
-to = ["channel:hook"]
-"""
 PAGER = """
-[secrets]
-pd = "env:PD"
 [[channels]]
 name = "pager"
 kind = "pagerduty"
 url = "{url}"
-secret = "pd"
+secret = "secret:pd"
 [[routes]]
 name = "pages"
 severity = ["critical"]
@@ -70,7 +57,7 @@ def pagerduty(taken):
 @pytest.fixture
 def hook(teller):
     with Endpoint(signed) as end:
-        made = teller(HOOK.format(url=end.url), hook=SECRET)
+        made = teller(hook_channel(f"{end.url}/in") + everything("channel:hook"), hook=SECRET)
         yield made, end
         assert not end.wrong
 
@@ -403,7 +390,7 @@ def test_incidents_from_before_the_first_route_are_nobodys_news(teller):
         made = teller("", hook=SECRET)
         made.open()
         made.walk()
-        made.file.write_text(HOOK.format(url=end.url))
+        made.file.write_text(hook_channel(f"{end.url}/in") + everything("channel:hook"))
         made.walk()
         made.resolve()
         made.walk()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from peers.plans import everything, hook, rota
 from peers.receivers import Endpoint
 from twinhelm.events.kinds.machines import (
     IncidentAcknowledged,
@@ -17,36 +18,20 @@ pytestmark = pytest.mark.peer("chromium")
 
 PLAN = """
 zone = "Europe/Berlin"
-[secrets]
-hook = "file:{secret}"
-[[channels]]
-name = "hook"
-kind = "webhook"
-url = "{url}"
-secret = "hook"
-gather_s = 0
 [[people]]
 name = "ada"
 channels = ["hook"]
-[[rotas]]
-name = "primary"
-starts = 2020-01-06
-[[rotas.shifts]]
-people = ["ada"]
-[[routes]]
-name = "all"
-to = ["rota:primary"]
 """
+PLAN += rota("2020-01-06", "ada") + everything("rota:primary")
 
 
 @pytest.fixture
-def told(lit_house, tmp_path):
+def told(lit_house, monkeypatch):
     """A house whose plan leads to a receiver, and that told of one hostile incident."""
     with Endpoint() as end:
-        secret = tmp_path / "secret"
-        secret.write_text("whsec_c2VjcmV0")
+        monkeypatch.setenv("TWINHELM_SECRET_HOOK", "whsec_c2VjcmV0")
         file = lit_house.settings.data / "notify.toml"
-        file.write_text(PLAN.format(secret=secret, url=end.url))
+        file.write_text(PLAN + hook(end.url))
         lit_house.notices.desk.walk()
         with lit_house.journal.writing("twinhelm") as write:
             for _ in range(4):

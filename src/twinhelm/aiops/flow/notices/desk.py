@@ -4,14 +4,12 @@ The plan's file is read again whenever it changed; one that cannot be taken leav
 was, and both the journal and the page say what is wrong with it.
 """
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from twinhelm.aiops.flow.incidents import take
 from twinhelm.aiops.flow.notices.hearing import Hearing
-from twinhelm.aiops.flow.notices.kept import Bundle, Standing, deliveries, get, put, standings
+from twinhelm.aiops.flow.notices.kept import SHELF, Bundle, Standing
 from twinhelm.aiops.flow.notices.outbox import Outbox
 from twinhelm.aiops.notify.document import Plan, read_plan
 from twinhelm.aiops.notify.links import opened
@@ -21,15 +19,13 @@ from twinhelm.aiops.notify.routing import Receiver
 from twinhelm.aiops.records import load_incident
 from twinhelm.aiops.types import IncidentState
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import Conflict, NotFound, TwinhelmError, Unavailable
+from twinhelm.core.errors import Conflict, NotFound, TwinhelmError
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds.notices import NoticeSent, PlanRead
 from twinhelm.events.values import Reading
 
-__all__ = ["Duty", "NoticeDesk", "secret_of"]
-
-MAX_SECRET_BYTES = 65_536
+__all__ = ["Duty", "NoticeDesk"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +99,12 @@ class NoticeDesk:
     def deliveries(self, *, state: str | None = None, limit: int = 100) -> list[Delivery]:
         """List deliveries, the newest first."""
         with self.records.reading() as unit:
-            return deliveries(unit, state=state, newest_first=True, limit=limit)
+            return SHELF.find(unit, Delivery, state=state, newest_first=True, limit=limit)
 
     def standings(self) -> list[Standing]:
         """List how each receiver fares."""
         with self.records.reading() as unit:
-            return standings(unit)
+            return SHELF.find(unit, Standing)
 
     def test(self, name: str, person: str, *, by: str) -> list[str]:
         """Send a test message by one channel now; returns what the receiver answered.
@@ -125,9 +121,7 @@ class NoticeDesk:
             told = Message(now, "notice.test", f"test/{now}", act, "info", "A test of twinhelm",
                            (f"{by} asked for it.",), "/on-call", now)  # fmt: skip
             made = Delivery(f"test-{now}", told, name, person, "", now, now)
-            parcel = self.outbox.parcel_of(
-                self.plan, channel, self.outbox.letter_of(self.plan, (made,))
-            )
+            parcel = self.outbox.parcel_of(channel, self.outbox.letter_of(self.plan, (made,)))
             if parcel is not None:
                 answers.append(self.outbox.wire(parcel))
                 if act is Act.TELL:
@@ -156,7 +150,7 @@ class NoticeDesk:
         by = known.person or f"channel:{known.channel}"
         with self.journal.writing(by) as write:
             known, numbers = self._asked(write, link)
-            put(write, replace(known, used_ms=self.clock.now_ms()))
+            SHELF.put(write, replace(known, used_ms=self.clock.now_ms()))
             lasting = [
                 number
                 for number in numbers
@@ -170,28 +164,10 @@ class NoticeDesk:
 
     def _asked(self, unit: Reading, link: str) -> tuple[Delivery, tuple[int, ...]]:
         key = opened(self.outbox.key, link, self.clock.now_ms())
-        known = get(unit, Delivery, key)
+        known = SHELF.get(unit, Delivery, key)
         if known is None or known.used_ms:
             raise Conflict("this link was used already", hint="the page of the incident tells more")
-        bundle = get(unit, Bundle, known.lead) if known.lead else None
+        bundle = SHELF.get(unit, Bundle, known.lead) if known.lead else None
         abouts = bundle.members if bundle else (known.message.about,)
         numbers = (about.partition("/")[2] for about in abouts)
         return known, tuple(int(each) for each in numbers if each.isdigit())
-
-
-def secret_of(plan: Plan, name: str, environment: Mapping[str, str] = os.environ) -> str:
-    """Fetch a secret; raises :class:`Unavailable`, which names it and never shows it."""
-    where, _, place = plan.secrets.get(name, "").partition(":")
-    held = ""
-    if where == "env":
-        held = environment.get(place, "")
-    elif where == "file":
-        try:
-            with Path(place).open(encoding="utf-8") as file:
-                held = file.read(MAX_SECRET_BYTES)
-        except (OSError, UnicodeDecodeError):
-            held = ""
-    if not held.strip():
-        hint = "set it where the server runs"
-        raise Unavailable(f"the secret {name} is not to be had from {where}:{place}", hint=hint)
-    return held.strip()

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from twinhelm.aiops.clean import redacted
-from twinhelm.aiops.flow.notices.kept import cursor, get, move_cursor, put, still_told
+from twinhelm.aiops.flow.notices.kept import CURSOR, SHELF, still_told
 from twinhelm.aiops.flow.notices.maintenance import MaintenanceDesk
 from twinhelm.aiops.notify.document import Plan
 from twinhelm.aiops.notify.messages import (
@@ -20,16 +20,15 @@ from twinhelm.aiops.notify.messages import (
     Climb,
     Delivery,
     DeliveryState,
-    Message,
     message_of,
 )
 from twinhelm.aiops.notify.routing import Receiver, digest_ms, receivers, routes_of
 from twinhelm.aiops.records import load_incident
 from twinhelm.core.clock import Clock
-from twinhelm.core.ports import JournalRow, Records
+from twinhelm.core.ports import JournalRow, Record, Records
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds.notices import EscalationSpent
-from twinhelm.events.values import Reading, load
+from twinhelm.events.values import Reading
 
 __all__ = ["Hearing"]
 
@@ -52,23 +51,23 @@ class Hearing:
     def hear(self, plan: Plan) -> None:
         """Take in all that happened since the last time; without routes nothing is followed."""
         with self.records.reading() as unit:
-            seq = cursor(unit)
+            known = unit.get(*CURSOR)
         if not plan.routes:
-            if seq is not None:
+            if known is not None:
                 with self.records.writing() as write:
-                    write.delete("cursor", "notices")
+                    write.delete(*CURSOR)
             return
-        if seq is None:
-            seq = self.journal.head().seq
+        seq = self.journal.head().seq if known is None else int(known.body["seq"])
+        if known is None:
             with self.records.writing() as write:
-                move_cursor(write, seq)
+                write.put(Record(*CURSOR, {"seq": seq}))
         while rows := self.journal.read(after_seq=seq, limit=PAGE_ROWS):
             seq = rows[-1].seq
             # Not through the journal: nothing is told of hearing, or it would hear itself.
             with self.records.writing() as write:
                 for row in rows:
                     self._heard(plan, write, row)
-                move_cursor(write, seq)
+                write.put(Record(*CURSOR, {"seq": seq}))
 
     def climb(self, plan: Plan) -> None:
         """Take the next step of each escalation whose time to wait is over."""
@@ -77,11 +76,11 @@ class Hearing:
             due = unit.find("climb", state="climbing", until_ms=now, limit=5_000)
         for record in due:
             with self.journal.writing("twinhelm") as write:
-                climb = get(write, Climb, record.key)
+                climb = SHELF.get(write, Climb, record.key)
                 if climb is None or climb.state != "climbing" or climb.due_ms > now:
                     continue
                 after = self._step(plan, write, climb, now)
-                put(write, after)
+                SHELF.put(write, after)
                 if after.state == "spent":
                     _, _, number = climb.message.about.partition("/")
                     write.event(EscalationSpent(number, climb.escalation, after.step))
@@ -100,86 +99,68 @@ class Hearing:
         title, *lines = redacted([message.title, *message.lines])
         message = replace(message, title=title, lines=tuple(lines))
         told = still_told(write, message.about)
-        if message.act is not Act.OPEN:
-            self._end_climbs(write, message)
-            if message.act is not Act.TELL or (incident is not None and row.kind in TABLE):
-                for one, first in told.items():
-                    late = first.digest and first.state is DeliveryState.WAITING
-                    due = first.due_ms if late else 0
-                    self._enqueue(plan, write, message, [one], now, digest_due=due)
-            if message.act is not Act.TELL:
-                return
+        made = Delivery("", message, "", "", "", now, 0)
+        if message.act is not Act.OPEN and (
+            message.act is not Act.TELL or (incident is not None and row.kind in TABLE)
+        ):
+            for one, first in told.items():  # who waits for a digest waits for this one too
+                due = first.due_ms if first.digest and first.state is DeliveryState.WAITING else 0
+                self._enqueue(plan, write, [one], replace(made, due_ms=due, digest=due > 0))
+        if message.act in (Act.TAKEN, Act.OVER):
+            state = "acknowledged" if message.act is Act.TAKEN else "over"
+            for climb in SHELF.find(write, Climb, state="climbing", parent=message.about):
+                SHELF.put(write, replace(climb, state=state))
+            return
         expected = self.maintenance.expected(message.entities, now)
         for route in routes_of(plan, message, now):
+            due = digest_ms(plan, route, now) if route.digest else 0
             for target in route.to:
                 kind, _, name = target.partition(":")
+                routed = replace(made, route=route.name, due_ms=due, digest=due > 0)
                 if expected:
-                    self._enqueue(
-                        plan, write, message, [(target, "")], now, route.name, quiet=expected
-                    )
+                    quiet, said = DeliveryState.QUIET, (Attempt(now, expected),)
+                    routed = replace(routed, due_ms=now, state=quiet, attempts=said)
+                    self._enqueue(plan, write, [(target, "")], routed)
                 elif kind == "escalation":
-                    known = get(write, Climb, f"{message.about}/{name}")
+                    known = SHELF.get(write, Climb, f"{message.about}/{name}")
                     if known is None or known.state != "climbing":
                         climb = Climb(message, name, route.name, 0, now)
-                        put(write, self._step(plan, write, climb, now))
+                        SHELF.put(write, self._step(plan, write, climb, now))
                 else:
-                    found = [
-                        one
-                        for one in receivers(plan, target, now)
-                        if row.kind != "incident.updated" or one not in told
-                    ]
-                    due = digest_ms(plan, route, now) if route.digest else 0
-                    self._enqueue(plan, write, message, found, now, route.name, digest_due=due)
+                    grew = row.kind == "incident.updated"  # told to those who were not
+                    found = [one for one in receivers(plan, target, now)
+                             if not (grew and one in told)]  # fmt: skip
+                    self._enqueue(plan, write, found, routed)
 
     def _step(self, plan: Plan, write: Reading, climb: Climb, now: int) -> Climb:
         """Tell whoever is next; a step behind which there is nobody takes no time."""
         known = plan.named("escalations", climb.escalation)
         steps = known.steps * known.rounds if known else ()
         while climb.step < len(steps):
-            step = steps[climb.step]
+            step, message = steps[climb.step], climb.message
             found = [one for target in step.to for one in receivers(plan, target, now)]
-            message = climb.message
             if climb.step:
                 message = replace(message, title=f"Not acknowledged yet: {message.title}")
-            self._enqueue(plan, write, message, found, now, climb.route, step=climb.step)
+            made = Delivery("", message, "", "", climb.route, now, now if climb.step else 0)
+            self._enqueue(plan, write, found, made, step=climb.step)
             climb = replace(climb, step=climb.step + 1, due_ms=now + round(step.wait_min * 60_000))
             if found:
                 return climb
         return replace(climb, state="spent")
 
-    def _end_climbs(self, write: Reading, message: Message) -> None:
-        if message.act is Act.TELL:
-            return
-        state = "acknowledged" if message.act is Act.TAKEN else "over"
-        for record in write.find("climb", state="climbing", parent=message.about):
-            put(write, replace(load(Climb, record), state=state))
-
     def _enqueue(
-        self,
-        plan: Plan,
-        write: Reading,
-        message: Message,
-        found: Iterable[Receiver],
-        now: int,
-        route: str = "",
-        *,
-        step: int = 0,
-        digest_due: int = 0,
-        quiet: str = "",
+        self, plan: Plan, write: Reading, to: Iterable[Receiver], made: Delivery, *, step: int = 0
     ) -> None:
-        for channel, person in found:
+        """Write a delivery for each receiver; one that is due at 0 waits for company, or goes."""
+        message = made.message
+        for channel, person in to:
             key = f"{message.seq:010d}-{step}-{channel}-{person}"
-            if write.get("delivery", key) is not None:
-                continue
-            known = plan.named("channels", channel)
-            due = digest_due or now
-            if known and message.act is Act.OPEN and not digest_due and not step:
+            due, known = made.due_ms or made.made_ms, plan.named("channels", channel)
+            if known and message.act is Act.OPEN and not made.due_ms:
                 due = message.time_ms + round(known.gather_s * 1000)
-            made = Delivery(key, message, channel, person, route, now, due, bool(digest_due))
-            if quiet:
-                said = (Attempt(now, quiet),)
-                made = replace(made, state=DeliveryState.QUIET, attempts=said)
-            put(write, made)
+            if write.get("delivery", key) is None:
+                told = replace(made, id=key, channel=channel, person=person, due_ms=due)
+                SHELF.put(write, told)
 
 
 def _incident_of(row: JournalRow) -> int | None:

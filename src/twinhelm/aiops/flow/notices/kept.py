@@ -9,20 +9,16 @@
 | cursor | notices | | | |
 """
 
-from dataclasses import asdict, dataclass
-from typing import TypeVar
+from dataclasses import dataclass
 
 from twinhelm.aiops.notify.messages import Act, Climb, Delivery, DeliveryState
 from twinhelm.aiops.notify.routing import Receiver
-from twinhelm.core.ports import Record
-from twinhelm.events.values import Reading, load
+from twinhelm.events.values import Reading, Shelf
 
-__all__ = [
-    "Bundle", "Standing", "cursor", "deliveries", "get", "move_cursor", "put", "standings",
-    "still_told",
-]  # fmt: skip
+__all__ = ["CURSOR", "MOST", "SHELF", "Bundle", "Standing", "still_told"]
 
 CURSOR = ("cursor", "notices")
+"""The record that holds the journal row heard last; absent where none is followed."""
 MOST = 20_000
 
 
@@ -55,55 +51,20 @@ class Bundle:
     taken: bool = False
 
 
-Kept = Delivery | Climb | Standing | Bundle
-T = TypeVar("T", Delivery, Climb, Standing, Bundle)
-KINDS = {Delivery: "delivery", Climb: "climb", Standing: "receiver", Bundle: "together"}
-
-
-def get(unit: Reading, of: type[T], key: str) -> T | None:
-    """Read one value by its key, or None."""
-    record = unit.get(KINDS[of], key)
-    return None if record is None else load(of, record)
-
-
-def put(write: Reading, value: Kept) -> None:
-    """Write a value under its own key."""
-    match value:
-        case Delivery():
-            place = value.id, value.state.value, value.message.about, value.made_ms
-        case Climb():
-            about = value.message.about
-            place = f"{about}/{value.escalation}", value.state, about, value.due_ms
-        case Standing():
-            place = f"{value.channel}/{value.person}", "", "", value.last_ms
-        case Bundle():
-            place = value.lead, "", "", value.made_ms
-    key, state, parent, time_ms = place
-    write.put(Record(KINDS[type(value)], key, asdict(value), state, parent, time_ms))
-
-
-def deliveries(
-    unit: Reading,
-    *,
-    state: str | None = None,
-    about: str | None = None,
-    newest_first: bool = False,
-    limit: int = MOST,
-) -> list[Delivery]:
-    """Read deliveries in the order in which they were made."""
-    rows = unit.find("delivery", state=state, parent=about, newest_first=newest_first, limit=limit)
-    return [load(Delivery, row) for row in rows]
-
-
-def standings(unit: Reading) -> list[Standing]:
-    """List how each receiver fares."""
-    return [load(Standing, record) for record in unit.find("receiver")]
+SHELF = Shelf({
+    Delivery: ("delivery", lambda one: (one.id, one.state, one.message.about, one.made_ms)),
+    Climb: ("climb", lambda one: (
+        f"{one.message.about}/{one.escalation}", one.state, one.message.about, one.due_ms
+    )),
+    Standing: ("receiver", lambda one: (f"{one.channel}/{one.person}", "", "", one.last_ms)),
+    Bundle: ("together", lambda one: (one.lead, "", "", one.made_ms)),
+})  # fmt: skip
 
 
 def still_told(unit: Reading, about: str) -> dict[Receiver, Delivery]:
     """List who was told, or will be, that something began and not that it is over; and how."""
     told: dict[Receiver, Delivery] = {}
-    for one in deliveries(unit, about=about):
+    for one in SHELF.find(unit, Delivery, parent=about, limit=MOST):
         if one.state is DeliveryState.QUIET:
             continue
         if one.message.act is Act.OPEN:
@@ -111,14 +72,3 @@ def still_told(unit: Reading, about: str) -> dict[Receiver, Delivery]:
         elif one.message.act is Act.OVER:
             told.pop((one.channel, one.person), None)
     return told
-
-
-def cursor(unit: Reading) -> int | None:
-    """Return the journal row heard last; None where none is followed."""
-    record = unit.get(*CURSOR)
-    return None if record is None else int(record.body["seq"])
-
-
-def move_cursor(write: Reading, seq: int) -> None:
-    """Note which row was heard last."""
-    write.put(Record(*CURSOR, {"seq": seq}))

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, replace
 from fnmatch import fnmatchcase
 
 from twinhelm.aiops.correlate import Window
-from twinhelm.aiops.notify.times import Hours, days_around, zone_of
 from twinhelm.core.clock import Clock
+from twinhelm.core.documents.hours import Hours, Zone, days_around, zone_of
 from twinhelm.core.errors import BadInput, Conflict, NotFound
 from twinhelm.core.ports import Record, Records
 from twinhelm.events.journal import Journal
@@ -29,7 +29,7 @@ MOST_MATCHERS = 50
 class Weekly(Hours):
     """The hours of each week at which a window holds, by the clocks of a zone."""
 
-    zone: str = "UTC"
+    zone: Zone = "UTC"
 
     def __str__(self) -> str:
         """Say them as people do."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial, reduce
 from urllib.parse import urlencode
 
-from twinhelm.aiops.flow.notices.kept import Bundle, Standing, deliveries, get, put
+from twinhelm.aiops.flow.notices.kept import MOST, SHELF, Bundle, Standing
 from twinhelm.aiops.notify.batches import due_batch, spares
 from twinhelm.aiops.notify.channels import FORMS, Letter, send
 from twinhelm.aiops.notify.channels.letter import Mail, Post
@@ -23,7 +23,8 @@ from twinhelm.aiops.notify.links import LINK_MS, token
 from twinhelm.aiops.notify.messages import Act, Attempt, Delivery, DeliveryState, worse
 from twinhelm.aiops.notify.routing import Receiver
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import Refused, Unavailable
+from twinhelm.core.errors import Refused, TwinhelmError, Unavailable
+from twinhelm.core.own.secrets import secret_name
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds.notices import NoticeFailed, NoticeSent
@@ -46,8 +47,8 @@ OTHERS = 20
 class Outbox:
     """Sends; one receiver at a time from any thread, several receivers beside each other.
 
-    ``key`` signs links and marks the house, ``url`` is where readers reach it, ``secret_of``
-    fetches a secret by its name and raises :class:`Unavailable`.
+    ``key`` signs links and marks the house, ``url`` is where readers reach it, ``secret`` fetches
+    one by its name.
     """
 
     records: Records
@@ -55,7 +56,7 @@ class Outbox:
     clock: Clock
     key: bytes
     url: Callable[[], str]
-    secret_of: Callable[[Plan, str], str]
+    secret: Callable[[str], str]
     wire: Callable[[Post | Mail], str] = send
 
     @property
@@ -67,7 +68,7 @@ class Outbox:
         """Gather what waits, by receiver, in order."""
         found: dict[Receiver, list[Delivery]] = defaultdict(list)
         with self.records.reading() as unit:
-            for one in deliveries(unit, state=DeliveryState.WAITING):
+            for one in SHELF.find(unit, Delivery, state=DeliveryState.WAITING, limit=MOST):
                 found[one.channel, one.person].append(one)
         return found
 
@@ -77,7 +78,7 @@ class Outbox:
         while left:
             now = self.clock.now_ms()
             with self.records.reading() as unit:
-                standing = get(unit, Standing, "/".join(receiver)) or Standing(*receiver)
+                standing = SHELF.get(unit, Standing, "/".join(receiver)) or Standing(*receiver)
             channel = plan.named("channels", receiver[0])
             if standing.retry_ms > now:
                 break
@@ -93,9 +94,12 @@ class Outbox:
             left = [one for one in left if one.id not in gone]
         return settled
 
-    def parcel_of(self, plan: Plan, channel: Channel, letter: Letter) -> Post | Mail | None:
+    def parcel_of(self, channel: Channel, letter: Letter) -> Post | Mail | None:
         """Make what goes onto the wire; raises :class:`Unavailable` where a secret is missing."""
-        secret = self.secret_of(plan, channel.secret) if channel.secret else ""
+        try:
+            secret = self.secret(secret_name(channel.secret)) if channel.secret else ""
+        except TwinhelmError as error:
+            raise Unavailable(error.message, hint=error.hint) from error
         return FORMS[channel.kind](letter, channel, secret, self.clock.now_ms())
 
     def letter_of(self, plan: Plan, batch: Batch, lead: str = "", thread: str = "") -> Letter:
@@ -134,7 +138,7 @@ class Outbox:
         storm = standing.lead if goes_on else ""
         with self.records.writing() as write:
             bundle = None if spares(channel, head.message.act) else _bundle_of(write, head)
-            put(write, begun[0])
+            SHELF.put(write, begun[0])
         try:
             thread = ""
             if bundle is not None:
@@ -143,7 +147,7 @@ class Outbox:
                 thread = f"together/{bundle.lead}"
                 bundle = replace(bundle, taken=True)
             letter = self.letter_of(plan, batch, storm, thread)
-            parcel = self.parcel_of(plan, channel, letter)
+            parcel = self.parcel_of(channel, letter)
             if parcel is None:
                 return settle(begun, standing, DeliveryState.QUIET, "it has no use for this")
             said = self.wire(parcel)
@@ -162,7 +166,7 @@ class Outbox:
         """Note what one message told of together, with what went before it in the same storm."""
         lead = storm or batch[0].id
         with self.records.reading() as unit:
-            known = get(unit, Bundle, lead) or Bundle(lead, batch[0].made_ms)
+            known = SHELF.get(unit, Bundle, lead) or Bundle(lead, batch[0].made_ms)
         opened = [one.message.about for one in batch if one.message.act is Act.OPEN]
         return replace(
             known,
@@ -190,19 +194,19 @@ class Outbox:
         lead = bundle.lead if bundle and len(batch) > 1 else ""
         told = (head.channel, head.person, head.message.about, len(batch), len(tries))
         with self.journal.writing("twinhelm") as write:
-            put(write, replace(head, state=state, lead=lead, attempts=tries))
+            SHELF.put(write, replace(head, state=state, lead=lead, attempts=tries))
             for one in batch[1:]:
                 then = DeliveryState.TOGETHER if sent else state
-                put(write, replace(one, state=then, lead=lead or head.id))
+                SHELF.put(write, replace(one, state=then, lead=lead or head.id))
             if bundle is not None:
-                put(write, bundle)
+                SHELF.put(write, bundle)
             if sent and channel and spares(channel, head.message.act):
                 recent = [at for at in standing.sent_ms if at > now - channel.window_s * 1000]
                 standing = replace(standing, sent_ms=(*recent, now))
                 if len(batch) > 1:
                     calm = now + round(channel.window_s * 1000)
                     standing = replace(standing, calm_ms=calm, lead=lead)
-            put(write, replace(standing, failures=0, retry_ms=0, last_ms=now, last=said))
+            SHELF.put(write, replace(standing, failures=0, retry_ms=0, last_ms=now, last=said))
             if sent:
                 write.event(NoticeSent(head.id, *told))
             elif state is DeliveryState.FAILED:
@@ -218,8 +222,8 @@ class Outbox:
             last_ms=now, last=error.message,
         )  # fmt: skip
         with self.records.writing() as write:
-            put(write, replace(head, attempts=tries[-MOST_TRIES:]))
-            put(write, later)
+            SHELF.put(write, replace(head, attempts=tries[-MOST_TRIES:]))
+            SHELF.put(write, later)
 
 
 def _bundle_of(unit: Reading, head: Delivery) -> Bundle | None:
@@ -227,13 +231,13 @@ def _bundle_of(unit: Reading, head: Delivery) -> Bundle | None:
     about = head.message.about
     opened = [
         one
-        for one in deliveries(unit, about=about)
+        for one in SHELF.find(unit, Delivery, parent=about, limit=MOST)
         if (one.channel, one.person) == (head.channel, head.person)
         and one.message.act is Act.OPEN
         and one.message.seq < head.message.seq
     ]
     lead = opened[-1].lead if opened else ""
-    bundle = get(unit, Bundle, lead) if lead else None
+    bundle = SHELF.get(unit, Bundle, lead) if lead else None
     if bundle is not None and head.message.act is Act.OVER:
         return replace(bundle, left=tuple(one for one in bundle.left if one != about))
     return bundle

@@ -4,13 +4,13 @@ Each incident that began in a range is one row; what happened to it is read from
 raised it from its first member. One walk over the journal's rows of a few kinds.
 """
 
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from twinhelm.aiops.notify.quality import Incidents, Quality, judged
-from twinhelm.core.arrays import F64
+from twinhelm.aiops.notify.quality import Lived, Quality, judged
 from twinhelm.core.errors import BadInput, NotFound
 from twinhelm.core.labels import metric_name
 from twinhelm.core.ports import JournalRow, Records, TelemetryStore
@@ -43,53 +43,33 @@ class QualityDesk:
         if not start_ms < end_ms <= start_ms + LONGEST_MS:
             said = f"a range from {start_ms} to {end_ms} ms cannot be judged"
             raise BadInput(said, hint="choose at most 400 days")
-        opened = {
-            int(row.body["incident"]): row
-            for row in self.journal.walk(IncidentOpened.kind)
-            if start_ms <= row.time_ms < end_ms
-        }
-        taken, resolved = self._first(IncidentAcknowledged.kind), self._last(opened)
-        acted = {key for key, row in taken.items() if row.actor != HOUSE}
-        acted |= {key for key, row in resolved.items() if row.actor != HOUSE}
-        acted |= set(self._first(IncidentCommented.kind))
-        repaired = set(self._first(RepairStarted.kind))
-        flaps: dict[int, int] = defaultdict(int)
-        for row in self.journal.walk(IncidentReopened.kind):
-            flaps[int(row.body["incident"])] += 1
-        keys = list(opened)
-        rows = [opened[key] for key in keys]
-        return judged(
-            Incidents(
-                np.array([row.time_ms for row in rows], np.float64),
-                _times(taken, keys),
-                _times(resolved, keys),
-                np.array([key in acted or key in repaired for key in keys], bool),
-                np.array([key in repaired for key in keys], bool),
-                np.array([flaps[key] for key in keys], np.int64),
-                [str(row.body["severity"]) for row in rows],
-                self._rules(rows),
-                [str(next(iter(row.body["entities"]), "unknown")) for row in rows],
-            ),
-            start_ms,
-            end_ms,
-        )
+        walk = self.journal.walk
+        opened = {_of(row): row for row in walk(IncidentOpened.kind)
+                  if start_ms <= row.time_ms < end_ms}  # fmt: skip
+        taken = {_of(row): row for row in [*walk(IncidentAcknowledged.kind)][::-1]}
+        resolved = {_of(row): row for row in walk(IncidentResolved.kind)}
+        flaps: Counter[int] = Counter()
+        for row in walk(IncidentReopened.kind):
+            flaps[key := _of(row)] += 1
+            if key in resolved and row.seq > resolved[key].seq:  # it came back, and lasts
+                del resolved[key]
+        repaired = {_of(row) for row in walk(RepairStarted.kind)}
+        acted = repaired | {_of(row) for row in walk(IncidentCommented.kind)}
+        acted |= {key for rows in (taken, resolved) for key, row in rows.items()
+                  if row.actor != HOUSE}  # fmt: skip
+        rules = self._rules(opened.values())
+        lived = [
+            Lived(
+                row.time_ms, taken[key].time_ms if key in taken else None,
+                resolved[key].time_ms if key in resolved else None,
+                key in acted, key in repaired, flaps[key], str(row.body["severity"]), rule,
+                str(next(iter(row.body["entities"]), "unknown")),
+            )
+            for (key, row), rule in zip(opened.items(), rules, strict=True)
+        ]  # fmt: skip
+        return judged(lived, start_ms, end_ms)
 
-    def _first(self, kind: str) -> dict[int, JournalRow]:
-        found: dict[int, JournalRow] = {}
-        for row in self.journal.walk(kind):
-            found.setdefault(int(row.body["incident"]), row)
-        return found
-
-    def _last(self, opened: dict[int, JournalRow]) -> dict[int, JournalRow]:
-        """Return the last end of each incident that has not come back since."""
-        found = {int(row.body["incident"]): row for row in self.journal.walk(IncidentResolved.kind)}
-        for row in self.journal.walk(IncidentReopened.kind):
-            key = int(row.body["incident"])
-            if key in found and row.seq > found[key].seq:
-                del found[key]
-        return {key: row for key, row in found.items() if key in opened}
-
-    def _rules(self, rows: list[JournalRow]) -> list[str]:
+    def _rules(self, rows: Iterable[JournalRow]) -> list[str]:
         """Name the metric or alert of each first member."""
         firsts = [str(next(iter(row.body["members"]), "")) for row in rows]
         series = [first.partition(":")[0] for first in firsts]
@@ -108,5 +88,5 @@ class QualityDesk:
         return [names.get(each) or names.get(first) or "unknown" for each, first in found]
 
 
-def _times(rows: dict[int, JournalRow], keys: list[int]) -> F64:
-    return np.array([rows[key].time_ms if key in rows else np.nan for key in keys], np.float64)
+def _of(row: JournalRow) -> int:
+    return int(row.body["incident"])

@@ -26,13 +26,10 @@ HOUR_MS = 3_600_000
 HOURS = (1, 4, 12)
 MOST = 100
 STATES = {"waiting": "amber", "sent": "green", "together": "green", "failed": "red"}
-FIRST = """[secrets]
-slack = "env:SLACK_WEBHOOK"
-
-[[channels]]
+FIRST = """[[channels]]
 name = "ops"
 kind = "slack"
-secret = "slack"
+secret = "secret:slack"
 
 [[routes]]
 name = "all"
