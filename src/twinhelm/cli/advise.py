@@ -10,7 +10,7 @@ from urllib.parse import quote
 import typer
 
 from twinhelm.cli.asked import Asked, Last, command
-from twinhelm.cli.shown import Column, count, heading, listing, say, when
+from twinhelm.cli.shown import count, heading, rows, say, when
 from twinhelm.core.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -24,16 +24,8 @@ app = typer.Typer(name="advise", help="What to automate next, machines or proces
 
 DAY_MS = 86_400_000
 GIT_S = 120.0
-_COLUMNS: tuple[Column, ...] = (
-    ("key", "key"),
-    ("what", "", lambda one: one["claim"]["text"]),
-    ("of", "", lambda one: one["claim"]["facts"]["discipline"]),
-    (">h a month", "", lambda one: f"{one['claim']['facts']['hours_month']:.1f}"),
-    (">sure", "", lambda one: f"{one['claim']['confidence']:.2f}"),
-    (">risk", "", lambda one: f"{one['claim']['facts']['risk']:.2f}"),
-    ("draft", "", lambda one: (one["claim"]["facts"]["draft"] or {}).get("kind", "none")),
-    ("dismissed", "dismissed"),
-)
+FIELDS = "key what=claim.text of=claim.facts.discipline >h_a_month=claim.facts.hours_month "
+FIELDS += ">sure=claim.confidence >risk=claim.facts.risk draft=claim.facts.draft.kind dismissed"
 _NONE = "Nothing that happens again and again was found. `twinhelm advise look` looks now; shell "
 _NONE += "history, tickets and CI runs make it see more (`twinhelm advise chores --help`)."
 
@@ -47,7 +39,7 @@ def advise(to: Asked, context: typer.Context) -> None:
     """Say what to automate next, the best first: hours saved times confidence and risk."""
     if context.invoked_subcommand is None:
         found = to.reach().get("advice")
-        to.answer(found, lambda: listing(found, _COLUMNS, _NONE))
+        to.answer(found, lambda: rows(found, FIELDS, _NONE))
 
 
 @command(app.command())
@@ -55,7 +47,7 @@ def look(to: Asked, last: Last = None) -> None:
     """Look for toil now, which else happens every hour."""
     query = f"?days={last / DAY_MS:g}" if last else ""
     found = to.reach().post(f"advice{query}", patient=True)
-    to.answer(found, lambda: listing(found, _COLUMNS, _NONE))
+    to.answer(found, lambda: rows(found, FIELDS, _NONE))
 
 
 @command(app.command())

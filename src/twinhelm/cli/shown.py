@@ -20,7 +20,7 @@ from twinhelm.core.clock import SystemClock
 
 __all__ = [
     "Cell", "Column", "ago", "bars", "clean", "count", "emit", "heading", "listing", "name_of",
-    "now_ms", "refuse", "say", "size", "spark", "styled", "table", "when",
+    "now_ms", "refuse", "rows", "say", "size", "spark", "styled", "table", "when",
 ]  # fmt: skip
 
 PIPE_WIDTH = 180
@@ -29,8 +29,9 @@ _BARS = "▁▂▃▄▅▆▇█"
 _STEPS = ((60, 1, "s"), (3_600, 60, "min"), (172_800, 3_600, "h"), (math.inf, 86_400, "days"))
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 _STYLES = {
-    **dict.fromkeys(("open", "reopened", "critical", "failed"), "red"),
-    **dict.fromkeys(("acknowledged", "warning"), "yellow"),
+    **dict.fromkeys(("open", "reopened", "critical", "failed", "failing", "fail"), "red"),
+    **dict.fromkeys(("acknowledged", "warning", "drifted", "unknown"), "yellow"),
+    **dict.fromkeys(("live", "good", "pass", "done"), "green"),
     **dict.fromkeys(("resolved", "cancelled"), "dim"),
 }
 
@@ -113,6 +114,27 @@ def listing(found: Sequence[Mapping[str, Any]], columns: Sequence[Column], empty
         [column[0] for column in columns],
         ([cell(row, column) for column in columns] for row in found),
     )
+
+
+def rows(found: Sequence[Mapping[str, Any]], fields: str, empty: str) -> None:
+    """Write a row for each that was found, of these fields, or these words for nothing.
+
+    A field is ``name`` or ``title=name``; dots lead into what it holds, ``>`` before it marks
+    numbers. Moments end in ``_ms`` and are written as such; numbers have four digits at most.
+    """
+
+    def column(field: str) -> Column:
+        title, _, path = field.lstrip(">").rpartition("=")
+        title = (title or path.rpartition(".")[2].removesuffix("_ms")).replace("_", " ")
+
+        def shown(row: Any) -> str | Cell:
+            for key in path.split("."):
+                row = (row or {}).get(key)
+            return "" if row is None else when(row) if path.endswith("_ms") else _cell(row)
+
+        return ">" * field.startswith(">") + title, "", shown
+
+    listing(found, [column(field) for field in fields.split()], empty)
 
 
 @contextmanager
@@ -198,6 +220,22 @@ def clean(text: str) -> str:
         letter if letter.isprintable() or letter == "\n" else f"\\x{ord(letter):02x}"
         for letter in text
     )
+
+
+def _cell(value: Any) -> Cell:
+    return Cell(_told(value), _STYLES.get(str(value), ""))
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(map(_told, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_told(each)}" for name, each in value.items())
+    return str(value)
 
 
 def _console() -> Any:

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
+from peers.plans import everything, rota
+
 PLAN = """
-[secrets]
-slack = "env:TWINHELM_TEST_SLACK"
 [[channels]]
 name = "ops"
 kind = "slack"
-secret = "slack"
+secret = "secret:test-slack"
 [[people]]
 name = "ada"
 channels = ["ops"]
-[[rotas]]
-name = "primary"
-zone = "Europe/Berlin"
-starts = 2020-01-06
-[[rotas.shifts]]
-people = ["ada"]
-[[routes]]
-name = "all"
-to = ["rota:primary"]
 """
+PLAN += rota("2020-01-06", "ada", more='zone = "Europe/Berlin"\n') + everything("rota:primary")
 
 
 def test_a_sound_plan_is_told_with_who_is_on_call_and_what_is_missing(twinhelm, tmp_path):
@@ -32,7 +24,7 @@ def test_a_sound_plan_is_told_with_who_is_on_call_and_what_is_missing(twinhelm, 
     assert "is sound: 1 channel, 1 route" in ran.out
     assert "primary: ada" in ran.out
     assert "has 23 hours in Europe/Berlin" in ran.out
-    assert "the secret slack is not to be had from env:TWINHELM_TEST_SLACK" in ran.out
+    assert "there is no secret 'test-slack'" in ran.out
     said = twinhelm("notify", "check", file, "--json").json
     assert said["on_call"] == {"primary": "ada"}
 
@@ -42,7 +34,7 @@ def test_a_plan_that_is_wrong_is_refused_by_line_and_column(twinhelm, tmp_path):
     file.write_text(PLAN.replace("rota:primary", "rota:second"))
     ran = twinhelm("notify", "check", file)
     assert ran.status == 1
-    assert "notify.toml:19:1: there is no second among rotas (primary)" in ran.err
+    assert "notify.toml:18:1: there is no second among rotas (primary)" in ran.err
     assert twinhelm("notify", "check", tmp_path / "none.toml").status == 1
 
 

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from twinhelm.cli.asked import Asked, Last, Limit, command, moment_ms
-from twinhelm.cli.shown import Column, count, heading, listing, now_ms, say, styled, when
+from twinhelm.cli.asked import LOCAL, Asked, Last, Limit, command, moment_ms
+from twinhelm.cli.shown import count, heading, now_ms, rows, say, when
 
 __all__ = [
     "app", "check", "end", "group", "list_windows", "on_call_now", "plan", "quality", "sent",
@@ -17,43 +17,49 @@ app = typer.Typer()
 group = typer.Typer(name="notify", help="Who is told of what.", no_args_is_help=True)
 windows = typer.Typer(name="maintenance", help="When trouble is expected.", no_args_is_help=True)
 
+Begin = Annotated[
+    int | None, typer.Option("--from", parser=moment_ms, metavar="TIME", help="Else now.")
+]
 DAY_MS = 86_400_000
+SENT = "made_ms state channel person last_answer=last.outcome what=message.title"
+DUTIES = "rota now=now.person until=now.end_ms next=next.person zone"
+GROUPS = "of name >incidents=opened >acted_on=actionable >came_back=flaps what_would_mend_it=fix"
+WINDOWS = "id from=start_ms until=end_ms each_week=weekly of=entities why=reason by"
 Until = Annotated[int, typer.Option(parser=moment_ms, metavar="TIME", help="When it ends.")]
 
 
-@command(group.command("check"), ("data", "as_json"))
+@command(group.command("check"), LOCAL)
 def check(
     to: Asked,
     file: Annotated[Path | None, typer.Argument(help="The plan; else the settings' own.")] = None,
 ) -> None:
     """Read the plan without a server: what is wrong, who is on call, which secrets are missing."""
-    from twinhelm.aiops.flow.notices.desk import secret_of
     from twinhelm.aiops.notify.document import read_plan
     from twinhelm.aiops.notify.rota import clock_changes, on_call
     from twinhelm.app.notices import plan_file
     from twinhelm.cli.place import settings_of
-    from twinhelm.core.errors import NotFound, Unavailable
+    from twinhelm.core.errors import NotFound, TwinhelmError
+    from twinhelm.core.own.secrets import Secrets, secret_name
 
-    place = file or plan_file(settings_of(to.data))
+    settings = settings_of(to.data)
+    place = file or plan_file(settings)
     if not place.is_file():
-        hint = "docs/notify.md says how a plan is written"
-        raise NotFound(f"there is no plan {place}", hint=hint)
+        raise NotFound(f"there is no plan {place}", hint="docs/notify.md says how one is written")
     made = read_plan(place.read_text(encoding="utf-8"), place.name, now_ms())
-    missing = []
-    for name in made.secrets:
+    secrets, missing = Secrets(settings.data / "secrets"), []
+    for name in sorted({secret_name(one.secret) for one in made.channels if one.secret}):
         try:
-            secret_of(made, name)
-        except Unavailable as error:
-            missing.append(error.message)
+            secrets.get(name)
+        except TwinhelmError as error:
+            missing.append(str(error))
     duties = {rota.name: on_call(made, rota, now_ms()) for rota in made.rotas}
     changes = {rota.name: clock_changes(made, rota, now_ms()) for rota in made.rotas}
     document = {
         "channels": [one.name for one in made.channels],
         "routes": [one.name for one in made.routes],
         "on_call": {name: now.person for name, (now, _) in duties.items()},
-        "clock_changes": changes,
-        "missing": missing,
-    }
+        "clock_changes": changes, "missing": missing,
+    }  # fmt: skip
 
     def show() -> None:
         told = (count(len(getattr(made, each)), each[:-1]) for each in ("channels", "routes"))
@@ -80,37 +86,16 @@ def try_(
     to.answer(said, f"{channel} took it: {'; '.join(said['answers'])}")
 
 
-_SENT: tuple[Column, ...] = (
-    ("made", "made_ms", when),
-    ("state", "state", styled),
-    ("channel", "channel"),
-    ("person", "person"),
-    (">tries", "attempts", lambda tries: str(len(tries))),
-    ("last answer", "attempts", lambda tries: tries[-1]["outcome"] if tries else ""),
-    ("what", "message", lambda message: message["title"]),
-)
-
-
 @command(group.command("sent"))
 def sent(
     to: Asked,
-    state: Annotated[
-        str | None, typer.Option(help="waiting, sent, together, quiet or failed.")
-    ] = None,
+    state: Annotated[str, typer.Option(help="waiting, sent, together, quiet or failed.")] = "",
     limit: Limit = 50,
 ) -> None:
     """List messages and how their sending went, the newest first."""
-    found = to.reach().get("notices", state=state, limit=limit)
-    to.answer(found, lambda: listing(found, _SENT, "No message was due so far."))
-
-
-_DUTIES: tuple[Column, ...] = (
-    ("rota", "rota"),
-    ("now", "now", lambda turn: turn["person"] or "nobody"),
-    ("until", "now", lambda turn: when(turn["end_ms"])),
-    ("next", "next", lambda turn: turn["person"] or "nobody"),
-    ("zone", "zone"),
-)
+    found = to.reach().get("notices", state=state or None, limit=limit)
+    last = [each | {"last": (each["attempts"] or [None])[-1]} for each in found]
+    to.answer(found, lambda: rows(last, SENT, "No message was due so far."))
 
 
 @command(app.command("oncall"))
@@ -119,21 +104,14 @@ def on_call_now(to: Asked) -> None:
     found = to.reach().get("on-call")
 
     def show() -> None:
-        listing(found["duties"], _DUTIES, "No rota is planned; docs/notify.md says how.")
+        for turn in (each[which] for each in found["duties"] for which in ("now", "next")):
+            if turn is not None:
+                turn["person"] = turn["person"] or "nobody"
+        rows(found["duties"], DUTIES, "No rota is planned; docs/notify.md says how.")
         if found["wrong"]:
             say(f"The plan's file is not taken: {found['wrong']}", "red")
 
     to.answer(found, show)
-
-
-_GROUPS: tuple[Column, ...] = (
-    ("of", "of"),
-    ("name", "name"),
-    (">incidents", "opened"),
-    (">acted on", "actionable", "{:.0%}".format),
-    (">came back", "flaps"),
-    ("what would mend it", "fix"),
-)
 
 
 @command(app.command("quality"))
@@ -151,31 +129,20 @@ def quality(to: Asked, last: Last = None) -> None:
         say(f"acted on {'unknown' if acted is None else f'{acted:.0%}'}")
         say(f"taken after {span(found['taken_s'])}, resolved after {span(found['resolved_s'])}")
         heading("Noisiest first")
-        listing(found["groups"], _GROUPS, "No incident began in this time.")
+        rows(found["groups"], GROUPS, "No incident began in this time.")
 
     to.answer(found, show)
-
-
-def _week(days: list[str], begin: str, end: str, zone: str) -> str:
-    return f"{', '.join(days)} {begin} to {end} {zone}"
-
-
-_WINDOWS: tuple[Column, ...] = (
-    ("id", "id"),
-    ("from", "start_ms", when),
-    ("until", "end_ms", when),
-    ("each week", "weekly", lambda week: _week(**week) if week else ""),
-    ("of", "entities", ", ".join),
-    ("why", "reason"),
-    ("by", "by"),
-)
 
 
 @command(windows.command("list"))
 def list_windows(to: Asked, limit: Limit = 50) -> None:
     """List windows, the one that starts last first."""
     found = to.reach().get("maintenance", limit=limit)
-    to.answer(found, lambda: listing(found, _WINDOWS, "No maintenance was ever planned."))
+    told = [
+        each | {"weekly": week and f"{', '.join(week['days'])} {week['begin']} to {week['end']} "
+                f"{week['zone']}"} for each in found for week in (each["weekly"],)
+    ]  # fmt: skip
+    to.answer(found, lambda: rows(told, WINDOWS, "No maintenance was ever planned."))
 
 
 @command(windows.command("plan"))
@@ -184,9 +151,7 @@ def plan(
     entities: Annotated[list[str], typer.Argument(help="Entities, as service:shop/*; * for all.")],
     until: Until,
     reason: Annotated[str, typer.Option(help="What is done.")],
-    begin: Annotated[
-        int | None, typer.Option("--from", parser=moment_ms, metavar="TIME", help="Else now.")
-    ] = None,
+    begin: Begin = None,
     weekly: Annotated[
         str | None, typer.Option(metavar="DAYS", help="Only on these days of each week: sat,sun.")
     ] = None,

@@ -9,8 +9,7 @@ from urllib.parse import quote
 import typer
 
 from twinhelm.cli.asked import Asked, Limit, command
-from twinhelm.cli.models.products import rows
-from twinhelm.cli.shown import heading, say, when
+from twinhelm.cli.shown import heading, rows, say, when
 from twinhelm.core.errors import NotFound
 
 __all__ = [
@@ -29,7 +28,7 @@ Values = Annotated[
     list[str] | None, typer.Option("--value", help="NAME=VALUE in place of a fact; repeatable.")
 ]
 Note = Annotated[str, typer.Option(help="Why; it stands in the journal.")]
-BOOKS, REPAIRS = "name version source goes why says", "id state runbook target asked_ms reason"
+BOOKS, REPAIRS = "name version source goes why says", "id state runbook plan.target asked_ms reason"
 PAST = "incident outcome started_ms title why"
 
 
@@ -147,7 +146,7 @@ def found(
         if switch["on"]:
             pulled = f"pulled by {switch['by']} {when(switch['time_ms'])}: {switch['reason']}"
             say(f"The stop switch is {pulled}", "bold red")
-        rows([each | {"target": each["plan"]["target"]} for each in made], REPAIRS, "No repairs.")
+        rows(made, REPAIRS, "No repairs.")
 
     to.answer(made, tell)
 

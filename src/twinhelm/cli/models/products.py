@@ -8,7 +8,6 @@ nothing is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -16,19 +15,16 @@ from urllib.parse import quote
 import typer
 
 from twinhelm.cli.asked import Asked, command
-from twinhelm.cli.shown import Cell, Column, count, heading, listing, say, when
+from twinhelm.cli.shown import count, heading, rows, say, styled, when
 from twinhelm.core.errors import BadInput, Conflict, NotFound
 
 __all__ = [
     "PANEL", "Name", "check", "frame", "group", "hold", "list_", "new", "path_of", "remark",
-    "retire", "rows", "show",
+    "retire", "show",
 ]  # fmt: skip
 
 PANEL = "Models"
 group = typer.Typer(name="product", help="Model products: what for, whose, how they stand.")
-
-_STYLES = {"live": "green", "good": "green", "pass": "green", "done": "green"}
-_STYLES |= {"drifted": "yellow", "unknown": "yellow", "failing": "red", "fail": "red"}
 
 Name = Annotated[str, typer.Argument(help="The product.", show_default=False)]
 File = Annotated[Path, typer.Argument(help="A product file.")]
@@ -39,34 +35,6 @@ Undo = Annotated[bool, typer.Option("--undo", help="Take it back.")]
 def path_of(name: str, *more: str) -> str:
     """Return the API's path of a product, or of something of it."""
     return "/".join(["products", quote(name, safe=""), *(quote(each, safe="") for each in more)])
-
-
-def rows(found: Sequence[Mapping[str, Any]], fields: str, empty: str) -> None:
-    """Write a row for each that was found, of these fields, or these words for nothing.
-
-    Moments end in ``_ms`` and are written as such; numbers have four digits at most.
-    """
-    columns: list[Column] = []
-    for name in fields.split():
-        how = when if name.endswith("_ms") else _cell
-        columns.append((name.removesuffix("_ms").replace("_", " "), name, how))
-    listing(found, columns, empty)
-
-
-def _cell(value: Any) -> Cell:
-    return Cell(_told(value), _STYLES.get(str(value), ""))
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, list):
-        return ", ".join(map(_told, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_told(each)}" for name, each in value.items())
-    return str(value)
 
 
 @command(group.command(), ("as_json",))
@@ -192,7 +160,7 @@ def _say_product(found: dict[str, Any]) -> None:
     for part in traffic["parts"] if traffic else ():
         say(f"version {part['version']} is {part['role']}, {part['share']:.0%} of the traffic")
     state = health["state"] if health else "unknown"
-    say(f"health {state}", _STYLES.get(state, ""))
+    say(f"health {state}", styled(state).style)
     for says in health["says"] if health else ():
         say(f"   {says}")
     step = ready["steps"][0]["step"] if ready["steps"] else "nothing is left to do"

@@ -18,8 +18,8 @@ import typer
 
 from twinhelm.cli.asked import Asked, command, header, moment_ms
 from twinhelm.cli.jobs import Wait, follow
-from twinhelm.cli.models.products import PANEL, Name, path_of, rows
-from twinhelm.cli.shown import heading, say, when
+from twinhelm.cli.models.products import PANEL, Name, path_of
+from twinhelm.cli.shown import heading, rows, say, when
 from twinhelm.core.errors import BadInput, NotFound, Refused
 
 if TYPE_CHECKING:
