@@ -12,6 +12,9 @@ from typing import Any
 
 from twinhelm.advise.types import Deed, Draft, Past
 from twinhelm.advise.words import SHELL, argv_of
+from twinhelm.aiops.automate.draft import runbook_text
+from twinhelm.aiops.automate.pattern import literal
+from twinhelm.core.documents import table, written
 from twinhelm.core.entities import split_key
 from twinhelm.core.json import dumps
 
@@ -23,7 +26,7 @@ __all__ = [
 MOST_PATTERNS = 10
 NAME = "[a-z0-9][a-z0-9._-]{0,60}"
 """What a name of a service, host or pipeline looks like."""
-CHECK = "# Drafted from history: read it, try it on an incident, then raise its level."
+CHECK = "Drafted from history: read it, try it on an incident, then raise its level."
 EITHER = ["conclusive", "inconclusive"]
 
 
@@ -43,8 +46,7 @@ def pattern_of(text: str) -> str:
     'host:web-[0-9]+'
     """
     parts = re.split(r"(\d+)", text)
-    escaped = (re.sub(r"([^\w:/ -])", r"\\\1", part) for part in parts)
-    return "".join("[0-9]+" if part.isdigit() else part for part in escaped)
+    return "".join("[0-9]+" if part.isdigit() else literal(part) for part in parts)
 
 
 def repair(name: str, says: str, pasts: Sequence[Past], deeds: Mapping[str, Deed]) -> Draft:
@@ -88,7 +90,7 @@ def rule(alert: str, hold_s: int) -> Draft:
     """Draft a Prometheus rule that speaks only of what lasts; it needs no change of the old one."""
     said = {
         "alert": f"{alert}Lasting",
-        "expr": f'ALERTS{{alertname={_toml(alert)},alertstate="firing"}}',
+        "expr": f'ALERTS{{alertname={written(alert)},alertstate="firing"}}',
         "for": f"{hold_s}s",
         "labels": {"severity": "warning"},
         "annotations": {"summary": f"{alert} has been firing for {hold_s // 60} min"},
@@ -123,7 +125,7 @@ def rerun_workflow(workflow: str, job: str, sender: str) -> Draft:
 def schedule(product: str, every_hours: float) -> Draft:
     """Draft what a product file says for builds that begin by themselves."""
     head = f"# Add to product.toml of {product}; gates and people stay as they are."
-    lines = [head, *_table("build", {"every_hours": every_hours})]
+    lines = [head, *table("build", {"every_hours": every_hours})]
     return Draft("schedule", f"{slug(product)}-build.toml", "\n".join(lines).strip() + "\n")
 
 
@@ -137,23 +139,21 @@ def _runbook(
     name: str, says: str, when: Mapping[str, Any], done: Sequence[tuple[str, Deed]]
 ) -> Draft:
     """Write a runbook; ``done`` are an entity and what was done to it, the newest last."""
-    lines = [CHECK, *_table("runbook", {"name": name, "says": says, "level": "suggest"})]
-    lines += _table("when", {key: value for key, value in when.items() if value != []})
-    argv = _common(done)
-    if argv and "{name}" in " ".join(argv):
-        said = {"from": "suspect.name", "pattern": NAME, "says": "the one in trouble"}
-        lines += _table("parameters.name", said)
-    lines += ["[[steps]]", 'name = "repair"']
+    argv, parameters = _common(done), {}
     if argv:
-        lines.append(f'do = "command"\narguments = {{ command = {_toml(argv)} }}')
-        lines.append('undo = "none"')
-        lines.append('because = "people did not undo it either; say here how, if it can be"')
+        step = {
+            "name": "repair", "do": "command", "arguments.command": argv, "undo": "none",
+            "because": "people did not undo it either; say here how, if it can be",
+        }  # fmt: skip
+        if "{name}" in " ".join(argv):
+            said = {"from": "suspect.name", "pattern": NAME, "says": "the one in trouble"}
+            parameters = {"name": said}
     else:
         told = f"People did this by hand: {done[-1][1].text}." if done else says
         asked = f"{told} Is it right here, and was it done?".replace("{", "(").replace("}", ")")
-        lines.append(f'do = "ask"\narguments = {{ question = {_toml(asked[:1000])} }}')
-    lines += ["", *_table("verify", {"within_s": 600}), *_table("limits", {"per_hour": 2})]
-    return Draft("runbook", f"{name}.toml", "\n".join(lines).strip() + "\n")
+        step = {"name": "repair", "do": "ask", "arguments.question": asked[:1000]}
+    text = runbook_text(name, says, when, step, head=[CHECK], parameters=parameters)
+    return Draft("runbook", f"{name}.toml", text)
 
 
 def _few(texts: Iterable[str]) -> list[str]:
@@ -177,15 +177,6 @@ def _common(done: Sequence[tuple[str, Deed]]) -> list[str] | None:
             program, *rest = lists[0]
             return [program if "/" in program else f"/usr/bin/{program}", *rest]
     return None
-
-
-def _table(name: str, values: Mapping[str, Any]) -> list[str]:
-    return [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in values.items()), ""]
-
-
-def _toml(value: Any) -> str:
-    """Write a value: JSON's strings, numbers and lists are TOML's, apart from DEL."""
-    return dumps(value).decode().replace("\x7f", "\\u007f")
 
 
 def _yaml(value: Any) -> str:

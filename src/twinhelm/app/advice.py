@@ -1,21 +1,18 @@
 """The composition of the advice: its desks, and the thread that looks anew every hour."""
 
-import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from twinhelm.advise.flow import AdviceDesk, Assessments
-from twinhelm.advise.flow.gather import Changes
 from twinhelm.aiops.automate.runbook import Runbook
+from twinhelm.aiops.flow.repairs.cases import Changes
+from twinhelm.app.rounds import attempt
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import TwinhelmError
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal
 
 __all__ = ["Adviser", "open_advice"]
-
-log = logging.getLogger(__name__)
 
 EVERY_S = 3600.0
 FIRST_S = 60.0
@@ -34,12 +31,7 @@ class Adviser:
         wait_s = FIRST_S
         while not stopping.wait(wait_s):
             wait_s = EVERY_S
-            try:
-                self.desk.look()
-            except TwinhelmError as error:
-                log.warning("advice must wait", extra={"reason": str(error)})
-            except Exception:
-                log.exception("advice")
+            attempt("advice", self.desk.look)
 
 
 def open_advice(

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from twinhelm.advise.find import FINDERS
-from twinhelm.advise.flow.gather import Changes, gathered
+from twinhelm.advise.flow.gather import gathered
 from twinhelm.advise.rank import ranked
 from twinhelm.advise.trial import tried
 from twinhelm.advise.types import DAY_MS, LEAST_DAYS, Seen, days_of
 from twinhelm.aiops.automate.runbook import Runbook
+from twinhelm.aiops.flow.repairs.cases import Changes
 from twinhelm.core.claims import Claim
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, NotFound

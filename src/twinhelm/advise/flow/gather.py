@@ -7,17 +7,17 @@ bounded, the newest first, so a busy house is judged by its newest months.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twinhelm.advise.types import HOUR_MS, Deed, Firing, Past, Seen
-from twinhelm.aiops.automate.match import Case, Sign
+from twinhelm.aiops.automate.match import Case
 from twinhelm.aiops.clean import entity_of
+from twinhelm.aiops.flow.repairs.cases import Changes, sign_of, suspect_of
 from twinhelm.aiops.flow.repairs.kept import find_repairs
 from twinhelm.aiops.types import Anomaly, Incident, Suspect
 from twinhelm.core.claims import Claim
 from twinhelm.core.entities import split_key
-from twinhelm.core.labels import metric_name
 from twinhelm.core.ports import JournalRow, Record, Records, RecordsUnit
 from twinhelm.core.telemetry import Alert, Change
 from twinhelm.events.event import Event
@@ -40,8 +40,6 @@ NOBODY = re.compile(r"twinhelm|system|door:.*|recipe:.*")
 ROWS: tuple[type[Event], ...] = (
     AlertReceived, IncidentAcknowledged, IncidentCommented, IncidentResolved, BuildStarted,
 )  # fmt: skip
-
-Changes = Callable[[int, int], Sequence[Change]]
 
 
 def is_person(actor: str) -> bool:
@@ -89,10 +87,7 @@ def _causes(claims: Iterable[Record]) -> dict[str, list[Suspect]]:
     """Put what was claimed of causes back as suspects, by incident, the likeliest first."""
     found: dict[str, list[Suspect]] = defaultdict(list)
     for record in sorted(claims, key=lambda record: record.key):
-        one = load(Claim, record)
-        kind, shows = (str(one.facts.get(name, "")) for name in ("kind", "indicator"))
-        suspect = Suspect(0, kind, one.subject, shows, one.text, one.confidence, ())
-        found[record.parent].append(suspect)
+        found[record.parent].append(suspect_of(load(Claim, record)))
     return found
 
 
@@ -147,14 +142,8 @@ def _past(
     commands: Sequence[Deed],
     notes: Sequence[Deed],
 ) -> Past:
-    odd = [anomalies[key] for key in incident.members if key in anomalies]
-    told = [alerts[key] for key in incident.members if key in alerts]
-    signs = [
-        *(Sign(one.entity, one.resource.value, metric_name(one.labels), dict(one.labels))
-          for one in odd),
-        *(Sign(entity_of(one.labels), "other", dict(one.labels).get("alertname", ""),
-               dict(one.labels)) for one in told),
-    ]  # fmt: skip
+    known: Sequence[Mapping[str, Anomaly | Alert]] = (anomalies, alerts)
+    signs = [sign_of(of[key]) for of in known for key in incident.members if key in of]
     named = {suspect.indicator for suspect in suspects}
     case = Case(incident, tuple(suspects), tuple(signs),
                 {one.id: one for one in changes if one.id in named})  # fmt: skip

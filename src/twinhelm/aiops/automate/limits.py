@@ -105,29 +105,23 @@ def facts_of(
     now_ms: int,
 ) -> dict[str, object]:
     """Gather the facts; ``past`` are the repairs of the last day or longer, and all open ones."""
-    reach = set(plan.reach) | {plan.target}
+    reach = {plan.target, *plan.reach}
     begun = [each for each in past if each.started_ms]
     hour = [each for each in begun if each.started_ms > now_ms - HOUR_MS]
-    touched = [each.started_ms for each in begun
-               if each.runbook == runbook.name and reach & set(each.reach)]  # fmt: skip
+    own = [each for each in past if each.runbook == runbook.name]
+    touched = [each.started_ms for each in own if each.started_ms and reach & set(each.reach)]
     day = sum(each.cost for each in begun if each.started_ms > now_ms - DAY_MS)
     facts: dict[str, object] = {
         "runbook": runbook.name, "environment": environment, "target": plan.target,
         "severity": severity, "by": by, "dangerous": plan.dangerous, "level": level.value,
-        "reach": len(plan.reach), "cost": runbook.limits.cost, "stopped": stopped,
-        "calm": calm,
-        "incident_runs": sum(
-            each.incident == incident and (each.started_ms > 0 or not each.state.over)
-            for each in past
-        ),
-        "running": sum(each.state in UNDER_WAY or (each.state in OPEN and each.started_ms > 0)
-                       for each in past),
-        "waiting": sum(each.state in OPEN and each.runbook == runbook.name for each in past),
+        "reach": len(plan.reach), "cost": runbook.limits.cost, "stopped": stopped, "calm": calm,
+        "incident_runs": sum(each.incident == incident for each in past
+                             if each.started_ms or not each.state.over),
+        "running": sum(each.state in UNDER_WAY or each.state in OPEN for each in begun),
+        "waiting": sum(each.state in OPEN for each in own),
         "runbook_hour": sum(each.runbook == runbook.name for each in hour),
         "house_hour": len(hour),
-        "entity_hour": max(
-            (sum(one in each.reach for each in hour) for one in reach), default=0
-        ),
+        "entity_hour": max(sum(one in each.reach for each in hour) for one in reach),
         "day_cost": day + runbook.limits.cost,
     }  # fmt: skip
     if touched:
@@ -149,27 +143,37 @@ def judge(
     counts, and how many wait does not.
     """
     own, house = runbook.limits, policy.limits
+    ago = facts.get("quiet_s")
+    most: tuple[tuple[str, str, float], ...] = (
+        ("running", "repairs are under way", house.running),
+        ("runbook_hour", "repairs of this runbook within an hour", own.per_hour),
+        ("house_hour", "repairs within an hour", house.per_hour),
+        ("entity_hour", "repairs of one entity within an hour", house.per_entity_hour),
+        *((("waiting", "requests of this runbook wait for an answer", house.waiting),)
+          if not beginning else ()),
+    )  # fmt: skip
+    reach = min(own.reach, house.reach)
     rules = [
-        _deny("stop switch", "the stop switch is pulled", ("stopped", "equal", True)),
-        _deny("freeze", f"it is {facts.get('freeze')}: no repair begins", ("freeze", "present")),
-        _deny("calm", "the signs have ended by themselves", ("calm", "equal", True)),
-        _deny("barred", f"this house bars it: {facts.get('barred')}", ("barred", "present")),
-        _most("reach", f"it touches {facts['reach']} entities", min(own.reach, house.reach)),
-        _most("running", "repairs are under way", house.running - 1),
-        _most("runbook_hour", "repairs of this runbook within an hour", own.per_hour - 1),
-        _most("house_hour", "repairs within an hour", house.per_hour - 1),
-        _most("entity_hour", "repairs of one entity within an hour", house.per_entity_hour - 1),
-        _most("day_cost", "the day would cost more", house.cost_per_day),
-        _deny("cool-down", f"it touched the same {_ago(facts)} ago, and leaves it alone for "
+        _rule("stop switch", "the stop switch is pulled", ("stopped", "equal", True)),
+        _rule("freeze", f"it is {facts.get('freeze')}: no repair begins", ("freeze", "present")),
+        _rule("calm", "the signs have ended by themselves", ("calm", "equal", True)),
+        _rule("barred", f"this house bars it: {facts.get('barred')}", ("barred", "present")),
+        _rule("reach", f"it touches {facts['reach']} entities, more than the {reach} allowed",
+              ("reach", "above", reach)),
+        *(_rule(fact.replace("_", " "), f"as many {what} as are allowed: {many:g}",
+                (fact, "at_least", many)) for fact, what, many in most),
+        _rule("day cost", f"the day would cost more than the {house.cost_per_day:g} allowed",
+              ("day_cost", "above", house.cost_per_day)),
+        _rule("cool-down", f"it touched the same {ago or 0:.0f} s ago, and leaves it alone for "
               f"{own.cooldown_s:g} s", ("quiet_s", "below", own.cooldown_s)),
     ]  # fmt: skip
     if not beginning:
         rules += [
-            _most("waiting", "requests of this runbook wait for an answer", house.waiting - 1),
-            _deny("once", "one repair was tried for this incident; a person goes on",
+            _rule("once", "one repair was tried for this incident; a person goes on",
                   ("incident_runs", "at_least", 1), ("by", "equal", "twinhelm")),
-            _ask("four eyes", "it is dangerous", ("dangerous", "equal", True)),
-            _ask("level", "it asks before it acts", ("level", "not_equal", Level.ACT.value)),
+            _rule("four eyes", "it is dangerous", ("dangerous", "equal", True), may=Verdict.ASK),
+            _rule("level", "it asks before it acts", ("level", "not_equal", Level.ACT.value),
+                  may=Verdict.ASK),
         ]  # fmt: skip
     rules += [each.rule for each in policy.rules if each.verdict is Verdict.DENY or not beginning]
     return decide(rules, facts, default=Verdict.ALLOW, otherwise="it may act by itself")
@@ -195,42 +199,24 @@ def may_answer(
         "again": any(_same(each.by, by) for each in repair.answers) and not repair.question,
     }
     eyes = "; another person must agree too" if repair.needs > 1 else ""
-    rules = (
-        _deny("signed in", "nobody is signed in; sign in to answer", ("signed_in", "equal", False)),
-        _deny("person", "only a person may answer; sign in, or name the token so",
-              ("person", "equal", False)),
-        _deny("right", "this needs the right to approve; ask for the role approver",
-              ("right", "equal", False)),
-        _deny("open", f"it is {repair.state} already", ("open", "equal", False)),
-        _deny("late", "its time to be answered is over", ("late", "equal", True)),
-        _deny("resolved", "the incident was resolved meanwhile", ("resolved", "equal", True)),
-        _deny("again", f"you have answered already{eyes}", ("again", "equal", True)),
-    )  # fmt: skip
+    against = (
+        ("signed_in", False, "nobody is signed in; sign in to answer"),
+        ("person", False, "only a person may answer; sign in, or name the token so"),
+        ("right", False, "this needs the right to approve; ask for the role approver"),
+        ("open", False, f"it is {repair.state} already"),
+        ("late", True, "its time to be answered is over"),
+        ("resolved", True, "the incident was resolved meanwhile"),
+        ("again", True, f"you have answered already{eyes}"),
+    )
+    rules = (_rule(fact, why, (fact, "equal", held)) for fact, held, why in against)
     return decide(rules, facts, default=Verdict.ALLOW, otherwise="may answer")
 
 
-def _deny(name: str, reason: str, *when: tuple[object, ...]) -> Rule:
-    return _rule(name, reason, Verdict.DENY, when)
-
-
-def _ask(name: str, reason: str, *when: tuple[object, ...]) -> Rule:
-    return _rule(name, reason, Verdict.ASK, when)
-
-
-def _rule(name: str, reason: str, verdict: Verdict, when: Iterable[tuple[object, ...]]) -> Rule:
-    return Rule(name, tuple(Condition(*each) for each in when), verdict, reason)  # type: ignore[arg-type] # fact, test, value
-
-
-def _most(fact: str, what: str, most: float) -> Rule:
-    said = f"{what}, more than the {most:g} allowed" if fact in ("reach", "day_cost") else (
-        f"as many {what} as are allowed: {most + 1:g}"
-    )  # fmt: skip
-    return _deny(fact.replace("_", " "), said, (fact, "above", most))
-
-
-def _ago(facts: Mapping[str, object]) -> str:
-    quiet = facts.get("quiet_s")
-    return f"{quiet:.0f} s" if isinstance(quiet, float) else "long"
+def _rule(
+    name: str, reason: str, *when: tuple[str, str] | tuple[str, str, object],
+    may: Verdict = Verdict.DENY,
+) -> Rule:  # fmt: skip
+    return Rule(name, tuple(Condition(*each) for each in when), may, reason)
 
 
 def _same(one: str, other: str) -> bool:

@@ -16,7 +16,7 @@ True
 import re
 from functools import lru_cache
 
-__all__ = ["fault_of", "taken"]
+__all__ = ["fault_of", "literal", "taken"]
 
 MAX_PATTERN = 300
 MAX_TEXT = 500
@@ -57,6 +57,11 @@ def taken(pattern: str, text: str) -> str | None:
     if hit is None:
         return None
     return (hit[1] if hit.re.groups else hit[0]) or None
+
+
+def literal(text: str) -> str:
+    """Write a pattern that matches a text alone."""
+    return re.sub(r"([.^$*+?{}\[\]\\|()])", r"\\\1", text)
 
 
 @lru_cache(maxsize=1024)

@@ -15,6 +15,7 @@
 | ask | a person answers | |
 """
 
+from twinhelm.aiops.automate.steps.actor import Actor, Arguments, Limit, Outcome
 from twinhelm.aiops.automate.steps.command import Command
 from twinhelm.aiops.automate.steps.fill import filled, parameters_of
 from twinhelm.aiops.automate.steps.http import Flag, Http
@@ -24,7 +25,6 @@ from twinhelm.aiops.automate.steps.people import Ask, Wait
 from twinhelm.aiops.automate.steps.process import NameOf, Process
 from twinhelm.aiops.automate.steps.sql import Sql
 from twinhelm.aiops.automate.steps.systemd import Systemd
-from twinhelm.aiops.automate.steps.words import Actor, Arguments, Limit, Outcome
 from twinhelm.core.own.secrets import Secrets
 from twinhelm.core.settings import AutomateSettings
 

@@ -11,13 +11,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from twinhelm.aiops.automate.steps.actor import Actor, Arguments, Given, Limit, Outcome
 from twinhelm.aiops.automate.steps.fill import parameters_of
-from twinhelm.aiops.automate.steps.given import Deed, Given, ready
 from twinhelm.aiops.automate.steps.program import run_program
-from twinhelm.aiops.automate.steps.words import Arguments, Limit, Outcome
-from twinhelm.core.errors import TwinhelmError
-from twinhelm.core.own.secrets import Secrets, secret_name
-from twinhelm.core.settings import AutomateSettings
 
 __all__ = ["Command", "CommandGiven"]
 
@@ -39,21 +35,15 @@ class CommandGiven(Given):
     """False for one that only looks."""
 
 
-class Command(Deed[CommandGiven]):
+class Command(Actor):
     """Runs one program of the list."""
 
     name = "command"
     given = CommandGiven
     fixed: ClassVar = ("environment", "ok", "repeatable", "changes")
 
-    def __init__(self, settings: AutomateSettings, secrets: Secrets) -> None:
-        self._settings = settings
-        self._secrets = secrets
-
-    def faults(self, arguments: Arguments) -> list[str]:
-        """See :meth:`Actor.faults`."""
-        if found := super().faults(arguments):
-            return found
+    def misused(self, arguments: Arguments) -> list[str]:
+        """See :meth:`Actor.misused`."""
         given, wrong, program = self.sketch(arguments), [], str(arguments["command"][0])
         if parameters_of(program) or not program.startswith("/"):
             wrong.append(f"{program!r} is no program; write its whole path, without a parameter")
@@ -65,38 +55,29 @@ class Command(Deed[CommandGiven]):
         return wrong
 
     def forbidden(self, given: CommandGiven) -> list[str]:
-        """See :meth:`Deed.forbidden`."""
+        """See :meth:`Actor.forbidden`."""
         program = given.command[0]
-        wrong = ready(program in self._settings.commands, f"the program {program}", "commands")
-        if not wrong and not os.access(program, os.X_OK):
-            wrong.append(f"{program} is not there, or cannot be run")
-        return wrong
+        if program not in self._settings.commands:
+            return self.not_listed(f"the program {program}", "commands")
+        there = os.access(program, os.X_OK)
+        return [] if there else [f"{program} is not there, or cannot be run"]
 
     def changes(self, arguments: Arguments) -> bool:
         """See :meth:`Actor.changes`."""
-        return self.sketch(arguments).changes
+        given: CommandGiven = self.sketch(arguments)
+        return given.changes
 
     def repeatable(self, arguments: Arguments) -> bool:
         """See :meth:`Actor.repeatable`; its author knows."""
         given = self.sketch(arguments)
         return given.repeatable or not given.changes
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        return f"Run {shlex.join(self.read(arguments).command)}"
+    def told(self, given: CommandGiven) -> str:
+        """See :meth:`Actor.told`."""
+        return f"Run {shlex.join(given.command)}"
 
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`."""
-        if why := self.barred(arguments):
-            return Outcome(False, "; ".join(why))
-        given, held = self.read(arguments), []
-        environment = dict(given.environment)
-        try:
-            for variable, value in environment.items():
-                if name := secret_name(value):
-                    held.append(self._secrets.get(name))
-                    environment[variable] = held[-1]
-        except TwinhelmError as error:
-            return Outcome(False, str(error))
+    def do(self, given: CommandGiven, limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`."""
+        environment, held = self.named(given.environment)
         ran = run_program(given.command, limit, environment=environment, secrets=held)
         return Outcome(ran.code in given.ok, ran.told, {"code": ran.code})

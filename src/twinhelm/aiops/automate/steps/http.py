@@ -15,13 +15,19 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 from pydantic import Field
 
+from twinhelm.aiops.automate.steps.actor import (
+    BEAT_S,
+    Actor,
+    Arguments,
+    Given,
+    Limit,
+    Outcome,
+    shown,
+)
 from twinhelm.aiops.automate.steps.fill import filled
-from twinhelm.aiops.automate.steps.given import Deed, G, Given, ready, shown
-from twinhelm.aiops.automate.steps.words import BEAT_S, Arguments, Limit, Outcome
-from twinhelm.core.errors import BadInput, TwinhelmError
+from twinhelm.core.errors import BadInput
 from twinhelm.core.json import dumps, loads
-from twinhelm.core.own.secrets import Secrets, secret_name, struck
-from twinhelm.core.settings import AutomateSettings
+from twinhelm.core.own.secrets import struck
 
 __all__ = ["Flag", "FlagGiven", "Http", "HttpGiven"]
 
@@ -36,80 +42,64 @@ Url = Annotated[str, Field(pattern=r"^[\x21-\x7e]{1,2000}$")]
 Status = Annotated[int, Field(ge=100, le=599)]
 
 
-class FlagGiven(Given):
-    """What ``flag`` takes."""
-
+class _Address(Given):
     url: Url
     headers: dict[Header, Line] = Field(default_factory=dict)
+
+
+class FlagGiven(_Address):
+    """What ``flag`` takes."""
+
     value: bool | int | float | str
     """A text is written as the kind of value that stands there."""
 
 
-class HttpGiven(Given):
+class HttpGiven(_Address):
     """What ``http`` takes."""
 
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-    url: Url
-    headers: dict[Header, Line] = Field(default_factory=dict)
     body: Any = None
     ok: tuple[Status, ...] = ()
 
 
-class _Calls(Deed[G]):
+class _Calls(Actor):
     """What both have in common: an address of the list, and a way to ask there."""
 
-    def __init__(self, settings: AutomateSettings, secrets: Secrets) -> None:
-        self._settings = settings
-        self._secrets = secrets
-
-    def faults(self, arguments: Arguments) -> list[str]:
-        """See :meth:`Actor.faults`."""
-        if found := super().faults(arguments):
-            return found
+    def misused(self, arguments: Arguments) -> list[str]:
+        """See :meth:`Actor.misused`."""
         if _BASE.match(arguments["url"]):
             return []
         return [f"the address {arguments['url'][:80]!r} must name its host, without a parameter"]
 
-    def fill(self, arguments: Arguments, values: Mapping[str, str]) -> dict[str, Any]:
-        """See :meth:`Actor.fill`."""
+    def put(self, arguments: Arguments, values: Mapping[str, str]) -> dict[str, Any]:
+        """See :meth:`Actor.put`."""
         rest = {key: value for key, value in arguments.items() if key != "url"}
         address = filled(arguments["url"], values, lambda text: quote(text, safe=""))
-        return self.fitting({**filled(rest, values), "url": address})
+        return {**filled(rest, values), "url": address}
 
-    def _forbidden(self, url: str) -> list[str]:
-        if _climbs(url):
-            return [f"the address {url[:200]} climbs out of its path"]
-        allowed = any(_below(listed, url) for listed in self._settings.urls)
-        return ready(allowed, f"the address {url[:200]}", "urls")
+    def forbidden(self, given: _Address) -> list[str]:
+        """See :meth:`Actor.forbidden`."""
+        if _climbs(given.url):
+            return [f"the address {given.url[:200]} climbs out of its path"]
+        allowed = any(_below(listed, given.url) for listed in self._settings.urls)
+        return [] if allowed else self.not_listed(f"the address {given.url[:200]}", "urls")
 
-    def _ask(
-        self, method: str, url: str, headers: Mapping[str, str], body: Any, limit: Limit
-    ) -> tuple[int, str]:
+    def _ask(self, method: str, given: _Address, body: Any, limit: Limit) -> tuple[int, str]:
         """Ask once; returns status and text, or 0 and why there is no answer."""
-        sent, held = dict(headers), []
+        sent, held = self.named(given.headers)
         try:
-            for header, value in headers.items():
-                if name := secret_name(value):
-                    held.append(self._secrets.get(name))
-                    sent[header] = held[-1]
-            status, text = asyncio.run(_answer(method, url, sent, body, limit))
-        except TwinhelmError as error:
-            return 0, str(error)
+            status, text = asyncio.run(_answer(method, given.url, sent, body, limit))
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
             status, text = 0, f"no answer: {error or type(error).__name__}"
         return status, shown(struck(text, held))
 
 
-class Http(_Calls[HttpGiven]):
+class Http(_Calls):
     """Asks an address once."""
 
     name = "http"
     given = HttpGiven
     fixed: ClassVar = ("method", "headers", "ok")
-
-    def forbidden(self, given: HttpGiven) -> list[str]:
-        """See :meth:`Deed.forbidden`."""
-        return self._forbidden(given.url)
 
     def changes(self, arguments: Arguments) -> bool:
         """See :meth:`Actor.changes`: as HTTP's methods mean it."""
@@ -119,48 +109,36 @@ class Http(_Calls[HttpGiven]):
         """See :meth:`Actor.repeatable`: as HTTP's methods mean it."""
         return arguments["method"] not in _ONCE
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        given = self.read(arguments)
+    def told(self, given: HttpGiven) -> str:
+        """See :meth:`Actor.told`."""
         body = "" if given.body is None else f" with the body {dumps(given.body).decode()}"
         return f"Call {given.method} {given.url}{body}"
 
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`."""
-        if why := self.barred(arguments):
-            return Outcome(False, "; ".join(why))
-        given = self.read(arguments)
-        status, text = self._ask(given.method, given.url, given.headers, given.body, limit)
+    def do(self, given: HttpGiven, limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`."""
+        status, text = self._ask(given.method, given, given.body, limit)
         ok = status in given.ok if given.ok else 200 <= status < 300
         return Outcome(ok, f"{status}: {text}" if status else text, {"status": status})
 
 
-class Flag(_Calls[FlagGiven]):
+class Flag(_Calls):
     """Writes a JSON value where another stands."""
 
     name = "flag"
     given = FlagGiven
     fixed: ClassVar = ("headers",)
 
-    def forbidden(self, given: FlagGiven) -> list[str]:
-        """See :meth:`Deed.forbidden`."""
-        return self._forbidden(given.url)
-
     def repeatable(self, _arguments: Arguments) -> bool:
         """Say no: the second time it would remember what the first one wrote."""
         return False
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        given = self.read(arguments)
+    def told(self, given: FlagGiven) -> str:
+        """See :meth:`Actor.told`."""
         return f"Read {given.url}, then PUT {dumps(given.value).decode()} there"
 
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`."""
-        if why := self.barred(arguments):
-            return Outcome(False, "; ".join(why))
-        given = self.read(arguments)
-        status, text = self._ask("GET", given.url, given.headers, None, limit)
+    def do(self, given: FlagGiven, limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`."""
+        status, text = self._ask("GET", given, None, limit)
         try:
             before = loads(text, what="value") if status == 200 else None
         except BadInput:
@@ -173,7 +151,7 @@ class Flag(_Calls[FlagGiven]):
                 value = loads(value, what="value")
             except BadInput as error:
                 return Outcome(False, f"{before!r} stands there: {error}")
-        status, text = self._ask("PUT", given.url, given.headers, value, limit)
+        status, text = self._ask("PUT", given, value, limit)
         was = before if isinstance(before, str) else dumps(before).decode()
         return Outcome(200 <= status < 300, f"{was} was there; {status or ''} {text}",
                        {"before": was})  # fmt: skip

@@ -7,16 +7,13 @@ the kubeconfig that the house runs with.
 """
 
 import os
-import shutil
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from twinhelm.aiops.automate.steps.given import Deed, G, Given, ready
-from twinhelm.aiops.automate.steps.program import CLEAN, Ran, run_program
-from twinhelm.aiops.automate.steps.words import Arguments, Limit, Outcome
+from twinhelm.aiops.automate.steps.actor import Actor, Arguments, Given, Limit, Outcome
+from twinhelm.aiops.automate.steps.program import Ran, program_path, run_program
 from twinhelm.core.settings import AutomateSettings
 
 __all__ = ["Kubernetes", "KubernetesGiven", "Scale", "ScaleGiven", "Workload"]
@@ -59,16 +56,15 @@ class ScaleGiven(Workload):
         return self
 
 
-class _Cluster(Deed[G]):
+class _Cluster(Actor):
     """What both have in common: a workload of a namespace that is listed, and kubectl."""
 
+    about = "namespace"
+
     def __init__(
-        self,
-        settings: AutomateSettings,
-        *,
-        find: Callable[[str], str | None] = lambda name: shutil.which(name, path=CLEAN["PATH"]),
+        self, settings: AutomateSettings, *, find: Callable[[str], str | None] = program_path
     ) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._find = find
 
     def reach(self, arguments: Arguments) -> tuple[str, ...]:
@@ -78,11 +74,11 @@ class _Cluster(Deed[G]):
             *super().reach(arguments),
         )
 
-    def _barred(self, given: Workload) -> list[str]:
+    def forbidden(self, given: Workload) -> list[str]:
+        """See :meth:`Actor.forbidden`."""
         if self._find("kubectl") is None:
             return ["kubectl is not installed here, so no cluster can be reached"]
-        allowed = any(fnmatchcase(given.namespace, each) for each in self._settings.namespaces)
-        return ready(allowed, f"the namespace {given.namespace}", "namespaces")
+        return self.unlisted("namespaces", self._settings.namespaces, given.namespace)
 
     def _ctl(self, limit: Limit, given: Workload, *words: str) -> Ran:
         passed = {name: os.environ[name] for name in _PASSED if name in os.environ}
@@ -94,16 +90,12 @@ class _Cluster(Deed[G]):
         return ran.said if ran.code == 0 and ran.said.isdecimal() else ""
 
 
-class Kubernetes(_Cluster[KubernetesGiven]):
+class Kubernetes(_Cluster):
     """Rolls a workload out anew, back, or looks how its rollout stands."""
 
     name = "kubernetes"
     given = KubernetesGiven
     fixed: ClassVar = ("action",)
-
-    def forbidden(self, given: KubernetesGiven) -> list[str]:
-        """See :meth:`Deed.forbidden`."""
-        return self._barred(given)
 
     def changes(self, arguments: Arguments) -> bool:
         """See :meth:`Actor.changes`."""
@@ -113,16 +105,12 @@ class Kubernetes(_Cluster[KubernetesGiven]):
         """See :meth:`Actor.repeatable`: undone twice is not undone; a named revision stays one."""
         return arguments["action"] == "status" or "revision" in arguments
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        given = self.read(arguments)
+    def told(self, given: KubernetesGiven) -> str:
+        """See :meth:`Actor.told`."""
         return f"Run kubectl --namespace={given.namespace} {' '.join(_rollout(given))}"
 
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`; ``revision`` is the one that ran before."""
-        if why := self.barred(arguments):
-            return Outcome(False, "; ".join(why))
-        given = self.read(arguments)
+    def do(self, given: KubernetesGiven, limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`; ``revision`` is the one that ran before."""
         words = _rollout(given)
         if given.action == "status":
             ran = self._ctl(limit, given, *words, f"--timeout={max(1, int(limit.left_s))}s")
@@ -132,32 +120,24 @@ class Kubernetes(_Cluster[KubernetesGiven]):
         return Outcome(ran.code == 0, ran.told, {"revision": before} if before else {})
 
 
-class Scale(_Cluster[ScaleGiven]):
+class Scale(_Cluster):
     """Sets how many replicas a workload has."""
 
     name = "scale"
     given = ScaleGiven
 
-    def forbidden(self, given: ScaleGiven) -> list[str]:
-        """See :meth:`Deed.forbidden`."""
-        return self._barred(given)
-
     def repeatable(self, arguments: Arguments) -> bool:
         """See :meth:`Actor.repeatable`: so many is so many, more is more."""
         return "replicas" in arguments
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        given = self.read(arguments)
+    def told(self, given: ScaleGiven) -> str:
+        """See :meth:`Actor.told`."""
         many = f"to {given.replicas}" if given.by is None else f"by {given.by:+d}, to {given.most}"
         at_most = "" if given.by is None else " at most"
         return f"Scale {given.workload} in {given.namespace} {many}{at_most}"
 
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`; ``replicas`` is how many there were before."""
-        if why := self.barred(arguments):
-            return Outcome(False, "; ".join(why))
-        given = self.read(arguments)
+    def do(self, given: ScaleGiven, limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`; ``replicas`` is how many there were before."""
         before = self._found(limit, given, _REPLICAS)
         if not before:
             return Outcome(False, f"how many replicas {given.workload} has cannot be seen")

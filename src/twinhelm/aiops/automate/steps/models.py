@@ -6,14 +6,11 @@ here.
 """
 
 from collections.abc import Callable, Mapping
-from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from twinhelm.aiops.automate.steps.given import Deed, Given, ready
-from twinhelm.aiops.automate.steps.words import Arguments, Limit, Outcome
-from twinhelm.core.errors import TwinhelmError
+from twinhelm.aiops.automate.steps.actor import Actor, Arguments, Given, Limit, Outcome
 from twinhelm.core.settings import AutomateSettings
 
 __all__ = ["ModelRollback", "ModelRollbackGiven", "RollBack"]
@@ -28,35 +25,30 @@ class ModelRollbackGiven(Given):
     product: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,100}$")]
 
 
-class ModelRollback(Deed[ModelRollbackGiven]):
+class ModelRollback(Actor):
     """Lets the version before answer again."""
 
     name = "model_rollback"
+    about = "model"
     given = ModelRollbackGiven
 
     def __init__(self, settings: AutomateSettings, roll_back: RollBack) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._roll_back = roll_back
 
     def forbidden(self, given: ModelRollbackGiven) -> list[str]:
-        """See :meth:`Deed.forbidden`."""
-        allowed = any(fnmatchcase(given.product, each) for each in self._settings.products)
-        return ready(allowed, f"the model {given.product}", "products")
+        """See :meth:`Actor.forbidden`."""
+        return self.unlisted("products", self._settings.products, given.product)
 
     def reach(self, arguments: Arguments) -> tuple[str, ...]:
         """Name the model."""
         return (f"model:{arguments['product']}", *super().reach(arguments))
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        return f"Give the traffic of the model {arguments['product']} to the version before"
+    def told(self, given: ModelRollbackGiven) -> str:
+        """See :meth:`Actor.told`."""
+        return f"Give the traffic of the model {given.product} to the version before"
 
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`."""
-        if why := self.barred(arguments) or ([over] if (over := limit.over()) else []):
-            return Outcome(False, "; ".join(why))
-        try:
-            facts = self._roll_back(self.read(arguments).product)
-        except TwinhelmError as error:
-            return Outcome(False, str(error))
+    def do(self, given: ModelRollbackGiven, _limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`."""
+        facts = self._roll_back(given.product)
         return Outcome(True, f"{facts.get('now')} answers again, not {facts.get('before')}", facts)

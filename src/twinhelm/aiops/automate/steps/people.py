@@ -5,87 +5,70 @@ takes, so that the answer survives a restart: the actor only says what would be 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from twinhelm.aiops.automate.steps.fill import filled
-from twinhelm.aiops.automate.steps.words import Arguments, Limit, Outcome
+from pydantic import Field
 
-__all__ = ["Ask", "Wait"]
+from twinhelm.aiops.automate.steps.actor import Actor, Arguments, Given, Limit, Outcome
 
-MAX_WAIT_S = 24 * 3600.0
-MAX_QUESTION = 1000
+__all__ = ["Ask", "AskGiven", "Wait", "WaitGiven"]
 
 
-class _Harmless:
-    """What touches nothing may be done by anybody, any number of times."""
+class WaitGiven(Given):
+    """What ``wait`` takes."""
 
-    def fill(self, arguments: Arguments, values: Mapping[str, str]) -> dict[str, Any]:
-        """See :meth:`Actor.fill`."""
-        return dict(filled(arguments, values))
+    seconds: Annotated[float, Field(gt=0, le=24 * 3600.0, strict=True)]
 
-    def barred(self, _arguments: Arguments) -> list[str]:
-        """Bar nothing."""
-        return []
+
+class AskGiven(Given):
+    """What ``ask`` takes."""
+
+    question: Annotated[str, Field(pattern=r"\S", max_length=1000)]
+
+
+class _Harmless(Actor):
+    """What changes nothing may be done any number of times."""
 
     def changes(self, _arguments: Arguments) -> bool:
         """Say no."""
         return False
 
     def repeatable(self, _arguments: Arguments) -> bool:
-        """Say yes: nothing is changed."""
+        """Say yes."""
         return True
 
-    def dangerous(self, _arguments: Arguments) -> bool:
-        """Say no: nothing is changed."""
-        return False
 
-    def reach(self, _arguments: Arguments) -> tuple[str, ...]:
-        """Name nothing."""
-        return ()
-
-
-@dataclass(frozen=True, slots=True)
 class Wait(_Harmless):
     """Lets ``seconds`` pass."""
 
-    name: str = "wait"
+    name = "wait"
+    given = WaitGiven
 
-    def faults(self, arguments: Arguments) -> list[str]:
-        """See :meth:`Actor.faults`."""
-        seconds = arguments.get("seconds")
-        if isinstance(seconds, int | float) and 0 < seconds <= MAX_WAIT_S:
-            return []
-        return [f"seconds must be a number up to {MAX_WAIT_S:g}, not {seconds!r}"]
+    def told(self, given: WaitGiven) -> str:
+        """See :meth:`Actor.told`."""
+        return f"Wait {given.seconds:g} s."
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        return f"Wait {arguments['seconds']:g} s."
-
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`."""
-        if limit.wait(arguments["seconds"]):
-            return Outcome(True, f"waited {arguments['seconds']:g} s")
+    def do(self, given: WaitGiven, limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`."""
+        if limit.wait(given.seconds):
+            return Outcome(True, f"waited {given.seconds:g} s")
         return Outcome(False, f"did not wait: {limit.over()}")
 
 
-@dataclass(frozen=True, slots=True)
 class Ask(_Harmless):
     """Says what a person is asked; the flow does the asking."""
 
-    name: str = "ask"
+    name = "ask"
+    given = AskGiven
 
-    def faults(self, arguments: Arguments) -> list[str]:
-        """See :meth:`Actor.faults`."""
-        question = arguments.get("question")
-        if isinstance(question, str) and 0 < len(question.strip()) <= MAX_QUESTION:
-            return []
-        return [f"question must be a sentence of up to {MAX_QUESTION} characters"]
+    def fill(self, arguments: Arguments, values: Mapping[str, str]) -> dict[str, Any]:
+        """See :meth:`Actor.fill`; a question may grow by what is put into it."""
+        return self.put(arguments, values)
 
     def tell(self, arguments: Arguments) -> str:
         """See :meth:`Actor.tell`."""
         return f"Ask a person: {arguments['question']}"
 
-    def act(self, arguments: Arguments, _limit: Limit) -> Outcome:
+    def do(self, given: AskGiven, _limit: Limit) -> Outcome:
         """Refuse: who asks must be able to wait longer than a deed may."""
-        return Outcome(False, f"nobody was asked: {arguments['question']}")
+        return Outcome(False, f"nobody was asked: {given.question}")

@@ -13,14 +13,12 @@ import signal
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from twinhelm.aiops.automate.steps.given import Deed, Given, ready
-from twinhelm.aiops.automate.steps.words import BEAT_S, Arguments, Limit, Outcome
+from twinhelm.aiops.automate.steps.actor import BEAT_S, Actor, Arguments, Given, Limit, Outcome
 from twinhelm.core.settings import AutomateSettings
 
 __all__ = ["NameOf", "Process", "ProcessGiven"]
@@ -55,21 +53,21 @@ class _Seen:
     dead: bool
 
 
-class Process(Deed[ProcessGiven]):
+class Process(Actor):
     """Sends a signal to one process."""
 
     name = "process"
+    about = "process"
     given = ProcessGiven
     fixed: ClassVar = ("signal", "gone_within_s", "force", "back")
 
     def __init__(self, settings: AutomateSettings, name_of: NameOf) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._name_of = name_of
 
     def forbidden(self, given: ProcessGiven) -> list[str]:
-        """See :meth:`Deed.forbidden`."""
-        allowed = any(fnmatchcase(given.name, each) for each in self._settings.processes)
-        if wrong := ready(allowed, f"the process {given.name!r}", "processes"):
+        """See :meth:`Actor.forbidden`."""
+        if wrong := self.unlisted("processes", self._settings.processes, given.name):
             return wrong
         if not hasattr(os, "pidfd_open") or not (PROC / "self/stat").exists():
             return ["processes can be told apart for sure on Linux alone"]
@@ -90,34 +88,30 @@ class Process(Deed[ProcessGiven]):
 
     def dangerous(self, arguments: Arguments) -> bool:
         """See :meth:`Actor.dangerous`: whoever is killed cannot tidy up."""
-        given = self.sketch(arguments)
+        given: ProcessGiven = self.sketch(arguments)
         return given.force or given.signal == "KILL"
 
     def reach(self, arguments: Arguments) -> tuple[str, ...]:
         """Name the process, unless the step says what it touches."""
         return super().reach(arguments) or (f"process:{arguments['name']}",)
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        given = self.read(arguments)
+    def told(self, given: ProcessGiven) -> str:
+        """See :meth:`Actor.told`."""
         told = f"Send SIG{given.signal} to process {given.pid} ({given.name})"
         if given.gone_within_s is not None:
             told += f", wait up to {given.gone_within_s:g} s for its end"
             told += ", then kill it" if given.force else ""
         return told + (", wait for it to be started again" if given.back else "")
 
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`."""
-        if why := self._wrong(arguments):
-            return Outcome(False, "; ".join(why))
-        given = self.read(arguments)
+    def do(self, given: ProcessGiven, limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`."""
         try:
             handle = os.pidfd_open(given.pid)
         except (AttributeError, OSError):
             handle = -1
         try:
             # Looked at once the handle is held: what is refused or not is what gets the signal.
-            if why := self.barred(arguments):
+            if why := self.forbidden(given):
                 return Outcome(False, "; ".join(why))
             return self._signal(handle, given, limit)
         except ProcessLookupError:

@@ -6,20 +6,25 @@ disk that is full.
 """
 
 import io
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from twinhelm.aiops.automate.steps.given import shown
-from twinhelm.aiops.automate.steps.words import Limit
+from twinhelm.aiops.automate.steps.actor import Limit, shown
 from twinhelm.core.own.process import run
 from twinhelm.core.own.secrets import struck
 
-__all__ = ["CLEAN", "Ran", "run_program"]
+__all__ = ["Ran", "program_path", "run_program"]
 
 CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 """The environment that a program finds."""
 MAX_OUTPUT_BYTES = 64 << 10
+
+
+def program_path(name: str) -> str | None:
+    """Find a program where those of this machine are."""
+    return shutil.which(name, path=CLEAN["PATH"])
 
 
 @dataclass(frozen=True, slots=True)

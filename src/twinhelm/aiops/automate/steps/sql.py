@@ -17,12 +17,18 @@ from sqlalchemy import Connection, create_engine, event, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from twinhelm.aiops.automate.steps.given import Deed, Given, ready, shown
-from twinhelm.aiops.automate.steps.words import BEAT_S, Arguments, Limit, Outcome
-from twinhelm.core.errors import BadInput, TwinhelmError
-from twinhelm.core.own.secrets import Secrets, struck
+from twinhelm.aiops.automate.steps.actor import (
+    BEAT_S,
+    Actor,
+    Arguments,
+    Given,
+    Limit,
+    Outcome,
+    shown,
+)
+from twinhelm.core.errors import BadInput
+from twinhelm.core.own.secrets import struck
 from twinhelm.core.policy import Condition
-from twinhelm.core.settings import AutomateSettings
 
 __all__ = ["Sql", "SqlGiven"]
 
@@ -61,23 +67,20 @@ class SqlGiven(Given):
         return Condition("answer", self.test, self.value)
 
 
-class Sql(Deed[SqlGiven]):
+class Sql(Actor):
     """Asks a database, or has it do something that was written down before."""
 
     name = "sql"
     given = SqlGiven
     fixed: ClassVar = ("database", "query", "statement", "test", "value")
 
-    def __init__(self, settings: AutomateSettings, secrets: Secrets) -> None:
-        self._settings = settings
-        self._secrets = secrets
-
     def forbidden(self, given: SqlGiven) -> list[str]:
-        """See :meth:`Deed.forbidden`."""
-        allowed = given.database in self._settings.databases
-        wrong = ready(allowed, f"the database {given.database}", "databases")
+        """See :meth:`Actor.forbidden`."""
+        wrong = []
+        if given.database not in self._settings.databases:
+            wrong = self.not_listed(f"the database {given.database}", "databases")
         if given.statement is not None and given.statement not in self._settings.statements:
-            wrong += ready(False, f"the statement {given.statement}", "statements")
+            wrong += self.not_listed(f"the statement {given.statement}", "statements")
         return wrong
 
     def changes(self, arguments: Arguments) -> bool:
@@ -92,26 +95,20 @@ class Sql(Deed[SqlGiven]):
         """See :meth:`Actor.dangerous`: data that are gone do not come back."""
         return self.changes(arguments)
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        given = self.read(arguments)
+    def told(self, given: SqlGiven) -> str:
+        """See :meth:`Actor.told`."""
         text = given.query or self._settings.statements.get(given.statement or "", "")
         bound = f" with {given.values}" if given.values else ""
         wanted = "" if given.query is None else f"; the answer must be {given.test}"
         wanted += "" if given.value is None else f" {given.value!r}"
         return f"Ask {given.database}: {' '.join(text.split())}{bound}{wanted}"
 
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`; ``answer`` is the first value of a query."""
-        if why := self.barred(arguments):
-            return Outcome(False, "; ".join(why))
-        given, held = self.read(arguments), ""
+    def do(self, given: SqlGiven, limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`; ``answer`` is the first value of a query."""
+        held = self._secrets.get(given.database)
         try:
-            held = self._secrets.get(given.database)
             with _connected(held, writes=given.query is None) as connection:
                 return self._ask(connection, given, limit)
-        except TwinhelmError as error:
-            return Outcome(False, str(error))
         except (SQLAlchemyError, OSError, ValueError) as error:
             said = str(getattr(error, "orig", None) or error)
             return Outcome(False, limit.over() or shown(struck(said, [held])))

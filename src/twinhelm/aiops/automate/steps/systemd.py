@@ -4,17 +4,14 @@
 is refused before anything happens.
 """
 
-import shutil
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from twinhelm.aiops.automate.steps.given import Deed, Given, ready
-from twinhelm.aiops.automate.steps.program import CLEAN, Ran, run_program
-from twinhelm.aiops.automate.steps.words import Arguments, Limit, Outcome
+from twinhelm.aiops.automate.steps.actor import Actor, Arguments, Given, Limit, Outcome
+from twinhelm.aiops.automate.steps.program import Ran, program_path, run_program
 from twinhelm.core.settings import AutomateSettings
 
 __all__ = ["Systemd", "SystemdGiven"]
@@ -34,10 +31,11 @@ class SystemdGiven(Given):
     ]
 
 
-class Systemd(Deed[SystemdGiven]):
+class Systemd(Actor):
     """Asks systemd for one action on one unit."""
 
     name = "systemd"
+    about = "unit"
     given = SystemdGiven
     fixed: ClassVar = ("action",)
 
@@ -45,19 +43,18 @@ class Systemd(Deed[SystemdGiven]):
         self,
         settings: AutomateSettings,
         *,
-        find: Callable[[str], str | None] = lambda name: shutil.which(name, path=CLEAN["PATH"]),
+        find: Callable[[str], str | None] = program_path,
         running: Path = RUNNING,
     ) -> None:
-        self._settings = settings
+        super().__init__(settings)
         self._find = find
         self._running = running
 
     def forbidden(self, given: SystemdGiven) -> list[str]:
-        """See :meth:`Deed.forbidden`."""
+        """See :meth:`Actor.forbidden`."""
         if self._find("systemctl") is None or not self._running.is_dir():
             return ["systemd does not run this machine, so no unit can be acted on here"]
-        allowed = any(fnmatchcase(given.unit, each) for each in self._settings.units)
-        return ready(allowed, f"the unit {given.unit}", "units")
+        return self.unlisted("units", self._settings.units, given.unit)
 
     def changes(self, arguments: Arguments) -> bool:
         """See :meth:`Actor.changes`."""
@@ -67,16 +64,12 @@ class Systemd(Deed[SystemdGiven]):
         """See :meth:`Actor.repeatable`: a restart interrupts twice."""
         return arguments["action"] in ("start", "stop", "reset-failed", _LOOK)
 
-    def tell(self, arguments: Arguments) -> str:
-        """See :meth:`Actor.tell`."""
-        given = self.read(arguments)
+    def told(self, given: SystemdGiven) -> str:
+        """See :meth:`Actor.told`."""
         return f"Run systemctl {given.action} {given.unit}"
 
-    def act(self, arguments: Arguments, limit: Limit) -> Outcome:
-        """See :meth:`Actor.act`; ``was`` is the unit's state before."""
-        if why := self.barred(arguments):
-            return Outcome(False, "; ".join(why))
-        given = self.read(arguments)
+    def do(self, given: SystemdGiven, limit: Limit) -> Outcome:
+        """See :meth:`Actor.do`; ``was`` is the unit's state before."""
         was = self._ctl(limit, _LOOK, given.unit).said
         if given.action == _LOOK:
             return Outcome(was == "active", f"{given.unit} is {was}", {"was": was})

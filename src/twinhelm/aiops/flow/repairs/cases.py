@@ -17,7 +17,7 @@ from twinhelm.core.labels import metric_name
 from twinhelm.core.telemetry import Alert, Change
 from twinhelm.events.values import Reading, load
 
-__all__ = ["Changes", "case_of"]
+__all__ = ["Changes", "case_of", "sign_of", "suspect_of"]
 
 BEFORE_MS = 2 * 3_600_000
 MOST_SIGNS = 500
@@ -35,16 +35,17 @@ def case_of(unit: Reading, incident_id: int, changes: Changes) -> Case:
         )
     parent = incident_ref(incident_id)
     claims = [load(Claim, each) for each in unit.find("claim", parent=parent, state="cause")]
-    suspects = tuple(map(_suspect, sorted(claims, key=lambda claim: claim.id)))
+    suspects = tuple(map(suspect_of, sorted(claims, key=lambda claim: claim.id)))
     anomalies = unit.find("anomaly", parent=parent, newest_first=True, limit=MOST_SIGNS)
     # An alert that fired again belongs to a newer incident by now, and was a member of this one.
-    signs = [_odd(load(Anomaly, each)) for each in anomalies]
+    signs = [sign_of(load(Anomaly, each)) for each in anomalies]
     alerts = (unit.get("alert", member) for member in incident.members[:MOST_SIGNS])
-    signs += [_alerted(load(Alert, each)) for each in alerts if each is not None]
+    signs += [sign_of(load(Alert, each)) for each in alerts if each is not None]
     return Case(incident, suspects, tuple(signs), _named(incident, suspects, changes))
 
 
-def _suspect(claim: Claim) -> Suspect:
+def suspect_of(claim: Claim) -> Suspect:
+    """Put what was claimed of a cause back as the suspect that it was."""
     facts = claim.facts
     return Suspect(
         int(claim.id.rsplit("/", 1)[1]), facts.get("kind", ""), claim.subject,
@@ -52,12 +53,11 @@ def _suspect(claim: Claim) -> Suspect:
     )  # fmt: skip
 
 
-def _odd(one: Anomaly) -> Sign:
-    return Sign(one.entity, one.resource.value, metric_name(one.labels), dict(one.labels))
-
-
-def _alerted(one: Alert) -> Sign:
+def sign_of(one: Anomaly | Alert) -> Sign:
+    """Say what a member of an incident shows, as runbooks ask of it."""
     labels = dict(one.labels)
+    if isinstance(one, Anomaly):
+        return Sign(one.entity, one.resource.value, metric_name(one.labels), labels)
     return Sign(entity_of(one.labels), "other", labels.get("alertname", ""), labels)
 
 
