@@ -23,6 +23,7 @@ import pytest
 
 from e2e.small_product import API, PATIENCE_S, Desk
 from peers.processes import family, gone
+from peers.runbooks import of_numbers, step
 from peers.server import Twinhelm
 from twinhelm.core import json
 from twinhelm.core.clock import SystemClock
@@ -69,44 +70,12 @@ if (here / f"fail-{{number}}-{{what}}").exists():
     sys.exit("it cannot be done")
 tell("done")
 """
-BOOK = """
-[runbook]
-name = "{name}"
-says = "Do three things about it."
-[when]
-verdict = ["conclusive", "inconclusive"]
-confidence = 0
-metric = ["{alert}"]
-[parameters.number]
-from = "label.number"
-pattern = "[0-9]+"
-[[steps]]
-name = "note"
-do = "command"
-arguments = {{ command = ["{deed}", "note", "{{number}}"], repeatable = true }}
-undo = "none"
-because = "a note harms nobody"
-[[steps]]
-name = "move"
-do = "command"
-arguments = {{ command = ["{deed}", "move", "{{number}}"], touches = ["other:thing-{{number}}"] }}
-undo = {{ do = "command", arguments = {{ command = ["{deed}", "unmove", "{{number}}"] }} }}
-[[steps]]
+SURE = """[[steps]]
 name = "sure"
 do = "ask"
-arguments = {{ question = "Shall number {{number}} be finished?" }}
-[[steps]]
-name = "finish"
-do = "command"
-arguments = {{ command = ["{deed}", "finish", "{{number}}"] }}
-undo = "none"
-because = "what is finished is finished"
-[verify]
-within_s = {within_s}
-[limits]
-per_hour = 1000
-cooldown_s = 0
+arguments = { question = "Shall number {number} be finished?" }
 """
+TOUCHES = ', touches = ["other:thing-{number}"]'
 POLICY = "[limits]\nrunning = 9\nwaiting = 99\nper_hour = 1000\nper_entity_hour = 1000\n"
 
 
@@ -263,7 +232,13 @@ def test_killed_anywhere_each_deed_happens_once_and_is_undone_where_it_must(tmp_
     books = tmp_path / "books"
     books.mkdir()
     for name, alert, within_s in (("mend", "Broken", 3000), ("try", "Stubborn", 0.1)):
-        text = BOOK.format(name=name, alert=alert, deed=deed, within_s=within_s)
+        steps = (
+            step(deed, "note", ", repeatable = true", "a note harms nobody"),
+            step(deed, "move", TOUCHES, "unmove"),
+            SURE,
+            step(deed, "finish", undo="what is finished is finished"),
+        )
+        text = of_numbers(name, alert, *steps, within_s=within_s, per_hour=1000)
         (books / f"{name}.toml").write_text(text)
     (books / "policy.toml").write_text(POLICY)
     (folder / f"fail-{FAILS}-finish").touch()

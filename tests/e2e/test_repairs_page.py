@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from peers.processes import family, gone
+from peers.runbooks import of_numbers, step
 from peers.server import Twinhelm
 from twinhelm.core import json
 from twinhelm.core.clock import SystemClock
@@ -39,29 +40,6 @@ gate = here / f"gate-{{sys.argv[2]}}"
 if sys.argv[1] == "mend" and gate.is_fifo():
     gate.read_bytes()
 """
-BOOK = """
-[runbook]
-name = "mend"
-says = "Mend the thing that is broken."
-dangerous = true
-[when]
-verdict = ["conclusive", "inconclusive"]
-confidence = 0
-metric = ["Broken"]
-[parameters.number]
-from = "label.number"
-pattern = "[0-9]+"
-[[steps]]
-name = "mend"
-do = "command"
-timeout_s = 600
-arguments = {{ command = ["{deed}", "mend", "{{number}}"], touches = ["other:thing-{{number}}"] }}
-undo = {{ do = "command", arguments = {{ command = ["{deed}", "unmend", "{{number}}"] }} }}
-[verify]
-within_s = 3000
-[limits]
-cooldown_s = 0
-"""
 
 
 @pytest.fixture
@@ -80,7 +58,9 @@ def server(tmp_path, folder):
     """A server whose folder of runbooks holds one."""
     books = tmp_path / "books"
     books.mkdir()
-    (books / "mend.toml").write_text(BOOK.format(deed=folder / "deed"))
+    touches = ', touches = ["other:thing-{number}"]'
+    mend = step(folder / "deed", "mend", touches, "unmend")
+    (books / "mend.toml").write_text(of_numbers("mend", "Broken", mend, more="dangerous = true"))
     env = {
         "TWINHELM_AUTOMATE__COMMANDS": json.dumps([str(folder / "deed")]).decode(),
         "TWINHELM_AUTOMATE__RUNBOOKS": str(books),

@@ -32,6 +32,44 @@ within_s = 300
 """
 
 
+def of_numbers(
+    name: str, alert: str, *steps: str, more: str = "", within_s: float = 3000, per_hour: int = 2
+) -> str:
+    """A runbook for alerts of one name, whose label ``number`` its steps know."""
+    return f"""
+[runbook]
+name = "{name}"
+says = "Do something about it."
+{more}
+[when]
+verdict = ["conclusive", "inconclusive"]
+confidence = 0
+metric = ["{alert}"]
+[parameters.number]
+from = "label.number"
+pattern = "[0-9]+"
+{"".join(steps)}
+[verify]
+within_s = {within_s}
+[limits]
+per_hour = {per_hour}
+cooldown_s = 0
+"""
+
+
+def step(program: Any, word: str, more: str = "", undo: str = "") -> str:
+    """A step that calls a program with a word and the number; ``undo`` is a word, or why not."""
+    back = f'undo = "none"\nbecause = "{undo}"'
+    if undo and " " not in undo:
+        back = f'undo = {{ do = "command", arguments = {{ {_command(program, undo)} }} }}'
+    head = f'[[steps]]\nname = "{word}"\ndo = "command"\ntimeout_s = 600'
+    return f"{head}\narguments = {{ {_command(program, word)}{more} }}\n{back}\n"
+
+
+def _command(program: Any, word: str) -> str:
+    return f'command = ["{program}", "{word}", "{{number}}"]'
+
+
 @dataclass(slots=True)
 class Doer:
     """Does ``what``, and says that the thing was ``up`` before; may be made to fail or to hang."""

@@ -122,7 +122,7 @@ class House:
             self.repairs.stock()  # to be tried on what is replayed; nothing of them begins
             return
         self.models.start(self._stop)
-        self.repairs.start(self._stop)
+        self._spawn("repairs", lambda: self.repairs.run(self._stop))
         self._spawn("notices", lambda: self.notices.run(self._stop))
         self._spawn("watch", self._watch)
         if self.host is not None:
@@ -155,7 +155,7 @@ class House:
         if self.drive is not None:
             self.drive.finish()
         with ExitStack() as closing:
-            parts = (self.records, self.telemetry, self.models, self.repairs, self.workflows)
+            parts = (self.records, self.telemetry, self.models, self.workflows)
             for part in parts:
                 closing.callback(part.close)
             if self._started:

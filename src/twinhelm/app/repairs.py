@@ -8,7 +8,7 @@ runbooks and begins to follow the journal, in a thread of its own.
 import logging
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -54,7 +54,6 @@ class Repairs:
     walk: Walk
     follower: Follower
     clock: Clock
-    _threads: list[threading.Thread] = field(default_factory=list)
 
     def register(self) -> None:
         """Make the workflow known, and take the stop switch as it was left."""
@@ -66,19 +65,7 @@ class Repairs:
         attempt("library of repairs", partial(self.books.shelve, library()))
         attempt("folder of repairs", self.books.look)
 
-    def start(self, stopping: threading.Event) -> None:
-        """Take the library and the folder, and follow incidents; returns at once."""
-        thread = threading.Thread(target=self._live, args=(stopping,), name="twinhelm-repairs")
-        thread.daemon = True
-        thread.start()
-        self._threads.append(thread)
-
-    def close(self) -> None:
-        """Wait for the thread to end."""
-        for thread in self._threads:
-            thread.join(timeout=30)
-
-    def _live(self, stopping: threading.Event) -> None:
+    def run(self, stopping: threading.Event) -> None:
         """Walk the rounds until the house stops; what fails is told and tried again."""
         self.stock()
         looked_s = -FOLDER_S

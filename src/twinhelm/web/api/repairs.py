@@ -7,13 +7,12 @@ from typing import Annotated, Any
 from fastapi import Body, Path, Query
 from starlette.responses import Response
 
-from twinhelm.aiops.automate.limits import Autonomy
 from twinhelm.aiops.automate.repair import Repair, RepairState
 from twinhelm.aiops.automate.runbook import Level
 from twinhelm.aiops.flow.repairs.desk import asked_for
 from twinhelm.aiops.flow.repairs.kept import Book, Switch
-from twinhelm.aiops.flow.repairs.proposals import Judged, Past, PastFit
-from twinhelm.core.errors import BadInput, TwinhelmError
+from twinhelm.aiops.flow.repairs.proposals import Judged, PastFit, Shelved
+from twinhelm.core.errors import BadInput
 from twinhelm.core.ports import JournalRow
 from twinhelm.web.api.words import By, Limit, Of, Roles, Router
 from twinhelm.web.frame import json_answer
@@ -22,6 +21,8 @@ __all__ = ["router"]
 
 router = Router(tags=["repairs"])
 
+BOOK = ("name", "version", "digest", "source", "by", "time_ms", "level")
+SHELVED = ("says", "owner", "dangerous", "autonomy", "fault")
 Name = Annotated[str, Path(min_length=1, max_length=63)]
 Key = Annotated[str, Path(min_length=3, max_length=40)]
 Number = Annotated[int, Body(ge=1, le=(1 << 53) - 1)]
@@ -30,35 +31,6 @@ Text = Annotated[str, Body(embed=True, min_length=1, max_length=64_000)]
 Reason = Annotated[str, Body(embed=True, max_length=2000)]
 States = Annotated[list[RepairState] | None, Query(alias="state", max_length=20)]
 Incident = Annotated[int | None, Query(ge=1, le=(1 << 53) - 1)]
-
-
-@dataclass(frozen=True, slots=True)
-class Shelved:
-    """A runbook in use, and how far it goes by itself; ``fault`` says why it cannot be used."""
-
-    name: str
-    version: int
-    digest: str
-    source: str
-    by: str
-    time_ms: int
-    level: Level | None
-    says: str
-    owner: str
-    dangerous: bool
-    autonomy: Autonomy | None
-    fault: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RunbookFile:
-    """A runbook with its text, what was read in it, its versions and what they did."""
-
-    shelved: Shelved
-    text: str
-    says: Mapping[str, Any]
-    versions: tuple[Book, ...]
-    repairs: tuple[Repair, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +43,23 @@ class RepairFile:
 
 
 @router.get("/runbooks")
-def runbooks(house: Of) -> list[Shelved]:
-    """List the runbooks in use."""
-    with house.records.reading() as unit:
-        past = house.repairs.proposals.past(unit)
-        used = house.repairs.books.used(unit)
-        return sorted((_shelved(house, unit, each, past) for each in used), key=lambda s: s.name)
+def runbooks(house: Of) -> Response:
+    """List the runbooks in use, and how far each goes by itself; ``fault``: it cannot be used."""
+    return json_answer([_told(one) for one in house.repairs.proposals.shelf()]).response()
 
 
 @router.get("/runbooks/{name}")
-def runbook(house: Of, name: Name) -> RunbookFile:
-    """Open one runbook."""
+def runbook(house: Of, name: Name) -> Response:
+    """Open one runbook: its text, what was read in it, its versions and what they did."""
     books = house.repairs.books
-    book = books.get(name)
-    with house.records.reading() as unit:
-        past = house.repairs.proposals.past(unit)
-        shelved = _shelved(house, unit, book, past)
-    says = {} if shelved.fault else books.runbook(book).model_dump(mode="json", by_alias=True)
-    own = sorted(
-        (each for each in past.repairs if each.runbook == name), key=lambda each: -each.asked_ms
-    )
-    return RunbookFile(shelved, book.text, says, tuple(books.versions(name)), tuple(own))
+    (shelved,) = house.repairs.proposals.shelf(name)
+    read = None if shelved.fault else books.runbook(shelved.book)
+    told = {
+        "shelved": _told(shelved), "text": shelved.book.text,
+        "says": read.model_dump(mode="json", by_alias=True) if read else {},
+        "versions": books.versions(name), "repairs": shelved.repairs,
+    }  # fmt: skip
+    return json_answer(told).response()
 
 
 @router.post("/runbooks", status_code=201)
@@ -228,12 +196,6 @@ def automation(house: Of) -> Response:
     return json_answer(told).response()
 
 
-def _shelved(house: Of, unit: Any, book: Book, past: Past) -> Shelved:
-    told = (book.name, book.version, book.digest, book.source, book.by, book.time_ms, book.level)
-    try:
-        read = house.repairs.books.runbook(book)
-    except TwinhelmError as error:
-        return Shelved(*told, "", "", False, None, str(error))
-    head = read.runbook
-    autonomy = house.repairs.proposals.autonomy(unit, book, read, past)
-    return Shelved(*told, head.says, head.owner, head.dangerous, autonomy)
+def _told(one: Shelved) -> dict[str, Any]:
+    told = {name: getattr(one.book, name) for name in BOOK}
+    return told | {name: getattr(one, name) for name in SHELVED}

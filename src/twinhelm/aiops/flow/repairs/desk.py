@@ -81,8 +81,8 @@ class Desk:
         self, *, states: Iterable[str] | None = None, incident: int | None = None, limit: int = 100
     ) -> list[Repair]:
         """List repairs, the newest first."""
+        wanted = None if states is None else list(states)
         with self.records.reading() as unit:
-            wanted = list(states) if states is not None else None
             return find_repairs(unit, states=wanted, incident=incident, limit=limit)
 
     def run(

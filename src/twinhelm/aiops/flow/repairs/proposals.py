@@ -17,18 +17,25 @@ from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY, Repair, RepairState,
 from twinhelm.aiops.automate.runbook import Level, Runbook
 from twinhelm.aiops.flow.repairs.books import Books
 from twinhelm.aiops.flow.repairs.cases import Changes, case_of
-from twinhelm.aiops.flow.repairs.kept import Book, ended, find_repairs, put_repair, switch_of
+from twinhelm.aiops.flow.repairs.kept import (
+    Book,
+    ended,
+    find_repairs,
+    get_book,
+    put_repair,
+    switch_of,
+)
 from twinhelm.aiops.records import find_answers, find_incidents
 from twinhelm.aiops.types import LIVE
 from twinhelm.core.clock import Clock
-from twinhelm.core.errors import BadInput, Conflict, Denied
+from twinhelm.core.errors import BadInput, Conflict, Denied, TwinhelmError
 from twinhelm.core.policy import Decision, Verdict
 from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.kinds.repairs import RepairAsked, RepairHeld, RepairProposed, RepairStarted
 from twinhelm.events.values import Reading
 
-__all__ = ["ACTOR", "Judged", "Past", "PastFit", "Proposals"]
+__all__ = ["ACTOR", "Judged", "Past", "PastFit", "Proposals", "Shelved"]
 
 ACTOR = "twinhelm"
 TOLD_AGAIN_MS = 3_600_000
@@ -55,6 +62,19 @@ class Judged:
     reason: str
     rule: str
     facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """A runbook with its repairs, the newest first; ``fault`` says why it can be used no more."""
+
+    book: Book
+    says: str = ""
+    owner: str = ""
+    dangerous: bool = False
+    autonomy: Autonomy | None = None
+    repairs: tuple[Repair, ...] = ()
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +126,27 @@ class Proposals:
             if each.of == "action"
         }
         return Past(list({each.id: each for each in found}.values()), said)
+
+    def shelf(self, name: str = "") -> list[Shelved]:
+        """Say how the runbooks in use stand, by name, or one whether in use or not.
+
+        Raises :class:`NotFound`.
+        """
+        with self.records.reading() as unit:
+            past = self.past(unit)
+            used = [get_book(unit, name)] if name else self.books.used(unit)
+            found = [self._shelved(unit, book, past) for book in used]
+        return sorted(found, key=lambda one: one.book.name)
+
+    def _shelved(self, unit: Reading, book: Book, past: Past) -> Shelved:
+        own = [one for one in past.repairs if one.runbook == book.name]
+        repairs = tuple(sorted(own, key=lambda one: -one.asked_ms))
+        try:
+            read = self.books.runbook(book)
+        except TwinhelmError as error:
+            return Shelved(book, repairs=repairs, fault=str(error))
+        head, autonomy = read.runbook, self.autonomy(unit, book, read, past)
+        return Shelved(book, head.says, head.owner, head.dangerous, autonomy, repairs)
 
     def judged(
         self, unit: Reading, book: Book, runbook: Runbook, case: Case, fit: Fit, *,
@@ -187,7 +228,7 @@ class Proposals:
         """Say the same of one that is not kept: a new version, which has earned nothing yet."""
         with self.records.reading() as unit:
             kept = next((each for each in self.books.used(unit) if each.name == runbook.name), None)
-            book = Book(runbook.name, 0, "", "", "api", by, 0, kept and kept.level)
+            book = Book(runbook.name, 0, "", "", "api", by, 0, kept.level if kept else None)
             case = case_of(unit, incident, self.changes)
             fit = fits(runbook, case)
             return self.judged(unit, book, runbook, case, fit, by=by, past=self.past(unit))

@@ -89,7 +89,7 @@ class Walk:
             looked = self._act(run, repair, check, check.timeout_s)
             if not looked.ok:
                 said = f"{step.name} was not begun: {looked.text}"
-                self._fail(repair, at, StepState.WAITING, said)
+                self._fail(repair, at, StepState.WAITING, Outcome(False, said))
                 return
         if not self._mark(repair, at, step, undo=False):
             return
@@ -99,7 +99,7 @@ class Walk:
         if outcome.ok:
             self._end_step(repair, at, StepState.DONE, outcome)
         else:
-            self._fail(repair, at, StepState.FAILED, outcome.text, outcome)
+            self._fail(repair, at, StepState.FAILED, outcome)
 
     def _looked_after(self, run: Run, repair: Repair, step: Step, outcome: Outcome) -> Outcome:
         """Look whether a deed worked, for as long as its checks say."""
@@ -253,11 +253,24 @@ class Walk:
             ended(write, now, RepairState.STOPPED, self.desk.halted(now.id), self._now())
         return False
 
-    def _end_step(self, repair: Repair, at: int, state: StepState, outcome: Outcome) -> None:
-        """Write down how a deed ended, whatever became of the repair meanwhile."""
+    def _end_step(
+        self, repair: Repair, at: int, mark: StepState, outcome: Outcome, **then: Any
+    ) -> None:
+        """Write down how a deed ended, whatever became of the repair; ``then`` if it goes on."""
         with self.desk.journal.writing(ACTOR) as write:
             now = get_repair(write, repair.id)
-            put_repair(write, self._noted(write, now, at, state, outcome))
+            goes_on = then and now.state is repair.state
+            now = self._noted(write, now, at, mark, outcome)
+            if goes_on and (reason := self.desk.halted(repair.id)):
+                ended(write, now, RepairState.STOPPED, reason, self._now())
+            else:
+                put_repair(write, replace(now, **then) if goes_on else now)
+
+    def _fail(self, repair: Repair, at: int, mark: StepState, outcome: Outcome) -> None:
+        """Write down that a step failed, and begin to take back what was done."""
+        reason = f"{repair.steps[at].name}: {outcome.text}"
+        self._end_step(repair, at, mark, outcome, state=RepairState.UNDOING,
+                       then=RepairState.UNDONE.value, reason=reason)  # fmt: skip
 
     def _noted(
         self, write: JournalWriter, now: Repair, at: int, state: StepState, outcome: Outcome
@@ -265,21 +278,6 @@ class Walk:
         facts = outcome.facts or now.steps[at].facts
         write.event(RepairStepEnded(now.id, now.steps[at].name, state, outcome.text))
         return now.with_step(at, state=state, text=outcome.text, facts=facts, ended_ms=self._now())
-
-    def _fail(
-        self, repair: Repair, at: int, state: StepState, said: str, outcome: Outcome | None = None
-    ) -> None:
-        """Write down that a step failed, and begin to take back what was done."""
-        with self.desk.journal.writing(ACTOR) as write:
-            now = get_repair(write, repair.id)
-            now = self._noted(write, now, at, state, outcome or Outcome(False, said))
-            if now.state is RepairState.RUNNING:
-                if reason := self.desk.halted(repair.id):
-                    ended(write, now, RepairState.STOPPED, reason, self._now())
-                    return
-                now = replace(now, state=RepairState.UNDOING, then=RepairState.UNDONE.value,
-                              reason=f"{now.steps[at].name}: {said}")  # fmt: skip
-            put_repair(write, now)
 
     def _ask(
         self, repair: Repair, at: int, state: StepState, question: str, runbook: Runbook

@@ -6,13 +6,12 @@ The dry run and the back-test are asked by the address, so that they can be sent
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from difflib import unified_diff
 
 from twinhelm.aiops.automate.repair import Repair
 from twinhelm.aiops.automate.runbook import Level
 from twinhelm.aiops.flow.repairs.kept import Book
-from twinhelm.aiops.flow.repairs.proposals import Judged, PastFit
+from twinhelm.aiops.flow.repairs.proposals import Judged, PastFit, Shelved
 from twinhelm.aiops.records import find_incidents
 from twinhelm.aiops.types import LIVE, Incident
 from twinhelm.core.errors import NotFound
@@ -24,7 +23,7 @@ from twinhelm.web.pages.automation.parts import (
     repair_chip,
     repair_path,
 )
-from twinhelm.web.pages.automation.runbooks import SOURCES, Shelved, shelved
+from twinhelm.web.pages.automation.runbooks import SOURCES
 from twinhelm.web.pages.kit import html
 from twinhelm.web.pages.kit.deeds import Deeds
 from twinhelm.web.pages.kit.frame import framed, title_row
@@ -46,15 +45,6 @@ MOST_PAST = 200
 SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What the page shows of one."""
-
-    shelved: Shelved
-    versions: tuple[Book, ...]
-    repairs: tuple[Repair, ...]
-
-
 async def runbook(sheet: Sheet) -> None:
     """Show one; raises :class:`NotFound`."""
     name, house = str(sheet.request.path_params["name"]), sheet.house
@@ -62,20 +52,15 @@ async def runbook(sheet: Sheet) -> None:
         raise NotFound(f"there is no runbook {name[:60]!r}", hint="/runbooks lists them")
     books = house.repairs.books
 
-    def ask() -> _File:
-        book = books.get(name)
-        with house.records.reading() as unit:
-            past = house.repairs.proposals.past(unit)
-            found = shelved(sheet, unit, book, past)
-        own = [one for one in past.repairs if one.runbook == name]
-        own.sort(key=lambda one: -one.asked_ms)
-        return _File(found, tuple(books.versions(name)), tuple(own[:SHOWN]))
+    def ask() -> tuple[Shelved, list[Book]]:
+        return house.repairs.proposals.shelf(name)[0], books.versions(name)
 
-    def show(now: _File) -> None:
-        head.show(now.shelved, lambda found: _head(sheet, found, deeds))
-        text.show(now.shelved.book.text, _numbered)
-        ran.show(now.repairs, _repairs)
-        versions.show(now.versions, _versions)
+    def show(now: tuple[Shelved, list[Book]]) -> None:
+        shelved, past = now
+        head.show(shelved, lambda found: _head(sheet, found, deeds))
+        text.show(shelved.book.text, _numbered)
+        ran.show(shelved.repairs[:SHOWN], _repairs)
+        versions.show(past, _versions)
 
     await work(ask)  # so that what is not there is answered with 404
     with framed(sheet, wing="machines"):
@@ -239,7 +224,7 @@ def _repairs(found: tuple[Repair, ...]) -> None:
     )
 
 
-def _versions(found: tuple[Book, ...]) -> None:
+def _versions(found: list[Book]) -> None:
     html.card_head("Versions")
     for number, book in enumerate(found[:SHOWN]):
         before = found[number + 1] if number + 1 < len(found) else None

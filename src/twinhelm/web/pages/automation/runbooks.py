@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from twinhelm.aiops.automate.limits import Autonomy
 from twinhelm.aiops.automate.policy import Freeze, Policy
-from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY, Repair
-from twinhelm.aiops.flow.repairs.kept import Book
-from twinhelm.aiops.flow.repairs.proposals import Past
-from twinhelm.core.errors import TwinhelmError
+from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY
+from twinhelm.aiops.flow.repairs.proposals import Shelved
 from twinhelm.core.roles import Right
-from twinhelm.events.values import Reading
 from twinhelm.web.pages.automation.parts import (
     earned,
     level_chip,
@@ -25,25 +21,12 @@ from twinhelm.web.pages.kit.frame import framed
 from twinhelm.web.pages.kit.html import Column, Node, Region, When
 from twinhelm.web.pages.kit.sheet import Live, Sheet
 
-__all__ = ["SOURCES", "Shelved", "runbooks", "shelved"]
+__all__ = ["SOURCES", "runbooks"]
 
 SOURCES = {"library": "comes with twinhelm", "folder": "your folder", "api": "page or API"}
 POLICY = "policy.toml"
 HOUR_MS = 3_600_000
 FORMAT = "docs/runbooks.md tells how runbooks and policy.toml are written."
-
-
-@dataclass(frozen=True, slots=True)
-class Shelved:
-    """A runbook in use; ``fault`` says why it can be used no longer, ``last`` is its last run."""
-
-    book: Book
-    says: str
-    owner: str
-    dangerous: bool
-    autonomy: Autonomy | None
-    last: Repair | None
-    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +37,8 @@ class _House:
     wrong: Mapping[str, str]
     told: str
     policy: Policy
-    stand: Mapping[str, float]
+    stand: tuple[int, int, float]
     frozen: tuple[str, ...]
-
-
-def shelved(sheet: Sheet, unit: Reading, book: Book, past: Past) -> Shelved:
-    """Load what is shown of a runbook."""
-    repairs = sheet.house.repairs
-    own = [one for one in past.repairs if one.runbook == book.name and one.started_ms]
-    last = max(own, key=lambda one: one.started_ms, default=None)
-    try:
-        read = repairs.books.runbook(book)
-    except TwinhelmError as error:
-        return Shelved(book, "", "", False, None, last, str(error))
-    head, autonomy = read.runbook, repairs.proposals.autonomy(unit, book, read, past)
-    return Shelved(book, head.says, head.owner, head.dangerous, autonomy, last)
 
 
 async def runbooks(sheet: Sheet) -> None:
@@ -96,22 +66,20 @@ def _ask(sheet: Sheet) -> _House:
     books, now = house.repairs.books, house.clock.now_ms()
     with house.records.reading() as unit:
         past = house.repairs.proposals.past(unit)
-        shelf = [shelved(sheet, unit, book, past) for book in books.used(unit)]
     begun = [one for one in past.repairs if one.started_ms]
-    day = [one for one in begun if one.started_ms > now - 24 * HOUR_MS]
-    stand = {
-        "running": sum(one.state in UNDER_WAY or one.state in OPEN for one in begun),
-        "per_hour": sum(one.started_ms > now - HOUR_MS for one in begun),
-        "cost_per_day": sum(one.cost for one in day),
-    }
+    stand = (
+        sum(one.state in UNDER_WAY or one.state in OPEN for one in begun),
+        sum(one.started_ms > now - HOUR_MS for one in begun),
+        sum(one.cost for one in begun if one.started_ms > now - 24 * HOUR_MS),
+    )
     here = house.settings.server.environment
     frozen = tuple(one.name for one in books.policy.freezes if one.holds(now, here))
-    order = sorted(shelf, key=lambda one: one.book.name)
+    shelf = tuple(house.repairs.proposals.shelf())
     told = "The defaults: no folder is named"
     if folder := books.folder:
         read = (folder / POLICY).is_file()
         told = f"Read from {folder / POLICY}" if read else f"The defaults: {folder} has no {POLICY}"
-    return _House(tuple(order), dict(books.wrong), told, books.policy, stand, frozen)
+    return _House(shelf, dict(books.wrong), told, books.policy, stand, frozen)
 
 
 def _wrong(now: _House) -> None:
@@ -154,56 +122,40 @@ def _level(one: Shelved) -> None:
 
 
 def _last(one: Shelved) -> None:
-    if one.last is None:
+    last = next((each for each in one.repairs if each.started_ms), None)
+    if last is None:
         Node("span", "never", "muted")
         return
-    repair_chip(one.last.state)
+    repair_chip(last.state)
     with Node("div", classes="small"):
-        Node("a", one.last.id, href=repair_path(one.last))
-        html.phrase(" ", one.last.started_ms)
+        Node("a", last.id, href=repair_path(last))
+        html.phrase(" ", last.started_ms)
 
 
 def _policy(sheet: Sheet, now: _House) -> None:
-    policy, limits, stand = now.policy, now.policy.limits, now.stand
+    policy, limits = now.policy, now.policy.limits
+    running, begun, cost = now.stand
     here = sheet.house.settings.server.environment
     html.card_head("Policy")
     Node("p", f"{now.told}. {FORMAT}", "muted prose")
     if now.frozen:
         html.say(f"A freeze holds now: {', '.join(now.frozen)}. No repair begins.", kind="amber")
-    most = policy.autonomy.environments.get(here)
+    levels = dict(policy.autonomy.environments)
+    most = levels.pop(here, None)
     html.facts(
         {
             f"In {here}": f"a runbook may {most} at most" if most else "it may act, once earned",
             "Autonomy": f"{policy.autonomy.earn} verified in a row earn it, one failure takes it",
-            "Elsewhere": ", ".join(
-                f"{name}: {level}" for name, level in policy.autonomy.environments.items()
-                if name != here
-            ),
+            "Elsewhere": ", ".join(f"{name}: {level}" for name, level in levels.items()),
+            "Under way at once": f"{running} of {limits.running}",
+            "Begun within an hour": f"{begun} of {limits.per_hour}",
+            "Cost within a day": f"{cost:,g} of {_most(limits.cost_per_day)}",
+            "Of one thing within an hour": f"{limits.per_entity_hour} at most",
+            "Requests of one runbook that wait": f"{limits.waiting} at most",
+            "Things that one repair touches": f"{limits.reach} at most",
         }
-    )  # fmt: skip
-    rows = [
-        ("Under way at once", stand["running"], limits.running),
-        ("Begun within an hour", stand["per_hour"], limits.per_hour),
-        ("Of one thing within an hour", None, limits.per_entity_hour),
-        ("Requests of one runbook that wait", None, limits.waiting),
-        ("Things that one repair touches", None, limits.reach),
-        ("Cost within a day", stand["cost_per_day"], limits.cost_per_day),
-    ]
-    html.table(
-        rows,
-        Column("Limit", "", lambda row: row[0]),
-        Column("Now", "tightcol", _used),
-        Column("At most", "num tightcol", lambda row: _most(row[2])),
     )
     _rules(policy, now.frozen)
-
-
-def _used(row: tuple[str, float | None, float]) -> None:
-    _, used, most = row
-    if used is None:
-        Node("span", "counted for each", "muted small")
-    else:
-        html.meter(used / most if most else 1.0, f"{used:g}", "amber" if used >= most else "")
 
 
 def _most(limit: float) -> str:
