@@ -1,11 +1,10 @@
 """The composition of repairs: the shelf of runbooks, the desk, the walk, and who follows incidents.
 
 :func:`open_repairs` builds them on stores that are open; :meth:`Repairs.register` makes the
-workflow known, which must happen before workflows resume; :meth:`Repairs.start` reads the
-runbooks and begins to follow the journal, in a thread of its own.
+workflow known, which must happen before workflows resume; :meth:`Repairs.run` reads the
+runbooks and follows the journal.
 """
 
-import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,8 +32,6 @@ from twinhelm.events.workflows import WorkflowPort
 from twinhelm.mlops.flow.rollouts import Rollouts
 
 __all__ = ["Repairs", "library", "open_repairs"]
-
-log = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 """How often it is looked whether the journal has grown."""

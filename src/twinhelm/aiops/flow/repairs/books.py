@@ -18,7 +18,7 @@ from twinhelm.aiops.automate.policy import Policy, Said, read_policy
 from twinhelm.aiops.automate.runbook import Level, Runbook, read_runbook
 from twinhelm.aiops.automate.steps import Actor
 from twinhelm.aiops.clean import redacted
-from twinhelm.aiops.flow.repairs.kept import Book, get_book, put_book
+from twinhelm.aiops.flow.repairs.kept import SHELF, Book, get_book, put_book
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Conflict, TooLarge, TwinhelmError
 from twinhelm.core.own.commit import commit_of, last_moved_ns
@@ -86,8 +86,7 @@ class Books:
         name = self.check(text, where).name
         digest = sha256(text.encode()).hexdigest()
         with self.journal.writing(by) as write:
-            record = write.get("runbook", name)
-            before = load(Book, record) if record else None
+            before = SHELF.get(write, Book, name)
             if before is not None and not before.removed:
                 if _RANK[before.source] > _RANK[source]:
                     said = f"the runbook {name} comes from the {before.source}"
@@ -138,7 +137,7 @@ class Books:
 
     def used(self, unit: Reading) -> list[Book]:
         """List the runbooks in use."""
-        return [load(Book, each) for each in unit.find("runbook", state="used", limit=MAX_BOOKS)]
+        return SHELF.find(unit, Book, state="used", limit=MAX_BOOKS)
 
     def sound(self, unit: Reading) -> list[tuple[Book, Runbook]]:
         """List the runbooks in use that can still be read, with what they say."""

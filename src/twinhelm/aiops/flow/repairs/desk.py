@@ -8,11 +8,12 @@ left between the two.
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from twinhelm.aiops.automate.limits import may_answer
 from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY, Answer, Repair, RepairState, StepState
 from twinhelm.aiops.flow.repairs.kept import (
+    SHELF,
     Switch,
     ended,
     find_repairs,
@@ -27,7 +28,7 @@ from twinhelm.aiops.types import LIVE
 from twinhelm.core.clock import Clock
 from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound
 from twinhelm.core.policy import Verdict
-from twinhelm.core.ports import Record, Records
+from twinhelm.core.ports import Records
 from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.kinds.repairs import RepairAnswered, RepairStarted, StopPulled, StopReleased
 from twinhelm.events.workflows import WorkflowPort
@@ -156,7 +157,7 @@ class Desk:
                 ]
                 for each in under_way:
                     ended(write, each, RepairState.STOPPED, self.halted(each.id), made.time_ms)
-                write.put(Record("switch", "stop", asdict(made), "on", "", made.time_ms))
+                SHELF.put(write, made)
                 write.event(StopPulled(made.reason, tuple(each.id for each in under_way)))
         except BaseException:
             self.switch = before
@@ -170,7 +171,7 @@ class Desk:
             if not switch_of(write).on:
                 raise Conflict("the stop switch is not pulled")
             made = Switch(False, by, reason[:MAX_NOTE], self.clock.now_ms())
-            write.put(Record("switch", "stop", asdict(made), "off", "", made.time_ms))
+            SHELF.put(write, made)
             write.event(StopReleased(made.reason))
         self.switch = made
         return made

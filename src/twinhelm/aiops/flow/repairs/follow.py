@@ -8,15 +8,14 @@ The past is not repaired: a house that begins to follow begins at the journal's 
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from twinhelm.aiops.automate.repair import OPEN
 from twinhelm.aiops.flow.repairs.desk import Desk
-from twinhelm.aiops.flow.repairs.kept import Cursor, find_repairs
+from twinhelm.aiops.flow.repairs.kept import SHELF, Cursor, find_repairs
 from twinhelm.aiops.flow.repairs.proposals import ACTOR
-from twinhelm.core.ports import JournalRow, Record
+from twinhelm.core.ports import JournalRow
 from twinhelm.events.journal import Journal
-from twinhelm.events.values import load
 
 __all__ = ["Follower"]
 
@@ -64,9 +63,8 @@ class Follower:
 
     def _news(self) -> tuple[Cursor, list[JournalRow]]:
         with self.desk.records.reading() as unit:
-            record = unit.get("cursor", "repairs")
-            if record is not None:
-                cursor = load(Cursor, record)
+            cursor = SHELF.get(unit, Cursor, "repairs")
+            if cursor is not None:
                 return cursor, unit.read_journal(after_seq=cursor.seq, limit=ROWS)
             rows = unit.read_journal(newest_first=True, limit=1)
         cursor = Cursor(rows[0].seq if rows else 0)
@@ -75,7 +73,7 @@ class Follower:
 
     def _keep(self, cursor: Cursor) -> None:
         with self.journal.writing(ACTOR) as write:
-            write.put(Record("cursor", "repairs", asdict(cursor)))
+            SHELF.put(write, cursor)
 
     def _hear(
         self, cursor: Cursor, rows: Iterable[JournalRow], now: int, *, again: bool

@@ -21,11 +21,11 @@ from twinhelm.core.errors import NotFound
 from twinhelm.core.ports import Record
 from twinhelm.events.journal import JournalWriter
 from twinhelm.events.kinds.repairs import RepairEnded
-from twinhelm.events.values import Reading, load
+from twinhelm.events.values import Reading, Shelf, load
 
 __all__ = [
-    "Book", "Cursor", "Switch", "ended", "find_repairs", "get_book", "get_repair", "put_book",
-    "put_repair", "switch_of",
+    "SHELF", "Book", "Cursor", "Switch", "ended", "find_repairs", "get_book", "get_repair",
+    "put_book", "put_repair", "switch_of",
 ]  # fmt: skip
 
 
@@ -66,10 +66,21 @@ class Cursor:
     held: Mapping[int, int] = field(default_factory=dict)
 
 
+SHELF = Shelf({
+    Book: ("runbook", lambda one: (
+        one.name, "removed" if one.removed else "used", "", one.time_ms
+    )),
+    Repair: ("repair", lambda one: (
+        one.id, one.state, incident_ref(one.incident), one.asked_ms
+    )),
+    Switch: ("switch", lambda one: ("stop", "on" if one.on else "off", "", one.time_ms)),
+    Cursor: ("cursor", lambda _: ("repairs", "", "", 0)),
+})  # fmt: skip
+
+
 def put_book(write: JournalWriter, book: Book, *, new: bool) -> None:
     """Write the runbook as it is used now, and, if it is new, its version for good."""
-    state = "removed" if book.removed else "used"
-    write.put(Record("runbook", book.name, asdict(book), state, "", book.time_ms))
+    SHELF.put(write, book)
     if new:
         key = f"{book.name}/{book.version:04d}"
         write.put(Record("runbook_past", key, asdict(book), "", book.name, book.time_ms))
@@ -88,11 +99,9 @@ def get_book(unit: Reading, name: str, version: int | None = None) -> Book:
     return load(Book, record)
 
 
-def put_repair(write: JournalWriter, repair: Repair) -> Repair:
-    """Write a repair over whatever stood there, and return it."""
-    parent = incident_ref(repair.incident)
-    write.put(Record("repair", repair.id, asdict(repair), repair.state, parent, repair.asked_ms))
-    return repair
+def put_repair(write: JournalWriter, repair: Repair) -> None:
+    """Write a repair over whatever stood there."""
+    SHELF.put(write, repair)
 
 
 def ended(
@@ -109,11 +118,11 @@ def ended(
 
 def get_repair(unit: Reading, repair_id: str) -> Repair:
     """Read a repair; raises :class:`NotFound`."""
-    record = unit.get("repair", repair_id)
-    if record is None:
+    found = SHELF.get(unit, Repair, repair_id)
+    if found is None:
         said = f"there is no repair {repair_id[:80]!r}"
         raise NotFound(said, hint="`twinhelm repair list` tells what there is")
-    return load(Repair, record)
+    return found
 
 
 def find_repairs(
@@ -126,12 +135,10 @@ def find_repairs(
 ) -> list[Repair]:
     """Read repairs, the newest first."""
     parent = None if incident is None else incident_ref(incident)
-    found = unit.find("repair", state=states, parent=parent, since_ms=since_ms,
+    return SHELF.find(unit, Repair, state=states, parent=parent, since_ms=since_ms,
                       newest_first=True, limit=limit)  # fmt: skip
-    return [load(Repair, record) for record in found]
 
 
 def switch_of(unit: Reading) -> Switch:
     """Read the stop switch."""
-    record = unit.get("switch", "stop")
-    return load(Switch, record) if record else Switch()
+    return SHELF.get(unit, Switch, "stop") or Switch()
