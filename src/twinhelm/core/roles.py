@@ -1,9 +1,15 @@
 """Who may do what: five roles and the right each route and command asks for."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["ANONYMOUS", "GRANTS", "Identity", "Right", "Role", "allows"]
+from twinhelm.core.policy import Condition, Rule, Verdict
+
+__all__ = [
+    "ANONYMOUS", "ANSWERING", "GRANTS", "Identity", "Right", "Role", "allows", "answering",
+    "same_name",
+]  # fmt: skip
 
 
 class Role(StrEnum):
@@ -64,3 +70,26 @@ ANONYMOUS = Identity("anonymous@loopback", frozenset(), "loopback")
 def allows(identity: Identity, right: Right) -> bool:
     """Tell whether any of the identity's roles grants ``right``."""
     return any(right in GRANTS[role] for role in identity.roles)
+
+
+ANSWERING = tuple(
+    Rule(fact, (Condition(fact, "equal", False),), Verdict.DENY, why)
+    for fact, why in (
+        ("signed in", "nobody is signed in; sign in to answer"),
+        ("person", "only a person may answer; sign in, or name the token so"),
+        ("right", "this needs the right to approve; ask for the role approver"),
+    )
+)
+"""Why somebody may answer no request at all, over the facts of :func:`answering`."""
+
+
+def answering(by: str, roles: Iterable[str], *, person: bool) -> dict[str, object]:
+    """Tell who answers; ``person``: somebody of that name can sign in."""
+    who = Identity(by, frozenset(Role(each) for each in roles), "session")
+    known = bool(by) and by != ANONYMOUS.name
+    return {"signed in": known, "person": person, "right": allows(who, Right.APPROVE)}
+
+
+def same_name(one: str, other: str) -> bool:
+    """Tell whether two names are one person's, as far as case and blanks go."""
+    return one.strip().casefold() == other.strip().casefold()

@@ -30,7 +30,7 @@ from twinhelm.aiops.automate.policy import Policy
 from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY, Repair, RepairState
 from twinhelm.aiops.automate.runbook import Level, Runbook
 from twinhelm.core.policy import Condition, Decision, Rule, Verdict, decide
-from twinhelm.core.roles import ANONYMOUS, Identity, Right, Role, allows
+from twinhelm.core.roles import ANSWERING, answering, same_name
 
 __all__ = ["Autonomy", "autonomy_of", "facts_of", "judge", "may_answer", "needs"]
 
@@ -188,28 +188,21 @@ def may_answer(
     repair: Repair, *, by: str, roles: Iterable[str], person: bool, resolved: bool, now_ms: int
 ) -> Decision:
     """Decide whether ``by`` may answer; ``person``: somebody of that name can sign in."""
-    who = Identity(by, frozenset(Role(each) for each in roles), "session")
-    facts: dict[str, object] = {
-        "signed_in": bool(by) and by != ANONYMOUS.name,
-        "person": person,
-        "right": allows(who, Right.APPROVE),
+    facts = answering(by, roles, person=person) | {
         "open": repair.state in OPEN,
         "late": now_ms > repair.until_ms,
         "resolved": resolved,
-        "again": any(_same(each.by, by) for each in repair.answers) and not repair.question,
+        "again": any(same_name(each.by, by) for each in repair.answers) and not repair.question,
     }
     eyes = "; another person must agree too" if repair.needs > 1 else ""
     against = (
-        ("signed_in", False, "nobody is signed in; sign in to answer"),
-        ("person", False, "only a person may answer; sign in, or name the token so"),
-        ("right", False, "this needs the right to approve; ask for the role approver"),
         ("open", False, f"it is {repair.state} already"),
         ("late", True, "its time to be answered is over"),
         ("resolved", True, "the incident was resolved meanwhile"),
         ("again", True, f"you have answered already{eyes}"),
     )
     rules = (_rule(fact, why, (fact, "equal", held)) for fact, held, why in against)
-    return decide(rules, facts, default=Verdict.ALLOW, otherwise="may answer")
+    return decide((*ANSWERING, *rules), facts, default=Verdict.ALLOW, otherwise="may answer")
 
 
 def _rule(
@@ -217,7 +210,3 @@ def _rule(
     may: Verdict = Verdict.DENY,
 ) -> Rule:  # fmt: skip
     return Rule(name, tuple(Condition(*each) for each in when), may, reason)
-
-
-def _same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()

@@ -12,7 +12,7 @@ person has two names.
 from collections.abc import Iterable
 
 from twinhelm.core.policy import Condition, Decision, Rule, Verdict, decide
-from twinhelm.core.roles import ANONYMOUS, Identity, Right, Role, allows
+from twinhelm.core.roles import ANSWERING, answering, same_name
 from twinhelm.mlops.types import Approval, ProductVersion, Spec, Tier
 
 __all__ = ["RULES", "may_answer", "needs"]
@@ -24,9 +24,7 @@ def _deny(name: str, reason: str, *when: tuple[str, object]) -> Rule:
 
 
 RULES = (
-    _deny("signed in", "nobody is signed in; sign in to answer", ("signed in", False)),
-    _deny("person", "only a person may answer; sign in, or name the token so", ("person", False)),
-    _deny("right", "this needs the right to approve; ask for the role approver", ("right", False)),
+    *ANSWERING,
     _deny("own request", "you asked for it yourself; somebody else must answer", ("asked", True)),
     _deny("author", "you made this version; somebody else must answer", ("author", True)),
     _deny(
@@ -61,19 +59,12 @@ def may_answer(
 
     ``person`` tells whether somebody of that name can sign in.
     """
-    who = Identity(by, frozenset(Role(each) for each in roles), "session")
-    facts: dict[str, object] = {
-        "signed in": bool(by) and by != ANONYMOUS.name,
-        "person": person,
-        "right": allows(who, Right.APPROVE),
-        "asked": _same(by, approval.asked_by),
-        "author": _same(by, version.author),
+    facts = answering(by, roles, person=person) | {
+        "asked": same_name(by, approval.asked_by),
+        "author": same_name(by, version.author),
         "tier": str(Tier.HIGH if spec is None else spec.product.tier),
-        "reviewer": spec is not None and any(_same(by, each) for each in spec.product.reviewers),
-        "owner": spec is not None and _same(by, spec.product.owner),
+        "reviewer": spec is not None
+        and any(same_name(by, each) for each in spec.product.reviewers),
+        "owner": spec is not None and same_name(by, spec.product.owner),
     }
     return decide(RULES, facts, default=Verdict.ALLOW, otherwise="may answer")
-
-
-def _same(one: str, other: str) -> bool:
-    return one.strip().casefold() == other.strip().casefold()
