@@ -23,7 +23,7 @@ SOURCE = ROOT / "src" / "twinhelm"
 TESTS = ROOT / "tests"
 
 MAX_LINES_A_FILE = 400
-MAX_LINES_OF_CODE = {"house": 49_500, "lab": 7_500}  # decision 017
+MAX_LINES_OF_CODE = {"house": 48_900, "lab": 7_500}  # decision 017
 MAX_ENTRIES_A_FOLDER = 16  # about twelve is meant; past sixteen nobody sees the whole
 MIN_WORDS_OF_A_MODULE = 5
 

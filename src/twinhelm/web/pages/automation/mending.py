@@ -34,8 +34,8 @@ from twinhelm.web.pages.machines.answers import Answers, Known
 __all__ = ["Mending", "Repaired", "barred_of", "repaired"]
 
 COUNTS = ("it counts as its outcome, where the runbook earns how far it goes by itself",)
-AGAINST = ("no", "undo", "leave")
-"""Choices half-way that do not go on."""
+AGAINST = ("no", "undo", "leave", "refuse")
+"""Choices that do not go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class Mending:
                     self._answer(now, box, f"{choice.capitalize()}: {means}", choice)
             elif repair.state in OPEN:
                 self._answer(now, box, "Approve", "")
-                self._refuse(now, box)
+                self._answer(now, box, "Refuse", "refuse")
             if repair.state in UNDER_WAY or repair.question:
                 self._deeds.button(
                     "Stop it",
@@ -194,33 +194,19 @@ class Mending:
             Node("p", now.barred, "muted")
 
     def _answer(self, now: Repaired, box: str, says: str, choice: str) -> None:
-        first = choice in ("", "yes", "done")
-        self._deeds.button(
-            says,
-            Right.APPROVE,
-            lambda who, note: self._say(
-                now.repair, who, note, choice, agrees=choice not in AGAINST
-            ),
-            box=box,
-            wrong=now.barred,
-            style="primary" if first else "",
-        )
+        """Offer one answer; to refuse, at the beginning, takes a reason."""
+        refuses = choice == "refuse"
+        style = "danger" if refuses else "primary" if choice in ("", "yes", "done") else ""
 
-    def _refuse(self, now: Repaired, box: str) -> None:
-        self._deeds.button(
-            "Refuse",
-            Right.APPROVE,
-            lambda who, note: self._say(now.repair, who, note, "", agrees=False),
-            box=box,
-            needs="why it is refused",
-            wrong=now.barred,
-            style="danger",
-        )
+        def say(who: str, note: str) -> Repair:
+            return self._desk.answer(
+                now.repair.id, agrees=choice not in AGAINST, note=note, by=who,
+                roles=self._sheet.visitor.asker.identity.roles, choice="" if refuses else choice,
+            )  # fmt: skip
 
-    def _say(self, repair: Repair, who: str, note: str, choice: str, *, agrees: bool) -> Repair:
-        roles = self._sheet.visitor.asker.identity.roles
-        return self._desk.answer(
-            repair.id, agrees=agrees, note=note, by=who, roles=roles, choice=choice
+        needs = "why it is refused" if refuses else ""
+        self._deeds.button(
+            says, Right.APPROVE, say, box=box, needs=needs, wrong=now.barred, style=style
         )
 
     @property
