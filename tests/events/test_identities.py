@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -296,7 +297,7 @@ def test_a_link_of_a_removed_person_is_void(ada):
 def test_a_token_opens_what_its_roles_say(house):
     secret = house.ids.create_token("prometheus", [Role.OPERATOR], "ada")
     assert secret.startswith("th_")
-    expected = Identity("prometheus", frozenset({Role.OPERATOR}), "token")
+    expected = Identity("prometheus", frozenset({Role.OPERATOR}), "token", "prometheus")
     assert house.ids.resolve_token(secret) == expected
     assert house.again().resolve_token(secret) == expected
     (token,) = house.ids.tokens()
@@ -307,6 +308,37 @@ def test_a_token_opens_what_its_roles_say(house):
 def test_an_unknown_token_is_refused(house, secret):
     with pytest.raises(Unauthenticated):
         house.ids.resolve_token(secret)
+
+
+def test_tokens_of_a_person_act_in_their_name_and_end_with_them(ada):
+    ada.ids.add_person("ann", [Role.APPROVER], None, "ada")
+    first = ada.ids.create_token("ann-laptop", [Role.APPROVER], "ada", "ann")
+    second = ada.ids.create_token("ci", [Role.OPERATOR], "ada", "ann")
+    other = ada.ids.create_token("scraper", [Role.OPERATOR], "ada")
+    found = [ada.again().resolve_token(secret) for secret in (first, second)]
+    assert [(one.name, one.token) for one in found] == [("ann", "ann-laptop"), ("ann", "ci")]
+    assert found[1].roles == {Role.OPERATOR}
+    assert {one.name: one.person for one in ada.ids.tokens()} == {
+        "ann-laptop": "ann", "ci": "ann", "scraper": "",
+    }  # fmt: skip
+    with pytest.raises(NotFound, match="no person"):
+        ada.ids.create_token("t", VIEWER, "ada", "nobody")
+    assert ada.ids.resolve_token(first).name == "ann"  # hot
+    ada.ids.remove_person("ann", "ada")
+    for secret in (first, second):
+        with pytest.raises(Unauthenticated):
+            ada.ids.resolve_token(secret)
+    assert ada.ids.resolve_token(other).name == "scraper"
+    assert ada.kinds()[-3:] == ["token.revoked", "token.revoked", "person.removed"]
+
+
+def test_a_token_made_before_tokens_had_people_is_a_program_s(house):
+    secret = house.ids.create_token("old", VIEWER, "ada")
+    with house.records.writing() as unit:
+        record = unit.get("token", "old")
+        unit.put(replace(record, body={"roles": ["viewer"], "by": "ada"}))
+    assert house.again().resolve_token(secret).name == "old"
+    assert house.ids.tokens()[0].person == ""
 
 
 def test_a_revoked_token_opens_nothing_at_once(house):

@@ -67,9 +67,9 @@ def list_people(to: Asked) -> None:
     _list(
         to,
         [_row(each) | {"has_password": each.has_password} for each in people],
-        ("signs in by", "has_password", lambda has: "password" if has else "one-time link"),
         "Nobody can sign in yet. `twinhelm user add NAME --role admin` lets somebody in,\n"
         "and so does the first-run link that `twinhelm up` prints.",
+        ("signs in by", "has_password", lambda has: "password" if has else "one-time link"),
     )
 
 
@@ -97,10 +97,15 @@ def make_link(to: Asked, name: Name) -> None:
 
 
 @command(token.command("create"), LOCAL)
-def create_token(to: Asked, name: Name, roles: Roles) -> None:
+def create_token(
+    to: Asked,
+    name: Name,
+    roles: Roles,
+    person: Annotated[str, typer.Option(help="Whose it is: it acts in their name.")] = "",
+) -> None:
     """Make a token; its secret is shown this once."""
     read = list(map(role, roles))
-    secret = to.ledger(make=True).identities.create_token(name, read, actor())
+    secret = to.ledger(make=True).identities.create_token(name, read, actor(), person)
     told = f"The secret of {name}, shown this once (Authorization: Bearer ...):"
     to.answer({"name": name, "secret": secret}, f"{told}\n{secret}")
 
@@ -110,9 +115,13 @@ def list_tokens(to: Asked) -> None:
     """List the tokens, without their secrets."""
     _list(
         to,
-        [_row(each) | {"created_by": each.created_by} for each in to.ledger().identities.tokens()],
-        ("by", "created_by"),
+        [
+            _row(each) | {"created_by": each.created_by, "person": each.person}
+            for each in to.ledger().identities.tokens()
+        ],
         "There is no token. `twinhelm token create NAME --role operator` makes one.",
+        ("by", "created_by"),
+        ("of", "person"),
     )
 
 
@@ -128,8 +137,8 @@ def _row(each: Person | Token) -> dict[str, Any]:
     return {"name": each.name, "roles": roles, "created_ms": each.created_ms}
 
 
-def _list(to: Asked, found: list[dict[str, Any]], own: Column, empty: str) -> None:
-    columns = (("name", "name"), ("roles", "roles", ", ".join), ("made", "created_ms", when), own)
+def _list(to: Asked, found: list[dict[str, Any]], empty: str, *own: Column) -> None:
+    columns = (("name", "name"), ("roles", "roles", ", ".join), ("made", "created_ms", when), *own)
     to.answer(found, lambda: listing(found, columns, empty))
 
 

@@ -56,12 +56,14 @@ GRANTS: dict[Role, frozenset[Right]] = {
 class Identity:
     """Who is asking: ``name`` as the journal writes it, ``roles``, and how they proved it.
 
-    ``proof`` is one of loopback (nobody signed in), session, token, system.
+    ``proof`` is one of loopback (nobody signed in), session, token, system. Who shows a token that
+    was made for a person bears that person's name; ``token`` is the token's own.
     """
 
     name: str
     roles: frozenset[Role]
     proof: str
+    token: str = ""
 
 
 ANONYMOUS = Identity("anonymous@loopback", frozenset(), "loopback")
@@ -76,7 +78,7 @@ ANSWERING = tuple(
     Rule(fact, (Condition(fact, "equal", False),), Verdict.DENY, why)
     for fact, why in (
         ("signed in", "nobody is signed in; sign in to answer"),
-        ("person", "only a person may answer; sign in, or name the token so"),
+        ("person", "only a person may answer; sign in, or use a token of yours"),
         ("right", "this needs the right to approve; ask for the role approver"),
     )
 )

@@ -74,7 +74,7 @@ class Identities:
             self._add(write, name, names, kept, first=False)
 
     def remove_person(self, name: str, by: str) -> None:
-        """Let somebody in no longer, and end their sessions.
+        """Let somebody in no longer, and end their sessions and tokens.
 
         Raises :class:`NotFound`, or :class:`Conflict` for the last admin.
         """
@@ -83,8 +83,10 @@ class Identities:
             _keep_an_admin(write, person, frozenset())
             write.delete("person", name)
             self._sessions.end_all(write, name)
+            self._tokens.end_all(write, name)
             write.event(happened.PersonRemoved(name))
         self._sessions.forget()
+        self._tokens.forget()
 
     def set_roles(self, name: str, roles: Iterable[Role], by: str) -> None:
         """Change what somebody may do, in open sessions too; errors as in removing."""

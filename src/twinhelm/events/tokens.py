@@ -1,7 +1,9 @@
 """Tokens: what programs show to be let in.
 
-A token has a name of its own and roles of its own; its secret (``th_`` and 43 characters) is
-shown once and kept as a SHA-256. Resolving one costs a dictionary look-up while it is hot.
+A token has a name of its own and roles of its own. One that is made for a person acts in that
+person's name, so that whoever has several is one person still, and ends with them. Its
+secret (``th_`` and 43 characters) is shown once and kept as a SHA-256. Resolving one costs a
+dictionary look-up while it is hot.
 """
 
 from collections.abc import Iterable
@@ -11,7 +13,7 @@ from twinhelm.core.clock import Clock
 from twinhelm.core.errors import Conflict, NotFound, Unauthenticated
 from twinhelm.core.ports import Record, Records
 from twinhelm.core.roles import Identity, Role
-from twinhelm.events.journal import Journal
+from twinhelm.events.journal import Journal, JournalWriter
 from twinhelm.events.keys import (
     ResolvedCache,
     checked_name,
@@ -19,6 +21,7 @@ from twinhelm.events.keys import (
     new_secret,
     role_names,
     roles_of,
+    shown_name,
 )
 from twinhelm.events.kinds.machines import TokenCreated, TokenRevoked
 
@@ -35,6 +38,8 @@ class Token:
     roles: frozenset[Role]
     created_ms: int
     created_by: str
+    person: str = ""
+    """Whom it was made for; empty: for a program alone."""
 
 
 class Tokens:
@@ -46,20 +51,23 @@ class Tokens:
         self._clock = clock
         self._cache: ResolvedCache[Identity] = ResolvedCache(clock)
 
-    def create(self, name: str, roles: Iterable[Role], by: str) -> str:
+    def create(self, name: str, roles: Iterable[Role], by: str, person: str = "") -> str:
         """Make a token and return its secret, which cannot be had again.
 
-        Raises :class:`Conflict` where a token of that name exists.
+        Raises :class:`Conflict` where a token of that name exists, and :class:`NotFound` where
+        nobody is called ``person``.
         """
         name, names = checked_name(name, what="token"), role_names(roles)
         secret = new_secret(TOKEN_PREFIX)
         with self._journal.writing(by) as write:
             if write.get("token", name) is not None:
                 raise Conflict(f"there is a token {name!r}", hint="revoke it, or use another name")
-            body = {"roles": names, "by": by}
+            if person and write.get("person", person) is None:
+                raise NotFound(f"there is no person {shown_name(person)!r}")
+            body = {"roles": names, "by": by, "person": person}
             now_ms = self._clock.now_ms()
             write.put(Record("token", name, body, parent=digest(secret), time_ms=now_ms))
-            write.event(TokenCreated(name, tuple(names)))
+            write.event(TokenCreated(name, tuple(names), person))
         return secret
 
     def revoke(self, name: str, by: str) -> None:
@@ -71,13 +79,25 @@ class Tokens:
             write.event(TokenRevoked(name))
         self._cache.forget()
 
+    def end_all(self, write: JournalWriter, person: str) -> None:
+        """End the tokens of a person; call :meth:`forget` once it is written."""
+        for record in write.find("token", limit=10_000):
+            if _person_of(record) == person:
+                write.delete("token", record.key)
+                write.event(TokenRevoked(record.key))
+
+    def forget(self) -> None:
+        """Look every token up anew."""
+        self._cache.forget()
+
     def all(self) -> list[Token]:
         """List the tokens that open something, oldest first."""
         with self._records.reading() as unit:
-            return [
-                Token(record.key, roles_of(record), record.time_ms, record.body["by"])
-                for record in unit.find("token", limit=10_000)
-            ]
+            rows = unit.find("token", limit=10_000)
+        return [
+            Token(row.key, roles_of(row), row.time_ms, row.body["by"], _person_of(row))
+            for row in rows
+        ]
 
     def resolve(self, secret: str) -> Identity:
         """Return who the secret stands for; raises :class:`Unauthenticated` for nobody's."""
@@ -94,5 +114,10 @@ class Tokens:
     def _look_up(self, key: str) -> Identity | None:
         with self._records.reading() as unit:
             for record in unit.find("token", parent=key, limit=1):
-                return Identity(record.key, roles_of(record), "token")
+                name = _person_of(record) or record.key
+                return Identity(name, roles_of(record), "token", record.key)
         return None
+
+
+def _person_of(record: Record) -> str:
+    return str(record.body.get("person", ""))  # those of before had none

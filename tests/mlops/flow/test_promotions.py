@@ -12,6 +12,9 @@ from twinhelm.core.clock import FakeClock
 from twinhelm.core.errors import BadInput, Conflict, Denied, NotFound, Unavailable
 from twinhelm.core.policy import Verdict as May
 from twinhelm.core.ports import Record
+from twinhelm.core.roles import Role
+from twinhelm.core.settings import AuthSettings
+from twinhelm.events.identities import Identities
 from twinhelm.events.journal import Journal
 from twinhelm.events.kinds.products import DeploymentChanged
 from twinhelm.mlops.flow.promotions import Promotions
@@ -240,6 +243,18 @@ def test_four_eyes(desk, by):
         desk.answer(asked, by)
     assert desk.events()[-1] == ("promotion.refused", by)
     assert load(desk.records, Approval, asked.id) == asked
+
+
+def test_one_person_with_two_tokens_is_one_pair_of_eyes(desk):
+    ids = Identities(desk.journal, desk.records, desk.clock, AuthSettings())
+    asks, answers, agrees = (
+        ids.resolve_token(ids.create_token(name, [Role.ADMIN], "ada", person)).name
+        for name, person in (("eve-ci", "eve"), ("eve-laptop", "eve"), ("rita-laptop", "rita"))
+    )
+    asked = desk.ask(by=asks)
+    with pytest.raises(Denied, match="asked for it yourself"):
+        desk.answer(asked, answers)
+    assert desk.answer(asked, agrees).state is ApprovalState.APPROVED
 
 
 def test_only_a_named_reviewer_lets_a_high_tier_in():

@@ -248,10 +248,11 @@ class PersonPasswordChanged(Event):
 
 @event("token.created", "token/{name}")
 class TokenCreated(Event):
-    """A token was made for a program; its secret was shown once."""
+    """A token was made for a program, or a person's programs; its secret was shown once."""
 
     name: str
     roles: tuple[str, ...]
+    person: str = ""
 
 
 @event("token.revoked", "token/{name}")

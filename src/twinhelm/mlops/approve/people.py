@@ -5,8 +5,8 @@ High: one of the reviewers that the product file names, who is not the owner eit
 without a file counts as high. Where an MLflow client without a token brought the version, its
 author is a name that nobody proved: it bars whoever bears it and vouches for nobody, so one more
 person must agree, and at least one of them did not make it. Only a person answers, by signing in
-or by a token of that person's name. Names are compared without regard to case. Wrong where one
-person has two names.
+or by a token made for that person, which bears the person's name here. Names are compared without
+regard to case. Wrong where one person has two names, or made a version by a token of nobody's.
 """
 
 from collections.abc import Iterable

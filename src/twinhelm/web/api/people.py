@@ -72,9 +72,9 @@ def tokens(house: Of) -> list[Token]:
 
 
 @router.post("/tokens", status_code=201)
-def create_token(house: Of, by: By, name: NewName, roles: Roles) -> Secret:
-    """Make a token."""
-    return Secret(name, house.identities.create_token(name, roles, by))
+def create_token(house: Of, by: By, name: NewName, roles: Roles, person: NewName = "") -> Secret:
+    """Make a token, for a program or for a person's programs, which then act in their name."""
+    return Secret(name, house.identities.create_token(name, roles, by, person))
 
 
 @router.delete("/tokens/{name}", status_code=204)

@@ -200,6 +200,7 @@ class _Keys:
 
         def since(one: Person | Token) -> None:
             by = f", {one.created_by}" if isinstance(one, Token) else ""
+            by += f", of {one.person}" if isinstance(one, Token) and one.person else ""
             html.phrase(one.created_ms, by, classes="")
 
         def remove(one: Person | Token) -> None:

@@ -107,8 +107,9 @@ class Visitor:
         if proof == "token":
             # Its secret is not kept here, so it is asked after by name: pages opened with one
             # end with it, and only show.
-            known = next((one for one in identities.tokens() if one.name == self.name), None)
-            return Identity(self.name, known.roles, "token") if known else None
+            shown = self.asker.identity.token
+            known = next((one for one in identities.tokens() if one.name == shown), None)
+            return Identity(self.name, known.roles, "token", shown) if known else None
         return None
 
 
