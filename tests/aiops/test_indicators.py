@@ -130,3 +130,9 @@ def test_phrases() -> None:
     assert spoken(one) == "host_cpu_busy_ratio of host a is 97 %, usually 5 to 20 %"
     assert weigh(one, sensitivity=0.5).title == "CPU of host a is busy at 97 %, usually 5 to 20 %"
     assert place("other:x") == "x"
+
+
+def test_a_level_within_the_range_of_samples_is_held_against_what_is_expected() -> None:
+    logs = replace(strange("logs_errors_per_second", 0.6, 0.0, 0.5), expected=0.04)
+    assert weigh(logs, sensitivity=0.5, level=0.36).title.endswith("at 0.36/s, usually 0.04/s")
+    assert weigh(logs, sensitivity=0.5, level=0.6).title.endswith("at 0.6/s, usually 0 to 0.5/s")

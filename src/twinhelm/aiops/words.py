@@ -74,10 +74,16 @@ def quantity(value: float, unit: str) -> str:
     return shown + ("/s" if unit == "per_s" else "")
 
 
-def usually(anomaly: Anomaly) -> str:
-    """Say what range was expected, in one phrase."""
+def usually(anomaly: Anomaly, level: float = math.nan) -> str:
+    """Say what range was expected, in one phrase.
+
+    A ``level`` that lasts is strange within the range of single samples already: beside one that
+    lies there the expected value is said instead.
+    """
     unit = unit_of(metric_name(anomaly.labels))
     least, most = anomaly.low, anomaly.high
+    if least <= level <= most:
+        least = most = anomaly.expected
     if anomaly.expected >= 0.0:
         least = max(least, 0.0)  # a wide range may reach below what can be
     if unit in ("ratio", "percent") and anomaly.value <= (
@@ -117,9 +123,10 @@ def spoken(anomaly: Anomaly, *, value: float | None = None) -> str:
     unit = unit_of(name)
     by_name = dict(anomaly.labels)
     detail = ", ".join(f"{k} {by_name[k]}" for k in _DETAILS if k in by_name and k != METRIC)
-    shown = quantity(anomaly.value if value is None else value, unit)
+    value = anomaly.value if value is None else value
+    shown = quantity(value, unit)
     where = f"{called(name)}{f' ({detail})' if detail else ''} of {place(anomaly.entity)}"
-    return f"{where} is {shown}, {usually(anomaly)}"
+    return f"{where} is {shown}, {usually(anomaly, value)}"
 
 
 def _percent(value: float) -> str:
