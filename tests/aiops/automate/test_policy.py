@@ -39,6 +39,14 @@ def test_a_freeze_that_comes_again_reaches_into_the_next_day():
         False, True, True, False, False]  # fmt: skip
 
 
+def test_a_freeze_of_whole_days_leaves_no_minute_open():
+    made = freeze(days='["sat", "sun"]', **{"from": '"00:00"'}, until='"24:00"')
+    assert [made.holds(at(when), "x") for when in
+            ("2026-11-27T23:59:59", "2026-11-28T00:00:00", "2026-11-28T23:59:59",
+             "2026-11-29T00:00:00", "2026-11-29T23:59:59", "2026-11-30T00:00:00")] == [
+        False, True, True, True, True, False]  # fmt: skip
+
+
 def test_a_freeze_follows_its_zone_over_a_clock_change():
     made = freeze(days='["sun"]', **{"from": '"04:00"'}, until='"05:00"', zone='"Europe/Berlin"')
     # On 25 October 2026 clocks go back at 3:00; 04:00 in Berlin is 03:00 UTC afterwards.
@@ -60,6 +68,7 @@ def test_a_freeze_may_be_of_some_environments_only():
         ('[[freezes]]\nname = "f"\nbegins = 2026-12-24T00:00:00', "begins"),  # no zone
         ('[[freezes]]\nname = "f"\ndays = ["sat"]\nfrom = "6"\nuntil = "8"', "from is '6'; it mus"),
         ('[[freezes]]\nname = "f"\ndays = ["sat"]\nfrom = "06:00"\nuntil = "06:00"', "the same"),
+        ('[[freezes]]\nname = "f"\ndays = ["sat"]\nfrom = "24:00"\nuntil = "06:00"', "from is '24"),
         ('[[freezes]]\nname = "f"\ndays = ["sat"]\nfrom = "06:00"\nuntil = "07:00"\nzone = "Mars"',
          "policy.toml:6:1: there is no time zone 'Mars'"),
         ('[[rules]]\nname = "r"\nverdict = "deny"\nreason = "x"\n'

@@ -63,7 +63,11 @@ def test_the_stop_is_pulled_told_and_released(ask):
     assert "Every repair is halted" in ask("repair", "stop", "--reason", "odd").out
     assert ": odd" in ask("repair", "list").out
     assert ask("repair", "resume", "--json").json["on"] is False
-    assert "is not pulled" in ask("repair", "resume").err
+    told = ask("repair", "resume").err
+    assert "is not pulled" in told
+    assert "until `twinhelm repair undo`" in told
+    ask("repair", "stop")
+    assert "until `repair undo ID`" in ask("repair", "resume").out
 
 
 @pytest.mark.parametrize("deed", ["show", "approve", "undo"])

@@ -154,7 +154,8 @@ def judge(
     )  # fmt: skip
     reach = min(own.reach, house.reach)
     rules = [
-        _rule("stop switch", "the stop switch is pulled", ("stopped", "equal", True)),
+        _rule("stop switch", "the stop switch is pulled; release it (`twinhelm repair resume`)",
+              ("stopped", "equal", True)),
         _rule("freeze", f"it is {facts.get('freeze')}: no repair begins", ("freeze", "present")),
         _rule("calm", "the signs have ended by themselves", ("calm", "equal", True)),
         _rule("barred", f"this house bars it: {facts.get('barred')}", ("barred", "present")),

@@ -4,7 +4,8 @@ In: its text; out: a :class:`Policy`, or all that is wrong with it by line and c
 document the defaults hold. Rules are those of :mod:`twinhelm.core.policy` over the facts that
 :mod:`.limits` names. A freeze is a stretch of time (``begins``, ``ends``) or comes again on some
 days of the week (``days``, ``from``, ``until``, in ``zone``); one that ends before it begins
-reaches into the next day. Clock changes count as the zone has them.
+reaches into the next day, and one until ``24:00`` ends with its day. Clock changes count as the
+zone has them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from pydantic import AwareDatetime, Field
 
 from twinhelm.aiops.automate.runbook import Level
 from twinhelm.core.documents import Part, Path, Wrong, read_document
-from twinhelm.core.documents.hours import Clock, Day, Hours, Zone, within, zone_of
+from twinhelm.core.documents.hours import Clock, Day, Hours, Until, Zone, within, zone_of
 from twinhelm.core.policy import OPERATORS, Condition, Rule, Verdict
 
 __all__ = ["Autonomy", "Freeze", "House", "Policy", "Said", "When", "read_policy"]
@@ -55,7 +56,7 @@ class Freeze(Part):
     ends: AwareDatetime | None = None
     days: tuple[Day, ...] = ()
     from_: Annotated[Clock | None, Field(alias="from")] = None
-    until: Clock | None = None
+    until: Until | None = None
     zone: Zone = "UTC"
     environments: tuple[str, ...] = ()
     """Where; everywhere unless told."""
@@ -128,4 +129,4 @@ def _wrong_freeze(at: Path, freeze: Freeze) -> Iterator[Wrong]:
     elif not (freeze.days and freeze.from_ and freeze.until):
         yield at, f'{freeze.name}: say days, from and until, such as ["sat"], "22:00" and "06:00"'
     elif freeze.from_ == freeze.until:
-        yield at, f"{freeze.name}: from and until are the same; leave a gap or split it"
+        yield at, f"{freeze.name}: from and until are the same; a whole day ends at 24:00"

@@ -214,7 +214,8 @@ def stop(
 def resume(to: Asked, reason: Note = "") -> None:
     """Let repairs begin again; those that were halted stay so."""
     made = to.reach().post("stop/release", {"reason": reason})
-    to.answer(made, "Repairs may begin again.")
+    halted = "What was halted (`repair list --state stopped`) stays so until `repair undo ID`."
+    to.answer(made, f"Repairs may begin again. {halted}")
 
 
 @command(repairs.command())

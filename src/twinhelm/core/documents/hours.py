@@ -20,10 +20,12 @@ from pydantic import AfterValidator, Field
 
 from twinhelm.core.documents.read import Part
 
-__all__ = ["Clock", "Day", "Hours", "Zone", "at_ms", "days_around", "local", "odd", "within",
-           "zone_of"]  # fmt: skip
+__all__ = ["Clock", "Day", "Hours", "Until", "Zone", "at_ms", "days_around", "local", "odd",
+           "within", "zone_of"]  # fmt: skip
 
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+Until = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
+"""A time of day, or the end of the day, which ``00:00`` is too."""
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -35,15 +37,16 @@ class Hours(Part):
     """On which days it begins."""
     begin: Clock = "00:00"
     """From this time of day."""
-    end: Clock = "00:00"
+    end: Until = "00:00"
     """Until this one; of the next day where it is not after ``begin``."""
 
     def on(self, day: date, zone: ZoneInfo) -> tuple[int, int] | None:
         """Return the moments between which it holds that began on a day."""
         if DAYS[day.weekday()] not in self.days:
             return None
-        last = day if self.end > self.begin else day + timedelta(days=1)
-        return at_ms(day, self.begin, zone), at_ms(last, self.end, zone)
+        end = self.end.replace("24:", "00:")
+        last = day if end > self.begin else day + timedelta(days=1)
+        return at_ms(day, self.begin, zone), at_ms(last, end, zone)
 
 
 @lru_cache(maxsize=64)

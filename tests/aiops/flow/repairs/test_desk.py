@@ -88,7 +88,7 @@ def test_four_eyes_are_two_people(house):
 
 def test_a_limit_that_came_up_since_keeps_it_from_beginning(asked):
     asked.desk.pull(by="ada", reason="")
-    with pytest.raises(Denied, match="the stop switch is pulled"):
+    with pytest.raises(Denied, match="is pulled; release it"):
         answer(asked)
     asked.desk.release(by="grace", reason="")
     answer(asked)

@@ -169,7 +169,8 @@ class Desk:
         """Let repairs begin again; raises :class:`Conflict` where the switch is not pulled."""
         with self.journal.writing(by) as write:
             if not switch_of(write).on:
-                raise Conflict("the stop switch is not pulled")
+                hint = "what was halted stays so until `twinhelm repair undo`"
+                raise Conflict("the stop switch is not pulled", hint=hint)
             made = Switch(False, by, reason[:MAX_NOTE], self.clock.now_ms())
             SHELF.put(write, made)
             write.event(StopReleased(made.reason))
@@ -196,7 +197,7 @@ class Desk:
             if repair.state is not RepairState.STOPPED:
                 raise Conflict(f"repair {repair_id} is {repair.state}, not stopped")
             if switch_of(write).on:
-                raise Conflict("the stop switch is pulled", hint="release it first")
+                raise Conflict("the stop switch is pulled", hint="`repair resume` releases it")
             repair = replace(repair, state=RepairState.UNDOING, then=RepairState.UNDONE,
                              walk="undo", reason=f"taken back by {by}", ended_ms=0)  # fmt: skip
             put_repair(write, repair)
