@@ -241,6 +241,21 @@ def test_an_order_that_the_lab_refuses_leaves_the_story_where_it_was(told):
     assert told.story.step is Step.QUIET
 
 
+def test_a_repair_that_the_lab_did_not_hear_is_asked_for_again(told, monkeypatch):
+    def away(*_):
+        raise Unavailable("the lab does not answer")
+
+    told.tour.break_("cache_down", by="ada")
+    told.incident(1)
+    told.until(Step.INCIDENT)
+    with monkeypatch.context() as patched:
+        patched.setattr(Lab, "repair", away)
+        with pytest.raises(Unavailable):
+            told.tour.repair(by="ada")
+        assert told.story.step is Step.INCIDENT
+    assert told.after(tour_module.LEAST_MS / 1000, Step.REPAIR).repaired_by == "guided tour"
+
+
 def test_a_database_that_is_away_is_shown_and_waited_for(told, monkeypatch):
     def away(*_, **__):
         raise DatabaseDown("it is away")

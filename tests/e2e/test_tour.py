@@ -9,12 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import TimeoutError as TooLong
 
 from twinhelm.core import json
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are read from /proc")
 
-PATIENCE_MS = 180_000
+PATIENCE_MS = 300_000
 """For one step; how long the whole takes on a machine of its own, docs/benchmarks.md tells."""
 
 
@@ -93,7 +94,7 @@ def test_a_lab_that_cannot_start_leaves_the_server_up_and_is_told(start_twinhelm
 
 @pytest.mark.alone
 @pytest.mark.peer("chromium")
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_the_story_is_told_to_its_end(start_twinhelm, page):
     server = start_twinhelm("--lab", "--no-host")
     page.set_default_timeout(PATIENCE_MS)
@@ -107,6 +108,9 @@ def test_the_story_is_told_to_its_end(start_twinhelm, page):
     assert "checkout" in page.locator(".suspect h3").first.inner_text()
     assert page.locator(".chip.green:has-text('right')").count() == 1
     page.click("button:has-text('Roll back checkout to 2.0.3')")
-    page.locator(".lead >> text=All is well again").wait_for()
+    try:
+        page.locator(".lead >> text=All is well again").wait_for()
+    except TooLong:
+        pytest.fail(f"{page.inner_text('#content')}\n{server.log[-4000:]}")
     assert page.locator(".tour-moments li").count() >= 5
     assert server.stop(patience_s=60) == 0, server.log

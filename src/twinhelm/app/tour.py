@@ -272,7 +272,12 @@ class Tour:
         if fault is None:
             return
         self.story = replace(self.story, due_ms=None)
-        self.lab.repair(fault.name)
+        try:
+            self.lab.repair(fault.name)
+        except TwinhelmError:
+            # It lasts until the lab says otherwise: ask again, unless a person does so before.
+            self.story = replace(self.story, due_ms=self.clock.now_ms() + LEAST_MS)
+            raise
         now = self.clock.now_ms()
         self.story = replace(
             self.story.tell(now, f"{fault.repair} ({by})"),
