@@ -136,3 +136,8 @@ def test_a_level_within_the_range_of_samples_is_held_against_what_is_expected() 
     logs = replace(strange("logs_errors_per_second", 0.6, 0.0, 0.5), expected=0.04)
     assert weigh(logs, sensitivity=0.5, level=0.36).title.endswith("at 0.36/s, usually 0.04/s")
     assert weigh(logs, sensitivity=0.5, level=0.6).title.endswith("at 0.6/s, usually 0 to 0.5/s")
+
+
+def test_a_range_reaches_no_further_than_there_is() -> None:
+    idle = strange("cpu_idle_ratio", 0.0, 1.07, 1.4)
+    assert usually(idle) == "usually 100 %"

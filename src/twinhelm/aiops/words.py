@@ -89,7 +89,7 @@ def usually(anomaly: Anomaly, level: float = math.nan) -> str:
     if unit in ("ratio", "percent") and anomaly.value <= (
         full := 1.0 if unit == "ratio" else 100.0
     ):
-        most = min(most, full)
+        least, most = min(least, full), min(most, full)
     low, high = quantity(least, unit), quantity(most, unit)
     if "unknown" in (low, high):
         return "usual range not known yet"
