@@ -11,6 +11,7 @@ from twinhelm.aiops.flow.casework import claims_of
 from twinhelm.aiops.flow.repairs.books import Books
 from twinhelm.aiops.flow.repairs.desk import Desk
 from twinhelm.aiops.flow.repairs.follow import Follower
+from twinhelm.aiops.flow.repairs.judging import Judge
 from twinhelm.aiops.flow.repairs.proposals import Proposals
 from twinhelm.aiops.flow.repairs.walk import Walk
 from twinhelm.aiops.records import load_incident, put_anomaly, put_claims, put_incident
@@ -22,15 +23,15 @@ def mending(house, *more, doer=None, folder=None, environment="production", meas
     """Put repairs together for a house that has records, a journal and a clock."""
     doer = doer or Doer()
     told = (house.records, house.journal, house.clock)
-    books = Books(*told, house_actors(doer, *more), folder)
-    proposals = Proposals(*told, books, environment, lambda *_: [])
+    books = Books(*told, house_actors(doer, *more), folder, environment)
+    judge = Judge(books, lambda *_: [])
     workflows = MemoryWorkflows(house.clock)
-    desk = Desk(*told, workflows, proposals)
+    desk = Desk(*told, workflows, Proposals(judge))
     walk = Walk(desk, measured or (lambda *_: []))
     walk.register()
     desk.load()
     return SimpleNamespace(
-        books=books, proposals=proposals, desk=desk, walk=walk, doer=doer, workflows=workflows,
+        books=books, judge=judge, desk=desk, walk=walk, doer=doer, workflows=workflows,
         follower=Follower(desk, house.journal),
     )  # fmt: skip
 

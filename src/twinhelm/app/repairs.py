@@ -19,7 +19,9 @@ from twinhelm.aiops.collect.host.linux_processes import process_name
 from twinhelm.aiops.flow.repairs.books import Books
 from twinhelm.aiops.flow.repairs.desk import Desk
 from twinhelm.aiops.flow.repairs.follow import Follower
-from twinhelm.aiops.flow.repairs.proposals import ACTOR, Proposals
+from twinhelm.aiops.flow.repairs.judging import Judge
+from twinhelm.aiops.flow.repairs.kept import ACTOR
+from twinhelm.aiops.flow.repairs.proposals import Proposals
 from twinhelm.aiops.flow.repairs.walk import Walk
 from twinhelm.app.rounds import attempt
 from twinhelm.core.clock import Clock
@@ -46,7 +48,7 @@ class Repairs:
     """All parts of it."""
 
     books: Books
-    proposals: Proposals
+    judge: Judge
     desk: Desk
     walk: Walk
     follower: Follower
@@ -98,12 +100,12 @@ def open_repairs(
     secrets = Secrets(settings.data / "secrets")
     hands = actors(settings.automate, secrets, name_of=process_name, roll_back=roll_back)
     folder = Path(settings.automate.runbooks) if settings.automate.runbooks else None
-    books = Books(records, journal, clock, hands, folder)
+    books = Books(records, journal, clock, hands, folder, settings.server.environment)
     changes = partial(telemetry.read_changes, limit=MOST_CHANGES)
-    proposals = Proposals(records, journal, clock, books, settings.server.environment, changes)
-    desk = Desk(records, journal, clock, workflows, proposals)
+    judge = Judge(books, changes)
+    desk = Desk(records, journal, clock, workflows, Proposals(judge))
     walk = Walk(desk, partial(_measured, telemetry, clock))
-    return Repairs(books, proposals, desk, walk, Follower(desk, journal), clock)
+    return Repairs(books, judge, desk, walk, Follower(desk, journal), clock)
 
 
 def library() -> dict[str, str]:

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from twinhelm.aiops.automate.repair import Repair, RepairState
 from twinhelm.aiops.automate.runbook import Level
 from twinhelm.aiops.flow.repairs.desk import asked_for
+from twinhelm.aiops.flow.repairs.judging import Judged, PastFit
 from twinhelm.aiops.flow.repairs.kept import Book, Switch
-from twinhelm.aiops.flow.repairs.proposals import Judged, PastFit, Shelved
+from twinhelm.aiops.flow.repairs.standing import Shelved, shelf
 from twinhelm.core.errors import BadInput
 from twinhelm.core.ports import JournalRow
 from twinhelm.web.api.words import By, Limit, Of, Roles, Router
@@ -45,14 +46,14 @@ class RepairFile:
 @router.get("/runbooks")
 def runbooks(house: Of) -> Response:
     """List the runbooks in use, and how far each goes by itself; ``fault``: it cannot be used."""
-    return json_answer([_told(one) for one in house.repairs.proposals.shelf()]).response()
+    return json_answer([_told(one) for one in shelf(house.repairs.books)]).response()
 
 
 @router.get("/runbooks/{name}")
 def runbook(house: Of, name: Name) -> Response:
     """Open one runbook: its text, what was read in it, its versions and what they did."""
     books = house.repairs.books
-    (shelved,) = house.repairs.proposals.shelf(name)
+    (shelved,) = shelf(house.repairs.books, name)
     read = None if shelved.fault else books.runbook(shelved.book)
     told = {
         "shelved": _told(shelved), "text": shelved.book.text,
@@ -87,7 +88,7 @@ def backtest(
     if bool(text) == bool(name):
         raise BadInput("say which runbook: its text or its name, one of them")
     read = books.check(text) if text else books.runbook(books.get(name))
-    return house.repairs.proposals.backtest(read, limit=limit)
+    return house.repairs.judge.backtest(read, limit=limit)
 
 
 @router.delete("/runbooks/{name}", status_code=204)
@@ -105,7 +106,7 @@ def level(house: Of, by: By, name: Name, level: Annotated[Level | None, Body(emb
 @router.post("/runbooks/{name}/dry-run")
 def dry_run(house: Of, by: By, name: Name, incident: Number, values: Values = None) -> Judged:
     """Say exactly what a run for an incident would do, and whether it may."""
-    return house.repairs.proposals.dry_run(name, incident, by=by, values=values)
+    return house.repairs.judge.dry_run(name, incident, by=by, values=values)
 
 
 @router.post("/runbooks/{name}/run", status_code=202)
@@ -117,7 +118,7 @@ def run(house: Of, by: By, name: Name, incident: Number, values: Values = None) 
 @router.get("/incidents/{incident_id}/runbooks")
 def fitting(house: Of, incident_id: Annotated[int, Path(ge=1, le=(1 << 53) - 1)]) -> list[Judged]:
     """Say of every runbook whether it is for an incident, and why not."""
-    return house.repairs.proposals.fitting(incident_id)
+    return house.repairs.judge.fitting(incident_id)
 
 
 @router.get("/repairs")

@@ -15,6 +15,7 @@ from twinhelm.aiops.flow.casework import claims_of
 from twinhelm.aiops.flow.repairs.books import Books
 from twinhelm.aiops.flow.repairs.desk import Desk
 from twinhelm.aiops.flow.repairs.follow import Follower
+from twinhelm.aiops.flow.repairs.judging import Judge
 from twinhelm.aiops.flow.repairs.proposals import Proposals
 from twinhelm.aiops.flow.repairs.walk import Walk
 from twinhelm.aiops.records import load_incident, put_anomaly, put_claims, put_incident
@@ -49,11 +50,10 @@ class House:
     def wire(self):
         """Put the parts together; done again, it is what a restart leaves."""
         self.workflows = MemoryWorkflows(self.clock)
-        self.books = Books(self.records, self.journal, self.clock, self.actors)
-        self.proposals = Proposals(
-            self.records, self.journal, self.clock, self.books, "production", lambda *_: []
-        )
-        self.desk = Desk(self.records, self.journal, self.clock, self.workflows, self.proposals)
+        told = (self.records, self.journal, self.clock)
+        self.books = Books(*told, self.actors, environment="production")
+        self.judge = Judge(self.books, lambda *_: [])
+        self.desk = Desk(*told, self.workflows, Proposals(self.judge))
         self.walk = Walk(self.desk, lambda metric, _: self.measured.get(metric, []))
         self.walk.register()
         self.desk.load()

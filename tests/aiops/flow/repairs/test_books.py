@@ -73,7 +73,7 @@ def git(folder, *words):
 
 
 def test_a_repair_names_the_commit_that_its_runbook_came_from(shelf, house):
-    books = house.books = house.proposals.books = shelf()
+    books = house.books = house.judge.books = shelf()
     write(shelf.folder, "restart.toml", RESTART)
     books.look()
     assert books.get("restart").commit is None

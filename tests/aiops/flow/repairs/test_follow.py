@@ -8,6 +8,7 @@ from peers.runbooks import RESTART
 from twinhelm.aiops.automate.policy import read_policy
 from twinhelm.aiops.automate.repair import RepairState
 from twinhelm.aiops.automate.runbook import Level
+from twinhelm.aiops.flow.repairs.standing import autonomy, past_of
 from twinhelm.aiops.records import put_answer
 from twinhelm.aiops.types import Answer
 
@@ -76,14 +77,14 @@ def test_autonomy_is_earned_and_lost(house):
     assert not again(5, helped=True)
     with house.records.reading() as unit:
         (book, runbook), *_ = house.books.sound(unit)
-        past = house.proposals.past(unit)
-        assert house.proposals.autonomy(unit, book, runbook, past).won == 1
+        past = past_of(unit)
+        assert autonomy(house.books, book, runbook, past).won == 1
     right = Answer(1, "action", "repair/4-1", right=True, reason="", by="ada", time_ms=1)
     with house.journal.writing("ada") as write:
         put_answer(write, right)
     with house.records.reading() as unit:
-        past = house.proposals.past(unit)
-        assert house.proposals.autonomy(unit, book, runbook, past).level is Level.ACT
+        past = past_of(unit)
+        assert autonomy(house.books, book, runbook, past).level is Level.ACT
 
 
 def test_a_fault_that_comes_back_is_repaired_once_then_left_to_people(house):
@@ -185,7 +186,7 @@ def test_a_backtest_says_what_would_have_been_and_why_not(house):
     house.clock.advance(60)
     house.open(3, resource="disk")
     ((_, runbook),) = house.books.sound(house.records.reading().__enter__())
-    found = house.proposals.backtest(runbook)
+    found = house.judge.backtest(runbook)
     assert [(each.incident, each.outcome) for each in found] == [(3, "no"), (2, "held"), (1, "act")]
     assert found[0].why == ("the signs on service:shop/cart are of disk",)
     assert found[1].why[0].startswith("it touched the same 60 s ago")

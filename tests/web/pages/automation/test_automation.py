@@ -7,6 +7,7 @@ import pytest
 from peers.runbooks import RESTART
 from twinhelm.aiops.automate.repair import RepairState
 from twinhelm.aiops.automate.runbook import Level
+from twinhelm.aiops.flow.repairs.standing import past_of
 from twinhelm.core.roles import Role
 from web.conftest import memory_house
 from web.mending import blamed, calmed, mending
@@ -174,7 +175,7 @@ class TestInABrowser:
         page.click("main button:has-text('It was wrong')")
         page.locator("main >> text=olga says wrong: the ledger was slow for an hour").wait_for()
         with lit_house.records.reading() as unit:
-            assert repairs.proposals.past(unit).spoken == {"3-1": False}
+            assert past_of(unit).spoken == {"3-1": False}
         page.click("main button:has-text('Undo')")
         page.locator("main button:has-text('It was wrong')").wait_for()
         assert browser_page.wrong == []

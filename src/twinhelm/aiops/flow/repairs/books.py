@@ -53,6 +53,8 @@ class Books:
     clock: Clock
     actors: Mapping[str, Actor]
     folder: Path | None = None
+    environment: str = ""
+    """Which one this house is in."""
     policy: Policy = field(default_factory=Policy)
     wrong: dict[str, str] = field(default_factory=dict)
     """What could not be read of the folder, by file."""
@@ -186,9 +188,8 @@ class Books:
         try:
             files = sorted(each for each in folder.glob("*.toml") if each.is_file())[:MAX_BOOKS]
             moved = last_moved_ns(folder)
-            stamps = {
-                each.name: (each.stat().st_mtime_ns, each.stat().st_size, moved) for each in files
-            }
+            stats = {each.name: each.stat() for each in files}
+            stamps = {name: (at.st_mtime_ns, at.st_size, moved) for name, at in stats.items()}
             next(folder.iterdir(), None)
         except OSError as error:
             self._complain(str(folder), f"it cannot be read: {error.strerror}")

@@ -30,9 +30,8 @@ def case_of(unit: Reading, incident_id: int, changes: Changes) -> Case:
     """Load a case; raises :class:`NotFound`."""
     incident = load_incident(unit, incident_id)
     if incident is None:
-        raise NotFound(
-            f"there is no incident {incident_id}", hint="`twinhelm incidents` lists them"
-        )
+        said = f"there is no incident {incident_id}"
+        raise NotFound(said, hint="`twinhelm incidents` lists them")
     parent = incident_ref(incident_id)
     claims = [load(Claim, each) for each in unit.find("claim", parent=parent, state="cause")]
     suspects = tuple(map(suspect_of, sorted(claims, key=lambda claim: claim.id)))

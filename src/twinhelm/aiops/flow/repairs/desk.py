@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from twinhelm.aiops.automate.limits import may_answer
 from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY, Answer, Repair, RepairState, StepState
 from twinhelm.aiops.flow.repairs.kept import (
+    ACTOR,
     SHELF,
     Switch,
     ended,
     find_repairs,
-    get_book,
     get_repair,
     put_repair,
     switch_of,
-)
-from twinhelm.aiops.flow.repairs.proposals import ACTOR, Proposals
+)  # fmt: skip
+from twinhelm.aiops.flow.repairs.proposals import Proposals
 from twinhelm.aiops.records import load_incident
 from twinhelm.aiops.types import LIVE
 from twinhelm.core.clock import Clock
@@ -150,11 +150,8 @@ class Desk:
         self.switch = made = Switch(True, by, reason[:MAX_NOTE], self.clock.now_ms())
         try:
             with self.journal.writing(by) as write:
-                under_way = [
-                    each
-                    for each in find_repairs(write, states=[*UNDER_WAY, *OPEN])
-                    if each.started_ms
-                ]
+                found = find_repairs(write, states=[*UNDER_WAY, *OPEN])
+                under_way = [each for each in found if each.started_ms]
                 for each in under_way:
                     ended(write, each, RepairState.STOPPED, self.halted(each.id), made.time_ms)
                 SHELF.put(write, made)
@@ -246,8 +243,7 @@ class Desk:
         self._notify()
 
     def _let_begin(self, write: JournalWriter, repair: Repair, now: int) -> Repair:
-        book = get_book(write, repair.runbook, repair.version)
-        decision = self.proposals.beginning(write, repair, self.proposals.books.runbook(book))
+        decision = self.proposals.judge.beginning(write, repair)
         if decision.verdict is Verdict.DENY:
             said = f"repair {repair.id} cannot begin now: {decision.reason}"
             raise Denied(said, hint="the request stays open; agree again later")

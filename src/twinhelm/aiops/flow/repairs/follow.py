@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from twinhelm.aiops.automate.repair import OPEN
 from twinhelm.aiops.flow.repairs.desk import Desk
-from twinhelm.aiops.flow.repairs.kept import SHELF, Cursor, find_repairs
-from twinhelm.aiops.flow.repairs.proposals import ACTOR
+from twinhelm.aiops.flow.repairs.kept import ACTOR, SHELF, Cursor, find_repairs
+from twinhelm.aiops.flow.repairs.standing import past_of
 from twinhelm.core.ports import JournalRow
 from twinhelm.events.journal import Journal
 
@@ -117,7 +117,7 @@ class Follower:
         """
         proposals, made, held, rule = self.desk.proposals, [], {}, ""
         with self.journal.writing(ACTOR) as write:
-            past, shelf = proposals.past(write), proposals.books.sound(write)
+            past, shelf = past_of(write), proposals.judge.books.sound(write)
             for one, since in incidents.items():
                 if rule in OF_ALL:
                     held[one] = since

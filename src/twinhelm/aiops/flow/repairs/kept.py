@@ -24,9 +24,13 @@ from twinhelm.events.kinds.repairs import RepairEnded
 from twinhelm.events.values import Reading, Shelf, load
 
 __all__ = [
-    "SHELF", "Book", "Cursor", "Switch", "ended", "find_repairs", "get_book", "get_repair",
+    "ACTOR", "SHELF", "Book", "Cursor", "Switch", "ended", "find_repairs", "get_book", "get_repair",
     "put_book", "put_repair", "switch_of",
 ]  # fmt: skip
+
+
+ACTOR = "twinhelm"
+"""In whose name is written what nobody asked for."""
 
 
 @dataclass(frozen=True, slots=True)

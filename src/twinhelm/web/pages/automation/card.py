@@ -6,8 +6,8 @@ plan and whether it may run; those that do not fit say why not.
 
 from __future__ import annotations
 
+from twinhelm.aiops.flow.repairs.judging import Judged
 from twinhelm.aiops.flow.repairs.kept import find_repairs
-from twinhelm.aiops.flow.repairs.proposals import Judged
 from twinhelm.aiops.records import load_incident
 from twinhelm.aiops.types import LIVE
 from twinhelm.core.roles import Right
@@ -56,7 +56,7 @@ async def mending_card(sheet: Sheet, number: int) -> None:
         with house.records.reading() as unit:
             incident = load_incident(unit, number)
         live = incident is not None and incident.state in LIVE
-        return house.repairs.proposals.fitting(number) if live else []
+        return house.repairs.judge.fitting(number) if live else []
 
     with Node("section", classes="card stack", id="repairs"):
         html.card_head("Repairs", "All repairs", "/repairs")

@@ -83,7 +83,7 @@ def _begin(sheet: Sheet) -> tuple[str, str]:
         return book.text, book.source
     if NUMBER.fullmatch(number):
         with sheet.house.records.reading() as unit:
-            return draft_of(case_of(unit, int(number), repairs.proposals.changes)), ""
+            return draft_of(case_of(unit, int(number), repairs.judge.changes)), ""
     return draft_of(), ""
 
 
@@ -180,13 +180,13 @@ def _sound(read: Runbook) -> None:
 
 async def _tried(sheet: Sheet, text: str, number: int, trial: Region) -> None:
     """Try what is written on one incident, or (0) see on which it would have run."""
-    proposals, books = sheet.house.repairs.proposals, sheet.house.repairs.books
+    judge, books = sheet.house.repairs.judge, sheet.house.repairs.books
 
     def ask() -> object:
         read = books.check(text[: MAX_CHARACTERS + 1])
         if number:
-            return proposals.trial(read, number, by=sheet.visitor.name)
-        return proposals.backtest(read, limit=MOST_PAST)
+            return judge.trial(read, number, by=sheet.visitor.name)
+        return judge.backtest(read, limit=MOST_PAST)
 
     try:
         found = await sheet.visitor.read(ask)

@@ -12,6 +12,7 @@ from twinhelm.aiops.automate.limits import may_answer
 from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY, Repair, RepairState, StepState
 from twinhelm.aiops.flow.feedback import Taught
 from twinhelm.aiops.flow.repairs.desk import Desk, asked_for
+from twinhelm.aiops.flow.repairs.standing import past_of
 from twinhelm.aiops.records import find_answers, load_incident
 from twinhelm.aiops.types import LIVE, Incident
 from twinhelm.aiops.words import place
@@ -69,7 +70,7 @@ def repaired(sheet: Sheet, unit: Reading, repair: Repair) -> Repaired:
     """Load what is shown of a repair."""
     house = sheet.house
     incident = load_incident(unit, repair.incident)
-    own = [one for one in house.repairs.proposals.past(unit).repairs
+    own = [one for one in past_of(unit).repairs
            if one.runbook == repair.runbook and one.started_ms and one.state.over]  # fmt: skip
     good = sum(one.state is RepairState.VERIFIED for one in own)
     record = f"it helped in {good} of {len(own)}" if own else "it never ran here before"

@@ -10,8 +10,9 @@ from difflib import unified_diff
 
 from twinhelm.aiops.automate.repair import Repair
 from twinhelm.aiops.automate.runbook import Level
+from twinhelm.aiops.flow.repairs.judging import Judged, PastFit
 from twinhelm.aiops.flow.repairs.kept import Book
-from twinhelm.aiops.flow.repairs.proposals import Judged, PastFit, Shelved
+from twinhelm.aiops.flow.repairs.standing import Shelved, shelf
 from twinhelm.aiops.records import find_incidents
 from twinhelm.aiops.types import LIVE, Incident
 from twinhelm.core.errors import NotFound
@@ -53,7 +54,7 @@ async def runbook(sheet: Sheet) -> None:
     books = house.repairs.books
 
     def ask() -> tuple[Shelved, list[Book]]:
-        return house.repairs.proposals.shelf(name)[0], books.versions(name)
+        return shelf(books, name)[0], books.versions(name)
 
     def show(now: tuple[Shelved, list[Book]]) -> None:
         shelved, past = now
@@ -138,7 +139,7 @@ def _numbered(text: str) -> None:
 async def _trial(sheet: Sheet, name: str) -> None:
     """Offer the dry run and the back-test, and show the one that the address asks for."""
     house = sheet.house
-    proposals, number = house.repairs.proposals, sheet.asked("incident")
+    judge, number = house.repairs.judge, sheet.asked("incident")
     wanted = int(number) if re.fullmatch(r"[0-9]{1,15}", number) else 0
 
     with Node("section", classes="card stack tight"):
@@ -153,11 +154,11 @@ async def _trial(sheet: Sheet, name: str) -> None:
             Node("a", "On which past incidents would it have run?", "button",
                  href=f"/runbooks/{name}?past=1")  # fmt: skip
         if wanted:
-            dry = lambda: proposals.dry_run(name, wanted, by=sheet.visitor.name)  # noqa: E731
+            dry = lambda: judge.dry_run(name, wanted, by=sheet.visitor.name)  # noqa: E731
             await follow(sheet, dry, judged_view, every_s=10.0, classes="stack tight")
         elif sheet.asked("past"):
             books = house.repairs.books
-            past = lambda: proposals.backtest(books.runbook(books.get(name)), limit=MOST_PAST)  # noqa: E731
+            past = lambda: judge.backtest(books.runbook(books.get(name)), limit=MOST_PAST)  # noqa: E731
             await follow(sheet, past, past_table, every_s=0, classes="stack tight")
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from twinhelm.aiops.automate.policy import Freeze, Policy
 from twinhelm.aiops.automate.repair import OPEN, UNDER_WAY
-from twinhelm.aiops.flow.repairs.proposals import Shelved
+from twinhelm.aiops.flow.repairs.standing import Shelved, past_of, shelf
 from twinhelm.core.roles import Right
 from twinhelm.web.pages.automation.parts import (
     earned,
@@ -65,7 +65,7 @@ def _ask(sheet: Sheet) -> _House:
     house = sheet.house
     books, now = house.repairs.books, house.clock.now_ms()
     with house.records.reading() as unit:
-        past = house.repairs.proposals.past(unit)
+        past = past_of(unit)
     begun = [one for one in past.repairs if one.started_ms]
     stand = (
         sum(one.state in UNDER_WAY or one.state in OPEN for one in begun),
@@ -74,12 +74,11 @@ def _ask(sheet: Sheet) -> _House:
     )
     here = house.settings.server.environment
     frozen = tuple(one.name for one in books.policy.freezes if one.holds(now, here))
-    shelf = tuple(house.repairs.proposals.shelf())
     told = "The defaults: no folder is named"
     if folder := books.folder:
         read = (folder / POLICY).is_file()
         told = f"Read from {folder / POLICY}" if read else f"The defaults: {folder} has no {POLICY}"
-    return _House(shelf, dict(books.wrong), told, books.policy, stand, frozen)
+    return _House(tuple(shelf(books)), dict(books.wrong), told, books.policy, stand, frozen)
 
 
 def _wrong(now: _House) -> None:
