@@ -69,7 +69,8 @@ class Indicator:
 class Weight:
     """How much an anomaly matters: ``amount`` and ``lasting`` are 1 at the bar.
 
-    ``resource`` is what it is a sign of; ``indicator`` tells whether a row of the table knows it.
+    ``resource`` is what it is a sign of; ``indicator`` tells whether a row of the table knows it,
+    ``stands`` whether its newest value holds until the next one comes.
     """
 
     amount: float
@@ -80,6 +81,7 @@ class Weight:
     indicator: bool
     alone: bool
     why_not: str
+    stands: bool = False
 
     @property
     def material(self) -> bool:
@@ -304,6 +306,7 @@ def weigh(anomaly: Anomaly, *, sensitivity: float, level: float | None = None) -
         indicator=True,
         alone=alone,
         why_not=_why_not(found, anomaly, value, amount, lasting, needed, seconds, alone),
+        stands=found.each > 0,
     )
 
 

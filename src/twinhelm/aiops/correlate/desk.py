@@ -5,10 +5,11 @@ In: incidents as they stood, and :class:`Sign` s one by one from
 serves one look and is thrown away; it touches nothing outside itself.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from twinhelm.aiops.correlate.grouping import NEAR_MS, Neighbours, related
+from twinhelm.aiops.correlate.grouping import NEAR_MS, Neighbours, places, related
 from twinhelm.aiops.correlate.signs import Decision, Sign
 from twinhelm.aiops.types import LIVE, Incident, IncidentState
 from twinhelm.aiops.words import place
@@ -40,18 +41,22 @@ class Desk:
     """The work of one look: incidents as they stand, who holds which sign, what was decided."""
 
     def __init__(
-        self, incidents: Sequence[Incident], near: Neighbours, now_ms: int, next_id: int | None
-    ) -> None:
+        self, incidents: Sequence[Incident], signs: Sequence[Sign], near: Neighbours, now_ms: int,
+        next_id: int | None,
+    ) -> None:  # fmt: skip
         self.incidents = {one.id: one for one in sorted(incidents, key=lambda one: one.id)}
         self.holder = {key: one.id for one in self.incidents.values() for key in one.members}
         self.near = near
         self.now_ms = now_ms
         self.next_id = max(self.incidents, default=0) + 1 if next_id is None else next_id
-        self.by_key: dict[str, Sign] = {}
+        self.by_key = {sign.key: sign for sign in signs}
         self.changed: dict[int, Incident] = {}
         self._leads: dict[int, Sign | None] = {}
         self._spans: dict[int, tuple[int, int]] = {}
         self.decisions: list[Decision] = []
+        self._at: dict[object, set[int]] = defaultdict(set)
+        for one in self.incidents.values():
+            self._place(one, self._held(one))
 
     def decide(self, sign: Sign, outcome: str, incident: int | None, text: str) -> None:
         """Note what became of a sign."""
@@ -59,21 +64,16 @@ class Desk:
 
     def join(self, sign: Sign) -> bool:
         """Put a material sign into a live incident, or into one that it brings back."""
-        for one in reversed(self.incidents.values()):
+        for one in self._about(sign):
             faded_ms = self._faded(one, sign) if one.state in LIVE else _over_ms(one)
             live = faded_ms is None
             why = self._joins(sign, one) if live else self._returns(sign, one, faded_ms)
             if not why:
                 continue
             if not live:
-                one = replace(
-                    one,
-                    state=IncidentState.REOPENED,
-                    title="",
-                    resolved_ms=None,
-                    flaps=one.flaps + 1,
-                    attributes={**_anew(one.attributes), "again": str(sign.onset_ms)},
-                )
+                told = {**_anew(one.attributes), "again": str(sign.onset_ms)}
+                one = replace(one, state=IncidentState.REOPENED, title="", resolved_ms=None,
+                              flaps=one.flaps + 1, attributes=told)  # fmt: skip
             self._put(self._with(one, [sign], (why,)))
             outcome = "grouped" if live else "reopened"
             self.decide(sign, outcome, one.id, f"{sign.text}: in incident {one.id}, {why}")
@@ -87,38 +87,28 @@ class Desk:
                 if sign.key not in self.holder and not self.attach(sign):
                     self.refuse(sign)
             return
+        began_ms = min(sign.onset_ms for sign in members)
         opened = Incident(
-            id=self.next_id,
-            state=IncidentState.OPEN,
-            title="",
-            severity="info",
-            entities=(),
-            started_ms=min(sign.onset_ms for sign in members),
-            updated_ms=self.now_ms,
+            self.next_id, IncidentState.OPEN, "", "info", (), began_ms, updated_ms=self.now_ms
         )
         self.next_id += 1
         self._put(self._with(opened, members, why))
         for sign in members:
-            text = f"{sign.text}: raised as incident {opened.id}"
-            self.decide(sign, "raised", opened.id, text)
+            self.decide(sign, "raised", opened.id, f"{sign.text}: raised as incident {opened.id}")
 
     def attach(self, sign: Sign) -> bool:
         """Let a sign that raises nothing join a live incident that it stands near, as a symptom."""
-        for one in reversed(self.incidents.values()):
+        for one in self._about(sign):
             if one.state not in LIVE or len(one.members) >= MAX_MEMBERS:
                 continue
             first, last = self._span(one)
             if not first - CONTEXT_BEFORE_MS <= sign.start_ms <= last + NEAR_MS:
                 continue
             lead = self._lead(one)
-            if (
-                sign.end_ms is not None
-                and lead is not None
-                and sign.end_ms < lead.start_ms - 15_000
-            ):
-                continue
-            if lead is not None and self.near.apart(lead, sign):
-                continue
+            if lead is not None:
+                before = sign.end_ms is not None and sign.end_ms < lead.start_ms - 15_000
+                if before or self.near.apart(lead, sign):
+                    continue
             if sign.entity in one.entities:
                 why = f"{place(sign.entity)} shows it too"
             elif lead is not None and (found := related(lead, sign, self.near)):
@@ -253,6 +243,20 @@ class Desk:
         """List the members of an incident that this look knows of."""
         return [self.by_key[key] for key in one.members if key in self.by_key]
 
+    def _about(self, sign: Sign) -> Iterator[Incident]:
+        """Yield the incidents that a sign may have to do with, the newest first.
+
+        To ask each of them in a storm would cost the square of it.
+        """
+        wanted = (*places(sign), *self.near.around(sign.entity))
+        found = set().union(*(self._at[place] for place in wanted if place in self._at))
+        return (self.incidents[number] for number in sorted(found, reverse=True))
+
+    def _place(self, one: Incident, signs: Iterable[Sign]) -> None:
+        """Let an incident be found by what it is about and by what these members show."""
+        for where in (*one.entities, *(each for sign in signs for each in places(sign))):
+            self._at[where].add(one.id)
+
     def _put(self, one: Incident) -> None:
         self.incidents[one.id] = self.changed[one.id] = one
         self.holder.update(dict.fromkeys(one.members, one.id))
@@ -264,6 +268,7 @@ class Desk:
         keys = tuple(dict.fromkeys((*one.members, *(sign.key for sign in signs))))
         grouping = tuple(dict.fromkeys((*one.grouping, *why)))[:20]
         now = replace(one, members=keys, grouping=grouping, updated_ms=self.now_ms)
+        self._place(now, signs)
         return self._worded(now, self._held(now))
 
     def _worded(self, one: Incident, members: list[Sign]) -> Incident:

@@ -18,7 +18,7 @@ from twinhelm.aiops.words import place
 from twinhelm.core.entities import Edge, split_key
 from twinhelm.core.labels import metric_name
 
-__all__ = ["NEAR_MS", "Neighbours", "group", "related"]
+__all__ = ["NEAR_MS", "Neighbours", "group", "places", "related"]
 
 NEAR_MS = 75_000
 """Symptoms of one fault start within this; detection of the slow ones takes about a minute."""
@@ -134,26 +134,31 @@ def group(signs: Sequence[Sign], near: Neighbours) -> list[tuple[list[Sign], tup
     newest: dict[object, int] = {}
     for i, sign in enumerate(ordered):
         # Linking to the newest of each place suffices: earlier ones are linked to it already.
-        space = [("namespace", _space(sign.entity))] if _space(sign.entity) else []
-        places: list[object] = [sign.entity, *near.around(sign.entity), *space]
-        kinds: list[object] = list(_kinds(sign))
-        for j in sorted({newest[k] for k in (*places, *kinds) if k in newest}, reverse=True):
+        own = list(places(sign))
+        around = near.around(sign.entity)
+        for j in sorted({newest[k] for k in (*own, *around) if k in newest}, reverse=True):
             gap = sign.onset_ms - ordered[j].onset_ms
             a, b = find(j), find(i)
             if gap <= NEAR_MS and a != b and (why := related(ordered[j], sign, near)):
                 root[max(a, b)] = min(a, b)
                 merged = reasons.pop(max(a, b), [])
                 reasons[min(a, b)] += [*merged, f"{why}, {gap / 1000:.0f} s apart"]
-        for key in (sign.entity, *space, *kinds):
-            newest[key] = i
+        newest |= dict.fromkeys(own, i)
     groups: dict[int, list[Sign]] = defaultdict(list)
     for i, sign in enumerate(ordered):
         groups[find(i)].append(sign)
     return [(members, tuple(dict.fromkeys(reasons[at]))) for at, members in groups.items()]
 
 
-def _kinds(sign: Sign) -> Iterator[tuple[str, str, str, str]]:
-    """List under what a sign can be like one elsewhere: metric, direction and scope label."""
+def places(sign: Sign) -> Iterator[object]:
+    """List what two signs must share, or one with an entity around the other, to be related.
+
+    The entity, the namespace, and under what a sign can be like one elsewhere: metric, direction
+    and scope label.
+    """
+    yield sign.entity
+    if space := _space(sign.entity):
+        yield "namespace", space
     if sign.anomaly is not None:
         name, way = metric_name(sign.labels), sign.anomaly.direction.value
         for label, value in sign.labels:

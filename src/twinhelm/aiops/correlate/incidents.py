@@ -85,7 +85,7 @@ def correlate(
         for one in anomalies
     ]
     signs += [of_alert(one, entities.get(one.fingerprint, ""), now_ms) for one in alerts]
-    desk = Desk(incidents, near, now_ms, next_id)
+    desk = Desk(incidents, signs, near, now_ms, next_id)
     free = []
     for sign in sorted(signs, key=lambda sign: (sign.start_ms, sign.key)):
         known = desk.holder.get(sign.key)
@@ -96,7 +96,6 @@ def correlate(
             desk.decide(sign, "maintenance", None, text)
         else:
             free.append(sign)
-    desk.by_key = {sign.key: sign for sign in signs}
     free = [sign for sign in free if not (_raising(sign) and desk.join(sign))]
     free = [sign for sign in free if _raising(sign) or not desk.attach(sign)]
     for members, why in _openings(free, near, now_ms):

@@ -8,7 +8,7 @@ values that speak about signs: the :class:`Window` in which they are expected an
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from twinhelm.aiops.indicators import Weight, indicator_of, weigh
+from twinhelm.aiops.indicators import Weight, weigh
 from twinhelm.aiops.types import Anomaly, Resource
 from twinhelm.aiops.words import place, spoken
 from twinhelm.core.labels import Labels, metric_name
@@ -80,9 +80,8 @@ class Sign:
         """Tell whether it had gone quiet by then, though it may take a minute to be called over."""
         if self.faded:
             return True
-        row = indicator_of(self.labels)
-        if row is not None and row.each:
-            return self.end_ms is not None  # it stands until the next value
+        if self.weight.stands:
+            return self.end_ms is not None
         each = 0 if self.anomaly is None else self.last_ms - self.start_ms
         each //= max(self.anomaly.samples - 1, 1) if self.anomaly else 1
         return self.last_ms + max(QUIET_LEAST_MS, 4 * each) < time_ms
