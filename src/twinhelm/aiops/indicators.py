@@ -6,10 +6,9 @@ reach the bar, why not in words. An idle machine is full of statistical surprise
 cache, our own garbage collection), a quiet service of slow and failed requests; what people want
 to hear of is a known indicator that left its range by an amount that counts, for a time that
 counts. ``INDICATORS`` is that knowledge, a row each; metrics that no row knows weigh 0 by
-themselves and matter only together.
-
-Amounts are ``excess``: how far the value lies outside the expected range. Pure, a few
-microseconds per anomaly. Wrong where a metric is named against all custom.
+themselves and matter only together. Amounts are ``excess``: how far the value lies outside the
+expected range. Pure, a few microseconds per anomaly. Wrong where a metric is named against all
+custom.
 """
 
 from __future__ import annotations
@@ -39,13 +38,12 @@ class Indicator:
     metric's unit) and by ``relative`` times the bound it passed, for ``seconds``; past five
     times the amount, two thirds of ``seconds`` do. ``floor`` is a value below which (UP) it
     never counts; ``critical`` one from which on people are hurt. ``alone`` False: it supports
-    others and never raises anything by itself. ``title`` is a template.
-
-    ``direction`` None: either way counts. ``collapse``: it counts only below this
-    share of what is expected. ``pooled``: what counts is the mean over some samples, since each
-    alone tells of a request or two. ``each``: values are facts that speak for themselves
-    (:class:`twinhelm.aiops.detect.Facts`), so many in a row, and at least ``spreads`` usual spreads
-    away. ``hours``: it counts only where all is full so soon at its pace since it began.
+    others and never raises anything by itself. ``title`` is a template. ``direction`` None: either
+    way counts. ``collapse``: it counts only below this share of what is expected. ``pooled``: what
+    counts is the mean over some samples, since each alone tells of a request or two. ``each``:
+    values are facts that speak for themselves (:class:`twinhelm.aiops.detect.Facts`), so many in a
+    row, and at least ``spreads`` usual spreads away. ``hours``: it counts only where all is full so
+    soon at its pace since it began.
     """
 
     shape: re.Pattern[str]
@@ -69,8 +67,8 @@ class Indicator:
 class Weight:
     """How much an anomaly matters: ``amount`` and ``lasting`` are 1 at the bar.
 
-    ``resource`` is what it is a sign of; ``indicator`` tells whether a row of the table knows it,
-    ``stands`` whether its newest value holds until the next one comes.
+    ``resource`` is what it is a sign of; ``indicator``: a row of the table knows it; ``stands``:
+    its newest value holds until the next.
     """
 
     amount: float
@@ -236,8 +234,7 @@ _SYMPTOM_ONLY = re.compile(r"pressure.*(cpu|io)_|(cpu|io)_.*pressure|iowait")
 def level_of(anomaly: Anomaly, level: float | None = None) -> float:
     """Return the value that stands for an anomaly: the given newest level, or its worst.
 
-    ``deviation`` may have been reached after the value with the highest score; it is used to
-    find that extreme again.
+    ``deviation`` finds the extreme again that came after the value with the highest score.
     """
     if level is not None and math.isfinite(level):
         return level
