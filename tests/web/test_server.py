@@ -14,6 +14,8 @@ from uvicorn.server import ServerState
 
 from twinhelm.core.errors import BadInput, Conflict, Refused
 from twinhelm.core.roles import Role
+from twinhelm.core.settings import LimitSettings
+from twinhelm.web.body import Intray
 from twinhelm.web.server import Protocol, bind
 from twinhelm.web.site import serve
 from web.bodies import V1, write_v1
@@ -182,6 +184,34 @@ def test_a_head_without_a_body_leaves_alone(method, body):
     seen, sent = pieces(method, {**START, "headers": length}, {"body": body})
     assert (seen, len(sent)) == ([0, 1], 1)
     assert sent[0].endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("size", [11, 1000, 1 << 20])
+def test_a_body_comes_whole_however_it_is_cut(chunked, size):
+    parts, found = [b"a" * 3, b"b" * 700, b"c", b"d" * 2000], []
+    how = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 2704"
+    coded = [b"%x\r\n%s\r\n" % (len(part), part) for part in parts] + [b"0\r\n\r\n"]
+    sent = b"POST / HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % how + b"".join(coded if chunked else parts)
+
+    async def app(_scope, receive, send):
+        async with Intray(LimitSettings()).taken({}, receive) as body:
+            found.append(body)
+        await send({**START, "headers": LONG})
+        await send({"type": "http.response.body", "body": b"four"})
+
+    async def answer():
+        state = ServerState()
+        protocol = Protocol(uvicorn.Config(app, http=Protocol), state, {})
+        protocol.connection_made(Pieces())
+        for at in range(0, len(sent), size):
+            protocol.data_received(sent[at : at + size])
+            await asyncio.sleep(0)
+        await asyncio.gather(*state.tasks)
+        protocol.timeout_keep_alive_task.cancel()
+
+    asyncio.run(answer())
+    assert found == [b"".join(parts)]
 
 
 def test_a_socket_is_guarded_as_a_request_is(serve_house):

@@ -7,12 +7,13 @@ door made of one, or its no.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import replace
+from types import coroutine
+from typing import Any, cast
 
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 
 from twinhelm.aiops.collect.wire.deflate import inflate
 from twinhelm.core.errors import BadInput, Overloaded, Refused, TooLarge, TwinhelmError
@@ -35,16 +36,13 @@ class Intray:
     """Counts what is on its way in; lives on one event loop."""
 
     def __init__(self, limits: LimitSettings) -> None:
-        self._limits = limits
+        self.limits = limits
         self._requests = 0
         self._bytes = 0
         self._budget = BODIES_AT_ONCE * limits.max_body_bytes
 
-    @asynccontextmanager
-    async def taken(
-        self, headers: Headers, receive: Receive, *, unpack: bool = False
-    ) -> AsyncIterator[bytes]:
-        """Read a body, and count it while it is worked on.
+    def taken(self, headers: Headers, receive: Receive, *, unpack: bool = False) -> "_Taken":
+        """Read a body, and count it while it is worked on: ``async with`` gives its bytes.
 
         ``unpack`` undoes its ``Content-Encoding``, in a thread; what comes of it is bounded and
         counted like a body that came as it is. Raises :class:`TooLarge` past the size limit,
@@ -53,37 +51,21 @@ class Intray:
         the client went away; unpacking, what :func:`~twinhelm.aiops.collect.wire.deflate.inflate`
         raises.
         """
-        if self._requests >= self._limits.max_requests_in_flight:
+        return _Taken(self, headers, receive, unpack)
+
+    def begin(self) -> None:
+        """Count one request more, or raise :class:`Overloaded`."""
+        if self._requests >= self.limits.max_requests_in_flight:
             said = (
                 "requests are being decoded, which is all that limits.max_requests_in_flight allows"
             )
             hint = "send again after Retry-After, or send larger batches less often"
             raise Overloaded(f"{self._requests} {said}", hint=hint, retry_after_s=1.0)
         self._requests += 1
-        held = 0
 
-        def hold(size: int) -> None:
-            nonlocal held
-            self._check(size, max(0, size - held))
-            self._bytes += max(0, size - held)
-            held = max(held, size)
-
-        try:
-            hold(_declared(headers))
-            body = await self._read(receive, hold)
-            coding = headers.get(b"content-encoding", b"identity") if unpack else b"identity"
-            if coding != b"identity":
-                most = self._limits.max_body_bytes
-                said = coding.decode("latin-1")
-                body = await asyncio.to_thread(inflate, body, said, max_bytes=most)
-                hold(len(body))
-            yield body
-        finally:
-            self._requests -= 1
-            self._bytes -= held
-
-    def _check(self, size: int, more: int) -> None:
-        limit = self._limits.max_body_bytes
+    def hold(self, size: int, more: int) -> None:
+        """Count ``more`` bytes of a body that has ``size`` by now, or raise."""
+        limit = self.limits.max_body_bytes
         if size > limit:
             said = f"the body has {size} bytes or more, the limit is {limit}"
             raise TooLarge(said, hint="send smaller batches, or raise limits.max_body_bytes")
@@ -91,25 +73,83 @@ class Intray:
             said = f"bodies of {self._bytes} bytes are being taken in; {size} more would pass the "
             said += f"{self._budget} that memory is kept for"
             raise Overloaded(said, hint="send again after Retry-After", retry_after_s=1.0)
+        self._bytes += more
 
-    async def _read(self, receive: Receive, hold: Callable[[int], None]) -> bytes:
-        parts: list[bytes] = []
-        size, more = 0, True
+    def end(self, held: int) -> None:
+        """Count one request, and the bytes it held, no more."""
+        self._requests -= 1
+        self._bytes -= held
+
+
+class _Taken:
+    """One body on its way in; a plain class, since every request makes one."""
+
+    __slots__ = ("_headers", "_held", "_receive", "_tray", "_unpack")
+
+    def __init__(self, tray: Intray, headers: Headers, receive: Receive, unpack: bool) -> None:
+        self._tray, self._headers, self._receive, self._unpack = tray, headers, receive, unpack
+        self._held = 0
+
+    async def __aenter__(self) -> bytes:
+        self._tray.begin()
         try:
-            async with asyncio.timeout(self._limits.body_timeout_s):
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientDisconnect
-                    parts.append(message.get("body", b""))
-                    more = message.get("more_body", False)
-                    size += len(parts[-1])
-                    hold(size)
+            self._hold(_declared(self._headers))
+            body = await self._read()
+            coding = self._headers.get(b"content-encoding", b"identity")
+            if self._unpack and coding != b"identity":
+                most, said = self._tray.limits.max_body_bytes, coding.decode("latin-1")
+                body = await asyncio.to_thread(inflate, body, said, max_bytes=most)
+                self._hold(len(body))
+        except BaseException:
+            self._tray.end(self._held)
+            raise
+        return body
+
+    async def __aexit__(self, *_: object) -> None:
+        self._tray.end(self._held)
+
+    def _hold(self, size: int) -> None:
+        if size > self._held:
+            self._tray.hold(size, size - self._held)
+            self._held = size
+
+    async def _read(self) -> bytes:
+        timeout_s, parts, size, more = self._tray.limits.body_timeout_s, list[bytes](), 0, True
+        until_s = asyncio.get_running_loop().time() + timeout_s
+        try:
+            while more:
+                message = await _next(self._receive, until_s)
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                parts.append(message.get("body", b""))
+                more = message.get("more_body", False)
+                size += len(parts[-1])
+                self._hold(size)
         except TimeoutError as error:
-            said = f"the body did not arrive within {self._limits.body_timeout_s:g} s"
+            said = f"the body did not arrive within {timeout_s:g} s"
             hint = "send smaller batches, or raise limits.body_timeout_s"
             raise TooSlow(said, hint=hint) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _next(receive: Receive, until_s: float) -> Message:
+    """Receive one message; what is here already, as most is, comes without a timer."""
+    steps = receive().__await__()
+    try:
+        waited_for = next(steps)
+    except StopIteration as here:
+        return cast(Message, here.value)
+
+    @coroutine
+    def rest() -> Generator[Any, Any, Message]:
+        try:
+            yield waited_for
+            return (yield from steps)
+        finally:
+            steps.close()
+
+    async with asyncio.timeout_at(until_s):
+        return await rest()
 
 
 def _declared(headers: Headers) -> int:

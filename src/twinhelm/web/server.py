@@ -139,6 +139,15 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         self.transport = self._joined = _Joined(transport)  # type: ignore[assignment]
 
+    def on_body(self, body: bytes) -> None:
+        """Hand on what comes in one piece as it is; uvicorn copies it twice."""
+        cycle: Any = self.cycle
+        if cycle and not cycle.body:
+            cycle.body, body = body, b""
+        elif cycle and isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body)  # which grows by many pieces without a copy each
+        super().on_body(body)
+
     def on_response_complete(self) -> None:
         """Let go of a head that has no body, as HEAD is answered."""
         self._joined.flush()
