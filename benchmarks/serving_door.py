@@ -35,7 +35,7 @@ def main(folder: Path, port: int, data: Path) -> None:
     try:
         uvicorn.run(
             app, host="127.0.0.1", port=port, loop="uvloop", http=Protocol, lifespan="off",
-            access_log=False, log_level="warning", server_header=False,
+            access_log=False, log_level="warning", server_header=False, proxy_headers=False,
         )  # fmt: skip
     finally:
         serving.close()

@@ -63,10 +63,10 @@ class Worker:
     """One process; lives on one event loop from its first question on."""
 
     def __init__(
-        self, started: Started, limits: Limits, clock: Clock, gone: Callable[[Worker], None],
-        full: Callable[[Worker], None],
+        self, started: Started, version: str, limits: Limits, clock: Clock,
+        gone: Callable[[Worker], None], full: Callable[[Worker], None],
     ) -> None:  # fmt: skip
-        self.about, self.pid = started.about, started.pid
+        self.about, self.pid, self._version = started.about, started.pid, version
         self.born_s = clock.monotonic_s()
         self.waiting: dict[int, tuple[asyncio.Future[Reply], float]] = {}
         self._connection, self._kill = started.connection, started.kill
@@ -160,7 +160,7 @@ class Worker:
             made, _ = self.waiting.pop(number, (None, 0.0))
             if made is not None and not made.done():
                 spent = status == 500 and bool(flags & FULL)
-                made.set_result(Reply(status, name, body, rows, other, full=spent))
+                made.set_result(Reply(status, name, bytes(body), rows, other, self._version, spent))
         self._moved_s = self._clock.monotonic_s()
         if full:
             self._full(self)
@@ -271,7 +271,7 @@ class Pool:
 
     def _add(self) -> None:
         started = self._seeds.start(self.product, self.version, self.model, self.limits)
-        worker = Worker(started, self.limits, self._clock, self._gone, self._full)
+        worker = Worker(started, self.version, self.limits, self._clock, self._gone, self._full)
         with self._changing:
             self.workers = [*self.workers, worker]
         if self._ended.is_set():

@@ -72,13 +72,13 @@ class _Scorer:
         body = {"inputs": [_tensor(name, each[start:end]) for name, each in columns.items()]}
         try:
             self._connection.sendall(pack(Frame(1, Form.V2, "", json.dumps(body))))
-            found = receive(self._connection)
+            code, answer = receive(self._connection)
         except (OSError, EOFError) as error:
             said = f"the model did not answer rows {start} to {end}: {error!r}"
             raise Unavailable(said, hint="raise rollout.timeout_s or memory_mb") from error
-        reply = json.loads(found.body, max_bytes=1 << 30, what="answer")
-        if found.code != 200:
-            hint = "the table must fit the model's signature" if found.code < 500 else ""
+        reply = json.loads(answer, max_bytes=1 << 30, what="answer")
+        if code != 200:
+            hint = "the table must fit the model's signature" if code < 500 else ""
             raise BadInput(f"rows {start} to {end}: {reply['error']}", hint=hint)
         outputs = {
             each["name"]: np.array(each["data"]).reshape(each["shape"]) for each in reply["outputs"]

@@ -106,9 +106,9 @@ class Seeds:
         try:
             connection.settimeout(WARM_S)
             connection.sendall(frames.pack(frames.Frame(0, 0, "", json.dumps(config))))
-            told = frames.receive(connection)
-            if told.code != 200:
-                said = told.body.decode(errors="replace")[:1000]
+            code, told = frames.receive(connection)
+            if code != 200:
+                said = told.decode(errors="replace")[:1000]
                 raise DoesNotLoad(f"{name}/{version} does not load: {said}")
         except (OSError, EOFError) as error:
             connection.close()
@@ -119,7 +119,7 @@ class Seeds:
         except DoesNotLoad:
             connection.close()
             raise
-        return Started(connection, pid, json.loads(told.body), kill)
+        return Started(connection, pid, json.loads(told), kill)
 
     def close(self) -> None:
         """End every seed, and with it every process."""

@@ -188,7 +188,10 @@ class Serving:
             route = self._route(product)
             part = route.named(version) if version else route.next()
             try:
-                reply = await self._answered(route, part, form, name, body, bool(version))
+                if version or part.role == "champion":
+                    reply = await self._ask(product, part.version, form, name, body)
+                else:
+                    reply = await self._tried(route, part, form, name, body)
             except Ended:
                 if self._routes.get(product) is route:
                     raise
@@ -263,13 +266,9 @@ class Serving:
             raise NotFound(said, hint=f"promote one: twinhelm promote {product} VERSION")
         return route
 
-    async def _answered(
-        self, route: _Route, part: Part, form: Form, name: str, body: bytes, explicit: bool
-    ) -> Reply:
-        """Ask one version; where a canary fails, ask the champion too."""
+    async def _tried(self, route: _Route, part: Part, form: Form, name: str, body: bytes) -> Reply:
+        """Ask a canary; where it fails, ask the champion too."""
         product = route.deployment.product
-        if part.role == "champion" or explicit:
-            return await self._ask(product, part.version, form, name, body)
         reply: Reply | None = None
         with suppress(TwinhelmError):
             reply = await self._ask(product, part.version, form, name, body)
@@ -295,7 +294,7 @@ class Serving:
             tally.add(error.status, self._clock.monotonic_s() - started_s)
             raise
         tally.add(reply.status, self._clock.monotonic_s() - started_s, reply.rows)
-        return reply._replace(version=version)
+        return reply
 
     def _mirror(self, route: _Route, part: Part, form: Form, body: bytes, reply: Reply) -> None:
         product = route.deployment.product

@@ -16,3 +16,13 @@ def test_frames_come_out_as_they_went_in_however_they_are_cut():
         for at in range(0, len(whole), size):
             found += inbox.feed(whole[at : at + size])
         assert found == FRAMES
+
+
+def test_a_reader_may_use_its_room_again_once_it_took_the_bodies():
+    whole = b"".join(pack(each) for each in FRAMES) * 2
+    room, inbox, found = memoryview(bytearray(100)), Inbox(), []
+    for at in range(0, len(whole), len(room)):
+        part = whole[at : at + len(room)]
+        room[: len(part)] = part
+        found += [each._replace(body=bytes(each.body)) for each in inbox.feed(room[: len(part)])]
+    assert found == FRAMES * 2

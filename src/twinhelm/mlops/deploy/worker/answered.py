@@ -59,7 +59,7 @@ def failure(form: int, status: int, message: str) -> bytes:
     return write({"error_code": code, "message": message})
 
 
-def differing(form: int, said: bytes, outputs: Outputs) -> int:
+def differing(form: int, said: bytes | memoryview, outputs: Outputs) -> int:
     """Count the rows whose first output differs from that of another model's answer."""
     found = read(said)
     if form == Form.V2:

@@ -4,7 +4,8 @@ A frame is a head and two parts: an id, and a body of bytes that the house never
 request, ``code`` is its :class:`Form` and ``many`` says how many bytes at the body's end are a
 champion's answer to compare with. Of a reply, ``code`` is the HTTP status, ``many`` the rows,
 ``other`` how many of them differ from that champion's, and ``flags`` may hold ``FULL``: the
-process has taken more memory than it may and should be replaced. Cost: about 2 us a frame.
+process has taken more memory than it may and should be replaced. Cost: about 2 us a frame, however
+large: what arrives whole is not copied.
 """
 
 import socket
@@ -31,7 +32,7 @@ class Frame(NamedTuple):
     number: int
     code: int
     id: str
-    body: bytes
+    body: bytes | memoryview
     many: int = 0
     other: int = 0
     flags: int = 0
@@ -46,12 +47,15 @@ def pack(frame: Frame) -> bytes:
     return b"".join((head, name, frame.body))
 
 
-def receive(connection: socket.socket) -> Frame:
-    """Wait for the one frame that is due; raises :class:`EOFError` where the other side hung up."""
+def receive(connection: socket.socket) -> tuple[int, bytes]:
+    """Wait for the one frame that is due; returns its code and body.
+
+    Raises :class:`EOFError` where the other side hung up.
+    """
     inbox = Inbox()
     while data := connection.recv(1 << 20):
         if found := inbox.feed(data):
-            return found[0]
+            return found[0].code, bytes(found[0].body)
     raise EOFError("the other side hung up")
 
 
@@ -59,20 +63,28 @@ class Inbox:
     """Cuts what arrives into frames."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._held, self._wanted = bytearray(), 0
 
     def feed(self, data: bytes | memoryview) -> list[Frame]:
-        """Take bytes; return the frames that are whole now, in order."""
-        held = self._held
-        held += data
-        at, found = 0, []
-        while len(held) - at >= _HEAD.size:
-            size, number, code, id_size, *rest = _HEAD.unpack_from(held, at)
+        """Take bytes; return the frames that are whole now, in order.
+
+        Their bodies are views of ``data`` where it holds them whole: good for as long as that is.
+        """
+        whole, at, found = memoryview(data), 0, []
+        if self._held:
+            self._held += data
+            if len(self._held) < self._wanted:
+                return []
+            whole, self._held = memoryview(self._held), bytearray()
+        self._wanted = _HEAD.size
+        while len(whole) - at >= _HEAD.size:
+            size, number, code, id_size, *rest = _HEAD.unpack_from(whole, at)
             start = at + _HEAD.size
-            if start + size > len(held):
+            if start + size > len(whole):
+                self._wanted += size
                 break
             middle, at = start + id_size, start + size
-            name, body = held[start:middle].decode(), bytes(memoryview(held)[middle:at])
-            found.append(Frame(number, code, name, body, *rest))
-        del held[:at]
+            name = str(whole[start:middle], "utf-8")
+            found.append(Frame(number, code, name, whole[middle:at], *rest))
+        self._held += whole[at:]
         return found

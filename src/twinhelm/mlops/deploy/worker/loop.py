@@ -138,12 +138,11 @@ def serve(connection: socket.socket, desk: Desk, *, memory_bytes: int) -> None:
         if not frames:
             continue
         for replies in desk.answers(frames):
-            flags = 0
             if (now := time.monotonic()) - looked > LOOK_S:
-                looked, flags = now, FULL * (own_bytes() - born > memory_bytes)
-            connection.sendall(
-                b"".join(pack(each._replace(flags=each.flags | flags)) for each in replies)
-            )
+                looked = now
+                if own_bytes() - born > memory_bytes:
+                    replies = [each._replace(flags=each.flags | FULL) for each in replies]
+            connection.sendall(b"".join(map(pack, replies)))
 
 
 def own_bytes() -> int:

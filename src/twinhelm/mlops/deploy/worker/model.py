@@ -247,19 +247,16 @@ def _forest(forest: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
 
 def _logistic(model: Any) -> Callable[[NDArray[Any]], NDArray[Any]]:
     weights, bias = np.ascontiguousarray(model.coef_.T), model.intercept_
+    expit = import_module("scipy.special").expit
     two = weights.shape[1] == 1
     if two:
-        weights, bias = np.hstack([weights, -weights]), np.hstack([bias, -bias])
+        weights, bias = np.hstack([-weights, weights]), np.hstack([-bias, bias])
 
     def straight(x: NDArray[Any]) -> NDArray[Any]:
         score: NDArray[Any] = x @ weights
         score += bias
         if two:
-            # Past 700 the likelier class is certain, and exp would overflow.
-            np.exp(np.minimum(score, 700.0, out=score), out=score)
-            score += 1.0
-            np.reciprocal(score, out=score)
-            return score
+            return np.asarray(expit(score, out=score))
         score = np.exp(score - score.max(axis=1, keepdims=True))
         return np.asarray(score / score.sum(axis=1, keepdims=True))
 

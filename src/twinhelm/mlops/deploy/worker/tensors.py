@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from math import prod
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,8 @@ TYPES = {
 }  # fmt: skip
 NAMES: dict[Any, str] = {np.dtype(short): name for name, short in TYPES.items() if short != "O"}
 """The protocol's words by numpy's; what is not here travels as BYTES."""
+
+Body = TypeVar("Body", bytes, memoryview)
 
 BOUND = b"\0"
 LENGTH = 4
@@ -82,28 +84,28 @@ def bind(head: int, body: bytes) -> bytes:
     return b"".join((BOUND, head.to_bytes(LENGTH, "little"), body))
 
 
-def unbind(body: bytes) -> tuple[int, bytes]:
+def unbind(body: Body) -> tuple[int, Body]:
     """Return how many bytes of a body are JSON, and the body as the protocol has it."""
-    if not body.startswith(BOUND):
+    if body[:1] != BOUND:
         return len(body), body
     return int.from_bytes(body[1 : 1 + LENGTH], "little"), body[1 + LENGTH :]
 
 
-def read(body: bytes) -> Any:
+def read(body: bytes | memoryview) -> Any:
     """Read a body; tensors behind its JSON then stand in it as ``data``.
 
     They are arrays of their type, BYTES lists of strings, or of bytes where one is no UTF-8.
     Raises :class:`Wrong`.
     """
-    head, whole = unbind(body)
+    head, whole = unbind(memoryview(body))
     try:
-        value = (orjson or json).loads(whole[:head])
+        value = (orjson or json).loads(whole[:head] if orjson else bytes(whole[:head]))
     except ValueError as error:
         raise Wrong(f"the body is not JSON: {error}") from None
     except RecursionError:
         raise Wrong("the body nests too deep") from None
-    if whole is not body:
-        _fill(value, memoryview(whole)[head:])
+    if len(whole) < len(body):
+        _fill(value, whole[head:])
     return value
 
 

@@ -125,12 +125,12 @@ def array(data: Any, name: str, want: np.dtype[Any] | None = None) -> NDArray[An
 def _floats(data: Any) -> NDArray[Any] | None:
     """Read numbers, in a list or in rows of one length; None for whatever needs a closer look."""
     try:
-        shape, values = [len(data)], data
-        if isinstance(data[0], list):
+        first, shape, values = data[0], [len(data)], data
+        if isinstance(first, list | tuple):
             if len(set(map(len, data))) > 1:
                 return None
-            shape, values = [len(data), len(data[0])], list(chain.from_iterable(data))
-        if type(values[0]) not in (int, float):  # such as booleans, which are refused
+            first, shape, values = first[0], [len(data), len(first)], chain.from_iterable(data)
+        if type(first) not in (int, float):  # such as booleans, which are refused
             return None
         made = np.empty(shape)
         struct.pack_into(f"{made.size}d", made.data, 0, *values)
