@@ -8,7 +8,7 @@ signature names. Columns that the signature does not know are left out, as MLflo
 them.
 
 A missing number is NaN (null in JSON). A whole float is taken for an integer, a missing one is
-not; strings are never read as numbers, nor booleans. No Python loop goes over rows.
+not; strings are never read as numbers, nor booleans. No Python loop goes over values.
 
 Source: Open Inference Protocol v2 "Inference Request JSON Object"; MLflow "Local inference
 server specification".

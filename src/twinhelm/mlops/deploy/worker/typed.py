@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -129,7 +128,9 @@ def _floats(data: Any) -> NDArray[Any] | None:
         if isinstance(first, list | tuple):
             if len(set(map(len, data))) > 1:
                 return None
-            first, shape, values = first[0], [len(data), len(first)], chain.from_iterable(data)
+            first, shape, values = first[0], [len(data), len(first)], []
+            for row in data:
+                values += row
         if type(first) not in (int, float):  # such as booleans, which are refused
             return None
         made = np.empty(shape)
