@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
-LABS = ("tests/lab/", "tests/e2e/test_lab_elsewhere.py", "tests/e2e/test_tour.py")
+LABS = (
+    "tests/lab/", "tests/e2e/test_lab_elsewhere.py", "tests/e2e/test_repairs.py",
+    "tests/e2e/test_tour.py",
+)  # fmt: skip
 SHARED = ("tests/cli/", "tests/mlops/deploy/")
 LONG = "tests/e2e/"
 

@@ -164,6 +164,17 @@ def test_a_change_just_before_is_a_suspect_and_an_old_one_is_not() -> None:
     assert given.suspects[0].indicator == "d1"
 
 
+def test_the_surer_a_thing_is_suspected_the_surer_is_its_change() -> None:
+    near = Change("d1", T - 1_000, "deploy", "host:a", "shop 1.2", "ci")
+    context = window(x=(Resource.CPU, 1.0))
+    for given in (judge([CPU[2]], changes=[near]), judge(CPU, changes=[near], context=context)):
+        (change,) = (one for one in given.suspects if one.kind == "change")
+        assert change.confidence > 0.6
+        assert [one.rank for one in given.suspects] == [*range(1, len(given.suspects) + 1)]
+        sure = [one.confidence for one in given.suspects]
+        assert sure == sorted(sure, reverse=True)
+
+
 def test_pressure_that_is_missing_is_held_against_a_suspect() -> None:
     context = window(x=(Resource.CPU, 0.0))
     context = replace(

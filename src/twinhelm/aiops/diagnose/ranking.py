@@ -150,19 +150,18 @@ def _verdict(ordered: Sequence[Suspect]) -> Diagnosis:
         return Diagnosis((), "inconclusive", 0.0)
     weights = [one.confidence**3 for one in ordered]
     changed = {one.entity for one in ordered if one.kind == "change"}
+    rival = [one.entity if one.entity in changed else at for at, one in enumerate(ordered)]
     best: dict[object, float] = {}
-    for at, (one, weight) in enumerate(zip(ordered, weights, strict=True)):
-        key = one.entity if one.entity in changed else at
+    for key, weight in zip(rival, weights, strict=True):
         best[key] = max(best.get(key, 0.0), weight)
     total = sum(best.values())
-    suspects = tuple(
-        replace(
-            one,
-            rank=at + 1,
-            confidence=round(min(one.confidence * math.sqrt(weight / total), 0.97), 3),
-        )
-        for at, (one, weight) in enumerate(zip(ordered, weights, strict=True))
-    )
+    judged = []
+    for one, key, weight in zip(ordered, rival, weights, strict=True):
+        share = weight and weight / (total - best[key] + weight)
+        sure = min(one.confidence * math.sqrt(share), 0.97)
+        judged.append(replace(one, confidence=round(sure, 3)))
+    judged.sort(key=lambda one: -one.confidence)
+    suspects = tuple(replace(one, rank=at) for at, one in enumerate(judged, 1))
     first = suspects[0].confidence
     rivals = [
         one
