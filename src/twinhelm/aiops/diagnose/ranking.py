@@ -39,7 +39,7 @@ MAX_SUSPECTS = 8
 LOOK_AHEAD_MS = 180_000
 SLACK_MS = 15_000
 """Members that had ended this long before it came back say nothing of what lasts."""
-RANKER = "suspects/2"
+RANKER = "suspects/3"
 """The name and version of what ranks, as claims and the register of products give it."""
 
 
