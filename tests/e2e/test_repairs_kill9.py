@@ -179,6 +179,7 @@ class Walk(Desk):
                 deadline, killed = time.monotonic() + PATIENCE_S, len(self.killed)
             assert time.monotonic() < deadline, f"{end} of {part} never; {self.server.log[-4000:]}"
             time.sleep(0.1)
+        self.look()  # at what was told after the last look, while it is still of this part
         return found
 
     def serve(self, repair, alert):
@@ -266,7 +267,6 @@ def walked(server, folder):
         os.mkfifo(folder / f"gate-{STOPPED}-finish")
         walk.walk(STOPPED, "Broken", end="undone")
         walk.walk(AGAIN, "Broken", end="verified")
-        walk.look()
         assert not walk.points, f"never reached: {walk.points}"
         is_whole(walk)
 

@@ -133,6 +133,11 @@ class Repair:
     commit: str | None = None
 
     @property
+    def job(self) -> str:
+        """Name who goes on with it: each taking back is a walk of its own."""
+        return f"{self.id}-{self.walk}"
+
+    @property
     def reach(self) -> tuple[str, ...]:
         """The entities that it touches, with its target."""
         return tuple(dict.fromkeys((self.plan.target, *self.plan.reach)))

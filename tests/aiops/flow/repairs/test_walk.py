@@ -193,6 +193,66 @@ def test_the_stop_switch_ends_a_deed_under_way_and_nothing_follows(house):
     assert house.doer.done[-1] == "start cart as up"
 
 
+def begun(house):
+    """Let a deed begin, which hangs."""
+    house.shelve(RESTART)
+    house.doer.hangs = True
+    house.open()
+    house.hear()
+    house.agree()
+    assert house.doer.begun.wait(20)
+
+
+def over(house, walk):
+    while not house.desk.over(f"1-1-{walk}"):
+        pass
+
+
+def test_taken_back_at_once_it_waits_for_the_deed_that_was_halted(house):
+    begun(house)
+    house.desk.stop("1-1", by="ada", reason="no")
+    house.desk.undo("1-1", by="ada")
+    over(house, "walk")
+    house.doer.hangs = False
+    repair = house.until("undone")
+    assert repair.steps[0].state is StepState.UNDONE
+    assert house.doer.done == ["is cart there", "stop cart", "start cart as up"]
+
+
+def test_a_walk_that_was_halted_takes_no_part_in_taking_back(house):
+    begun(house)
+    house.desk.stop("1-1", by="ada", reason="no")
+    over(house, "walk")
+    house.doer.hangs = False
+    house.workflows.start = lambda *_, **__: ""
+    house.desk.undo("1-1", by="ada")
+    house.wire()  # killed, and its first walk resumed
+    house.workflows.start("repair", {"id": "1-1", "walk": "walk"}, key="1-1-walk")
+    over(house, "walk")
+    assert house.doer.done == ["is cart there", "stop cart"]
+    house.desk.settle()
+    house.until("undone")
+    assert house.doer.done == ["is cart there", "stop cart", "start cart as up"]
+
+
+def test_a_taking_back_that_was_halted_is_taken_up_again(house):
+    begun(house)
+    house.desk.stop("1-1", by="ada", reason="no")
+    over(house, "walk")
+    house.doer.begun.clear()
+    house.desk.undo("1-1", by="ada")
+    assert house.doer.begun.wait(20)
+    house.desk.stop("1-1", by="ada", reason="wait")
+    over(house, "walk-undo")
+    assert house.desk.get("1-1").steps[0].state is StepState.UNDOING
+    house.doer.hangs = False
+    house.desk.undo("1-1", by="ada")
+    assert "nobody knows" in house.until("asked").question
+    house.agree(choice="again")
+    house.until("undone")
+    assert house.doer.done == ["is cart there", "stop cart", "start cart as up", "start cart as up"]
+
+
 def test_a_step_may_ask_a_person(house):
     ask = '[[steps]]\nname = "look"\ndo = "ask"\narguments = { question = "Is {service} idle?" }\n'
     house.shelve(RESTART.replace("[[steps]]", ask + "[[steps]]"))

@@ -67,11 +67,11 @@ class Desk:
         with self.records.reading() as unit:
             self.switch = switch_of(unit)
 
-    def halted(self, repair_id: str) -> str:
-        """Say why a repair must halt at once, or nothing; costs next to nothing."""
+    def halted(self, job: str) -> str:
+        """Say why the walk of a repair must halt at once, or nothing; costs next to nothing."""
         if self.switch.on:
             return f"the stop switch was pulled by {self.switch.by}"
-        return "it was stopped" if repair_id in self._halted else ""
+        return "it was stopped" if job in self._halted else ""
 
     def get(self, repair_id: str) -> Repair:
         """Return a repair; raises :class:`NotFound`."""
@@ -153,9 +153,10 @@ class Desk:
                 found = find_repairs(write, states=[*UNDER_WAY, *OPEN])
                 under_way = [each for each in found if each.started_ms]
                 for each in under_way:
-                    ended(write, each, RepairState.STOPPED, self.halted(each.id), made.time_ms)
+                    ended(write, each, RepairState.STOPPED, self.halted(each.job), made.time_ms)
                 SHELF.put(write, made)
                 write.event(StopPulled(made.reason, tuple(each.id for each in under_way)))
+            self._halted.update(each.job for each in under_way)
         except BaseException:
             self.switch = before
             raise
@@ -176,7 +177,6 @@ class Desk:
 
     def stop(self, repair_id: str, *, by: str, reason: str) -> Repair:
         """End one repair where it stands; nothing of it is taken back until somebody says so."""
-        self._halted.add(repair_id)
         with self.journal.writing(by) as write:
             repair = get_repair(write, repair_id)
             if repair.state.over:
@@ -184,6 +184,7 @@ class Desk:
             state = RepairState.STOPPED if repair.started_ms else RepairState.REFUSED
             said = f"stopped by {by}: {reason[:MAX_NOTE]}"
             repair = ended(write, repair, state, said, self.clock.now_ms())
+        self._halted.add(repair.job)
         self._notify()
         return repair
 
@@ -195,17 +196,25 @@ class Desk:
                 raise Conflict(f"repair {repair_id} is {repair.state}, not stopped")
             if switch_of(write).on:
                 raise Conflict("the stop switch is pulled", hint="`repair resume` releases it")
-            repair = replace(repair, state=RepairState.UNDOING, then=RepairState.UNDONE,
-                             walk="undo", reason=f"taken back by {by}", ended_ms=0)  # fmt: skip
+            walk, why = f"{repair.walk}-undo", f"taken back by {by}"
+            repair = replace(repair, state=RepairState.UNDOING, then=RepairState.UNDONE, walk=walk,
+                             reason=why, ended_ms=0)  # fmt: skip
             put_repair(write, repair)
-        self._halted.discard(repair_id)
         self.begin(repair)
         return repair
 
     def begin(self, repair: Repair) -> None:
         """See that somebody walks a repair that is under way; called again it is the same walk."""
         if repair.state in UNDER_WAY:
-            self.workflows.start("repair", {"id": repair.id}, key=f"{repair.id}-{repair.walk}")
+            told = {"id": repair.id, "walk": repair.walk}
+            self.workflows.start("repair", told, key=repair.job)
+
+    def over(self, job: str) -> bool | None:
+        """Tell whether a walk is over; None where it never began."""
+        try:
+            return self.workflows.status(f"repair-{job}").state.over
+        except NotFound:
+            return None
 
     def settle(self) -> None:
         """Begin what a crash left without a walk; give up what its walk has left.
@@ -217,12 +226,9 @@ class Desk:
         for each in going:
             if not each.started_ms:
                 continue
-            try:
-                job = self.workflows.status(f"repair-{each.id}-{each.walk}")
-            except NotFound:  # killed between the record and its walk
+            if (over := self.over(each.job)) is None:  # killed between the record and its walk
                 self.begin(each)
-                continue
-            if job.state.over:
+            elif over:
                 self._give_up(each.id)
 
     def expire(self) -> None:

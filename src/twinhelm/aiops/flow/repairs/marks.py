@@ -22,9 +22,10 @@ def begin(desk: Desk, repair: Repair, at: int, says: str, *, undo: bool) -> bool
     wanted = RepairState.UNDOING if undo else RepairState.RUNNING
     with desk.journal.writing(ACTOR) as write:
         now = get_repair(write, repair.id)
-        if now.state is not wanted or desk.halted(repair.id):
-            if now.state in UNDER_WAY:
-                _halt(desk, write, now)
+        if (now.state, now.job) != (wanted, repair.job):
+            return False
+        if desk.halted(repair.job):
+            _halt(desk, write, now)
             return False
         one, mark = now.steps[at], StepState.UNDOING if undo else StepState.DOING
         began = one.started_ms or desk.clock.now_ms()
@@ -42,7 +43,7 @@ def end_step(
         now = get_repair(write, repair.id)
         goes_on = then and now.state is repair.state
         now = _noted(desk, write, now, at, mark, outcome)
-        if goes_on and desk.halted(repair.id):
+        if goes_on and desk.halted(repair.job):
             _halt(desk, write, now)
         else:
             put_repair(write, replace(now, **then) if goes_on else now)
@@ -117,7 +118,7 @@ def end(
 
 
 def _halt(desk: Desk, write: JournalWriter, now: Repair) -> None:
-    ended(write, now, RepairState.STOPPED, desk.halted(now.id), desk.clock.now_ms())
+    ended(write, now, RepairState.STOPPED, desk.halted(now.job), desk.clock.now_ms())
 
 
 def _noted(

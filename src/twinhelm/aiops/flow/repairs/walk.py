@@ -46,21 +46,29 @@ class Walk:
         self.desk.workflows.register("repair", self._repair)
 
     def _repair(self, run: Run, args: Mapping[str, Any]) -> str:
-        turn = 0
-        while run.step(f"turn {turn}", self._turn, run, args["id"]):
+        turn, walk = 0, args["walk"]
+        run.step("after what was halted", self._after, run, args["id"], walk)
+        while run.step(f"turn {turn}", self._turn, run, args["id"], walk):
             turn += 1
         return self.desk.get(args["id"]).state
 
-    def _turn(self, run: Run, repair_id: str) -> bool:
-        """Do what comes next; False once nothing does."""
+    def _after(self, run: Run, repair_id: str, walk: str) -> None:
+        """Let the walk before this one end, if there was one: its deed may take a moment."""
+        before = walk.removesuffix("-undo")
+        while before != walk and self.desk.over(f"{repair_id}-{before}") is False:
+            self._pause(run)
+
+    def _turn(self, run: Run, repair_id: str, walk: str) -> bool:
+        """Do what comes next; False once nothing does, or another walk takes it back."""
         repair = self.desk.get(repair_id)
         turns = {
             RepairState.RUNNING: self._forward, RepairState.ASKED: self._wait,
             RepairState.VERIFYING: self._verify, RepairState.UNDOING: self._back,
         }  # fmt: skip
-        if repair.state in turns:
+        goes_on = repair.state in turns and repair.walk == walk
+        if goes_on:
             turns[repair.state](run, repair)
-        return repair.state in turns
+        return goes_on
 
     def _forward(self, run: Run, repair: Repair) -> None:
         left = [n for n, one in enumerate(repair.steps) if one.state is not StepState.DONE]
@@ -183,7 +191,8 @@ class Walk:
                 self.desk, repair, at, StepState.UNDONE, replace(outcome, facts=was.facts)
             )
             return
-        marks.not_undone(self.desk, repair, at, outcome.text)
+        if not self.desk.halted(repair.job):  # else it was cut off, and its mark says so
+            marks.not_undone(self.desk, repair, at, outcome.text)
 
     def _act(self, run: Run, repair: Repair, deed: Deed, was: StepRun | None = None) -> Outcome:
         try:
@@ -195,7 +204,7 @@ class Walk:
     def _ended(self, run: Run, repair: Repair) -> Callable[[], str]:
         def ended_now() -> str:
             run.progress(0, len(repair.steps))  # raises where the process is about to close
-            return self.desk.halted(repair.id)
+            return self.desk.halted(repair.job)
 
         return ended_now
 
