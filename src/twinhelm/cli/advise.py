@@ -119,13 +119,15 @@ def assess(
 @command(app.command())
 def commits(
     to: Asked,
-    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A work tree.")],
+    folder: Annotated[Path, typer.Argument(help="A work tree.")],
     of: Suite,
     since: Annotated[str, typer.Option(help="How far back, as git reads it.")] = "90 days ago",
 ) -> None:
     """Send the commits of a local git history: who, when, what, and what it takes back."""
     from twinhelm.aiops.collect.development import GIT_LOG
 
+    if not folder.is_dir():
+        raise NotFound(f"there is no folder {folder}", hint="name a work tree")
     program = ["git", "-C", str(folder), "--no-pager", *GIT_LOG, f"--since={since}"]
     try:
         ran = subprocess.run(program, capture_output=True, timeout=GIT_S, check=False)  # noqa: S603 - an argument list, no shell

@@ -27,12 +27,12 @@ async def capacity(sheet: Sheet) -> None:
     """Build the page."""
     with framed(sheet, "Capacity", "What runs out next, soonest first", wing="machines"):
         answers = Answers(sheet)
-        answers.reason()
-        rows, charts = Region("card flush"), Charts()
+        reason, rows, charts = Region("row"), Region("card flush"), Charts()
 
         def show(found: tuple[list[tuple[Forecast, Drawing]], Known]) -> None:
             now, stands = found
             told = [forecast for forecast, _ in now]
+            reason.show(bool(told), lambda some: answers.reason() if some else None)
             rows.show((told, stands), lambda _: _list(told, answers, stands))
             drawn = [(_title(forecast), "", drawing) for forecast, drawing in now]
             charts.follow(drawn, lambda: None, alone=True, notes=[("forecast", "--fan")])

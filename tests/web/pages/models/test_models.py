@@ -98,7 +98,7 @@ def test_what_is_not_there_is_answered_so(read, path):
         ("/products/cancer?tab=evidence", ["What came of what", "EU AI Act", "a late finding"]),
         ("/products/cancer/versions/4", ["those that were signed", "Calibration", "is well"]),
         ("/products/cancer/compare?a=3&b=4", ["no clear difference", "logistic regression"]),
-        ("/products/bare", ["Nobody answers yet", "not live", "no product file"]),
+        ("/products/bare", ["No request is led here", "not live", "no product file"]),
         ("/products/bare?tab=versions", ["Register one with the MLflow client"]),
         ("/products/bare?tab=health", ["Nobody has looked yet", "Labels are missing"]),
         ("/products/bare?tab=builds", ["Nothing was built here yet"]),

@@ -108,7 +108,7 @@ class Proposals:
             started_ms=now if acts else 0, commit=book.commit,
         )  # fmt: skip
         put_repair(write, repair)
-        text = f"{book.name} for incident {incident.id}: {head.says}"
+        text = f"{book.name} for incident {incident.id}: {head.says.rstrip('.')}"
         told = repair.id, incident.id, book.name
         write.event(RepairProposed(*told, plan.target, level, text))
         if repair.state is RepairState.ASKED:

@@ -52,10 +52,9 @@ async def editor(sheet: Sheet) -> None:
         with Node("div", classes="case"):
             with Node("div", classes="stack"):
                 verdict = Region("card stack tight")
-                trial = Region("card stack tight")
             with Node("div", classes="stack tight"):
                 area = _area(text)
-                _buttons(deeds, trial, taken_from, found)
+                _buttons(deeds, taken_from, found)
 
         async def check(written: str) -> None:
             await _checked(sheet, written, verdict)
@@ -96,7 +95,7 @@ def _area(text: str) -> Node:
                     maxlength=str(MAX_CHARACTERS), wrap="off", **UNAIDED)  # fmt: skip
 
 
-def _buttons(deeds: Deeds, trial: Region, taken_from: str, found: list[Incident]) -> None:
+def _buttons(deeds: Deeds, taken_from: str, found: list[Incident]) -> None:
     sheet = deeds.sheet
     books = sheet.house.repairs.books
     wrong = ""
@@ -131,6 +130,7 @@ def _buttons(deeds: Deeds, trial: Region, taken_from: str, found: list[Incident]
         for says, of in TRIALS if found else TRIALS[1:]:
             button = Node("button", says, type="button")
             button.on("click", tried, js_handler=f"() => emit([{_VALUE % BOX}, {of}])")
+    trial = Region("card stack tight")
 
 
 async def _checked(sheet: Sheet, text: str, verdict: Region) -> None:

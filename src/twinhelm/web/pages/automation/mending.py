@@ -105,10 +105,10 @@ class Mending:
     def _asking(self, now: Repaired) -> None:
         """Ask whoever saw it how it was; on an incident's page one field takes every reason."""
         about = f"repair/{now.repair.id}"
-        if self._alone and about not in now.said:
-            self._answers.reason()
         with Node("div", classes="row"):
             Node("span", "Did it do what it should?", "muted")
+            if self._alone and about not in now.said:
+                self._answers.reason()
             self._answers.ask(about, now.said, ("It was right", True), ("It was wrong", False))
             self._deeds.barred(Right.OPERATE)
 
@@ -148,7 +148,7 @@ class Mending:
             plan_view(repair.plan, repair.steps, over=repair.state.over and begun)
         with Node("details", open=self._alone):
             Node("summary", "Why this one")
-            html.points(html.sentence(each) for each in repair.why)
+            html.points(repair.why)
 
     def _answering(self, now: Repaired) -> None:
         repair, box = now.repair, f"say-{now.repair.id}"

@@ -44,7 +44,8 @@ class Answers:
 
     def reason(self) -> None:
         """Offer the field; empty is fine."""
-        html.entry("reason", "", "Why? (if you like)", "Reason of an answer", id="why-answer")
+        html.entry("reason", "", "Why? (if you like)", "Reason of an answer", "grow",
+                   id="why-answer")  # fmt: skip
 
     def ask(self, about: str, stands: Known, *says: tuple[str, bool]) -> None:
         """Offer to answer, or show the answer that stands with what it changed."""
@@ -155,9 +156,10 @@ def _question(asked: Asked | None, answers: Answers) -> None:
     )
     with html.phrase(f"{why}. It began ", asked.time_ms, ", in "):
         Node("a", f"incident {asked.incident}", href=f"/incidents/{asked.incident}")
-    answers.reason()
-    answers.ask(asked.about, {})
-    answers.deeds.barred(Right.OPERATE)
+    with Node("div", classes="row"):
+        answers.reason()
+        answers.ask(asked.about, {})
+        answers.deeds.barred(Right.OPERATE)
 
 
 def _force(now: Lessons) -> None:
@@ -172,14 +174,28 @@ def _shadow(now: _Learnt, answers: Answers) -> None:
         Node("p", "Every answer that stands is in force.", "muted")
     for one in now.trials:
         with Node("div", classes="row"):
-            wrong = f"of {one.wrong} wrong ones {one.wrong_after} instead of {one.wrong_before}"
-            right = f"of {one.right} right ones {one.right_after} instead of {one.right_before}"
-            Node("span", f"{one.of}: {wrong}, {right} would still be told.", "wrapany")
+            Node("span", f"{one.of}: {_tried(one)}.", "wrapany")
             html.chip("passes" if one.passed else "not yet", "green" if one.passed else "")
             answers.deeds.button(
                 f"Put what {one.of} answers teach in force", Right.OPERATE, answers.applying(one.of)
             )
     html.points(str(one.body["text"]) for one in now.differences)
+
+
+def _tried(one: Trial) -> str:
+    """Say what would still be told, of what was called wrong and of what was called right."""
+    rows = (("wrong", one.wrong, one.wrong_before, one.wrong_after),
+            ("right", one.right, one.right_before, one.right_after))  # fmt: skip
+    said = (f"of {count} called {word} {after} would be told, {before} are now"
+            for word, count, before, after in rows if count)  # fmt: skip
+    return "; ".join(said) or "nothing was called right or wrong yet"
+
+
+def _about(one: Taught) -> Node:
+    about = one.answer.about
+    kind, key, *_ = about.split("/")
+    paths = {"incident": f"/incidents/{key}", "repair": f"/repairs/{key}", "forecast": "/capacity"}
+    return html.linked(about, paths.get(kind, ""), "wrapany")
 
 
 def _list(found: list[Taught], answers: Answers) -> None:
@@ -192,12 +208,12 @@ def _list(found: list[Taught], answers: Answers) -> None:
     html.table(
         found,
         Column("No.", "num", lambda one: str(one.answer.id)),
-        Column("About", "wrapany", lambda one: one.answer.about),
+        Column("About", "cutoff", _about),
         Column("Answer", "", lambda one: "right" if one.answer.right else "wrong"),
-        Column("Why", "wrapany", lambda one: one.answer.reason),
+        Column("Why", "cutoff", lambda one: one.answer.reason),
         Column("Who", "", lambda one: one.answer.by),
         Column("When", "tightcol", lambda one: When(one.answer.time_ms)),
-        Column("What it changes", "wrapany", lambda one: "; ".join(one.changes)),
+        Column("What it changes", "cutoff", lambda one: "; ".join(one.changes)),
         Column("", "tightcol", state),
         nothing=lambda: html.empty(
             "Nobody has answered yet.",

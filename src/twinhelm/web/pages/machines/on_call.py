@@ -176,7 +176,7 @@ def _channels(deeds: Deeds, now: tuple[tuple[Channel, ...], list[Standing]]) -> 
 
     def fares(one: Channel) -> None:
         for each in (each for each in now[1] if each.channel == one.name):
-            with Node("div", classes="row"):
+            with Node("div", classes="row dotted"):
                 html.dot("red" if each.failures else "green")
                 waits = f"{each.failures} tries failed: " if each.failures else ""
                 whom = f"{each.person}: " if each.person else ""

@@ -78,12 +78,13 @@ def _drawn(now: Quality) -> list[tuple[str, str, Drawing]]:
     known = [each for each in steps if not math.isnan(each.taken_s)]
     taken = [{"name": "time to acknowledge", "points": [[e.start_ms, e.taken_s] for e in known]}]
     first = Drawing(
-        {**model, "unit": "", "lines": volume}, "incident.opened", str(now.opened), "",
-        names=("began", "acted on"), waits=f"{now.opened} in all",
+        {**model, "unit": "", "lines": volume}, "incident.opened", str(now.opened),
+        f"{now.opened} in all", names=("began", "acted on"), waits=f"{now.opened} in all",
     )  # fmt: skip
     then = Drawing(
         {**model, "unit": "seconds", "lines": taken}, "incident.acknowledged",
-        _minutes(now.taken_s), "", names=("time to acknowledge",), waits="None was acknowledged",
+        _minutes(now.taken_s), f"{_minutes(now.taken_s)} over all",
+        names=("time to acknowledge",), waits="None was acknowledged",
     )  # fmt: skip
     return [("Incidents", "", first), ("Time to acknowledge, median", "", then)]
 

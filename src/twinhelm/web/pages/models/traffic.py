@@ -53,7 +53,9 @@ async def now(sheet: Sheet, name: str, deeds: Deeds) -> None:
 def _split(name: str, found: Deployment | None, measures: Measures) -> None:
     html.card_head("Who answers", "What was live when", html.address("/audit/live", product=name))
     if found is None or not found.parts:
-        html.empty("Nobody answers yet.", "A version that was approved takes over by a rollout.")
+        says = "A version that was approved takes over by a rollout. "
+        says += "twinhelm's own algorithms are asked inside the server."
+        html.empty("No request is led here.", says)
         return
     with Node("div", classes="split", aria_hidden="true"):
         for one in found.parts:
@@ -173,7 +175,9 @@ def _told(measured: Mapping[str, float]) -> str:
     """Say what was counted of a version, in words."""
     if not measured.get("requests"):
         return "no request since the server started" if measured else ""
-    told = f"{measured['requests']:,.0f} requests, {measured.get('error_ratio', 0.0):.2%} failed, "
+    count = measured["requests"]
+    told = f"{count:,.0f} request{'' if count == 1 else 's'}, "
+    told += f"{measured.get('error_ratio', 0.0):.2%} failed, "
     told += f"half within {html.number(measured.get('p50_ms'))} ms, 99 of 100 within "
     told += f"{html.number(measured.get('p99_ms'))} ms"
     if measured.get("compared"):

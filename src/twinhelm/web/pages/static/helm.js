@@ -118,6 +118,12 @@
     }, true);
   }
 
+  // On a telephone the rail lies across: where one is stands in sight.
+  addEventListener("load", () => {
+    const here = document.querySelector(".rail [aria-current]");
+    here?.scrollIntoView({ block: "nearest", inline: "center" });
+  });
+
   document.addEventListener("keydown", (event) => {
     const asks = (event.key === "k" && (event.ctrlKey || event.metaKey)) ||
       (event.key === "/" && !typing(event.target));
