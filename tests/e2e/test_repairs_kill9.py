@@ -129,12 +129,18 @@ class Walk(Desk):
         while alive := [each for each in left if not gone(each)]:
             assert time.monotonic() < deadline, f"left over: {alive}"
             time.sleep(0.02)
-        for point in self.points:  # those of deeds that were not reached yet
-            self.gate(point)
+        self.gates()
         self.server.start()
         assert self.get("/journal/verification")["ok"]
         now = {one["id"]: one["answers"] for one in self.repairs()}
         assert all(now[name][: len(answers)] == answers for name, answers in known.items())
+
+    def gates(self):
+        """Put a gate before each deed that is to be killed or stopped and was not yet."""
+        for point in self.points:
+            self.gate(point)
+        if not self.pulled:
+            self.gate(f"{STOPPED} inside finish")
 
     def gate(self, point):
         part, inside, *what = point.split()
@@ -161,8 +167,7 @@ class Walk(Desk):
     def walk(self, part, alert, *, end):
         """Let one incident be repaired to its end; returns its repair."""
         self.part = part
-        for point in self.points:
-            self.gate(point)
+        self.gates()
         self.alert(alert)
 
         def over():
@@ -264,7 +269,6 @@ def walked(server, folder):
         walk.walk(HELPS, "Broken", end="verified")
         walk.walk(USELESS, "Stubborn", end="useless")
         walk.walk(FAILS, "Broken", end="undone")
-        os.mkfifo(folder / f"gate-{STOPPED}-finish")
         walk.walk(STOPPED, "Broken", end="undone")
         walk.walk(AGAIN, "Broken", end="verified")
         assert not walk.points, f"never reached: {walk.points}"
